@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+
+pub mod ask;
+pub mod clock;
+pub mod completeness;
+pub mod date;
+pub mod deadline;
+pub mod facts;
+pub mod fault;
+pub mod ids;
+pub mod nhs_number;
+pub mod redacted;
+pub mod request;
+pub mod requester;
+pub mod section;
+pub mod source;
+pub mod status;
+
+pub use ask::{Ask, RelayAsk, RelayReply};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use completeness::{Completeness, Tally};
+pub use date::FhirDate;
+pub use deadline::Deadline;
+pub use facts::{Decision, DenyReason, Facts, Obligations};
+pub use fault::{FaultClass, Retry, SourceFault, SpineCode};
+pub use ids::{RequestId, TraceId};
+pub use nhs_number::NhsNumber;
+pub use redacted::Redacted;
+pub use request::{Purpose, RecordRequest};
+pub use requester::{Requester, Role};
+pub use section::{Section, SectionSet};
+pub use source::{OdsCode, SourceId, SourceKind};
+pub use status::{NoticeKind, SectionState, SourceStatus, StatusClass};

@@ -1,0 +1,53 @@
+//! What is asked for.
+
+use std::sync::Arc;
+
+use crate::date::FhirDate;
+use crate::deadline::Deadline;
+use crate::ids::RequestId;
+use crate::nhs_number::NhsNumber;
+use crate::redacted::Redacted;
+use crate::requester::Requester;
+use crate::section::SectionSet;
+
+/// Why the record is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Direct care of this patient.
+    DirectCare,
+}
+
+impl Purpose {
+    /// The code on the wire and in audit.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::DirectCare => "directcare",
+        }
+    }
+
+    /// Reads a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        (code == Self::DirectCare.code()).then_some(Self::DirectCare)
+    }
+}
+
+/// One request for one patient's record, parsed and valid.
+#[derive(Clone, Debug)]
+pub struct RecordRequest {
+    /// Names the request.
+    pub id: RequestId,
+    /// Whose record.
+    pub patient: NhsNumber,
+    /// Which sections.
+    pub sections: SectionSet,
+    /// Only what happened since then, where a source can filter.
+    pub since: Option<FhirDate>,
+    /// Why.
+    pub purpose: Purpose,
+    /// The reason given for breaking the glass.
+    pub break_glass: Option<Redacted<String>>,
+    /// Who asks.
+    pub requester: Arc<Requester>,
+    /// By when the answer must be on its way.
+    pub deadline: Deadline,
+}

@@ -1,0 +1,139 @@
+//! Names of registered systems.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a text cannot be a source id or an ODS code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// A source id is 1 to 64 of `a-z`, `0-9` and `-`, beginning with a letter.
+    #[error("a source id is 1 to 64 lower-case letters, digits and hyphens, beginning with a letter")]
+    SourceId,
+    /// An ODS code is 3 to 12 upper-case letters and digits.
+    #[error("an ods code is 3 to 12 upper-case letters and digits")]
+    OdsCode,
+}
+
+/// The id of a registered source. Safe in metrics, logs and addresses.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(Arc<str>);
+
+impl SourceId {
+    /// Checks and takes an id.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let shape = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let fits = (1..=64).contains(&text.len())
+            && text.bytes().all(shape)
+            && text.starts_with(|first: char| first.is_ascii_lowercase());
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(NameError::SourceId)
+        }
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The code of an organisation in the Organisation Data Service.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OdsCode(Arc<str>);
+
+impl OdsCode {
+    /// Checks and takes a code.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let shape = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        let fits = (3..=12).contains(&text.len()) && text.bytes().all(shape);
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(NameError::OdsCode)
+        }
+    }
+
+    /// The code as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OdsCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for OdsCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What kind of organisation a source belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// A general practice.
+    Gp,
+    /// A hospital.
+    Acute,
+    /// A community trust or a walk-in centre.
+    Community,
+    /// Another broker of this kind.
+    Broker,
+}
+
+impl SourceKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[Self::Gp, Self::Acute, Self::Community, Self::Broker];
+
+    /// The code used in configuration and metrics.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Gp => "gp",
+            Self::Acute => "acute",
+            Self::Community => "community",
+            Self::Broker => "broker",
+        }
+    }
+
+    /// Reads a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.code() == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_safe_words() {
+        assert!(SourceId::parse("gp-a99901").is_ok());
+        for bad in ["", "GP", "1gp", "gp_1", "gp/1", "-gp"] {
+            assert_eq!(SourceId::parse(bad), Err(NameError::SourceId), "{bad}");
+        }
+        assert!(SourceId::parse(&"a".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn ods_codes_are_upper_case() {
+        assert!(OdsCode::parse("A99901").is_ok());
+        assert!(OdsCode::parse("a99901").is_err());
+        assert!(OdsCode::parse("A9").is_err());
+    }
+}
