@@ -1,1 +1,18 @@
 #![doc = include_str!("../README.md")]
+
+pub mod bundle;
+pub mod convert;
+pub mod draft;
+pub mod json;
+pub mod outcome;
+pub mod reply;
+pub mod version;
+pub mod write;
+
+pub use bundle::Bundle;
+pub use draft::{Draft, Fields};
+pub use json::{Document, Json, Kind, Limits, Mark, Rejection};
+pub use outcome::{Issue, Outcome};
+pub use reply::{LossNote, Notice, Reply};
+pub use version::FhirVersion;
+pub use write::Writer;

@@ -1,0 +1,310 @@
+//! A checked JSON document that is read in place: no value is ever copied, rounded or re-ordered.
+//!
+//! [`Document::scan`] is the safety gate for bytes from outside. Once it has passed, a document is valid
+//! UTF-8 and valid JSON, no deeper than allowed, with no key twice in one object; and every value is a
+//! slice of the text that was received, so decimals, dates and codes stay what the source wrote.
+
+mod scan;
+mod text;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use tributary_model::FaultClass;
+
+pub use text::{escape_into, quoted};
+
+/// Bounds on a document from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Deepest nesting of objects and arrays.
+    pub depth: usize,
+    /// Most values and keys together.
+    pub tokens: usize,
+    /// Longest string, in bytes of its JSON form.
+    pub string_bytes: usize,
+    /// Longest key, in bytes.
+    pub key_bytes: usize,
+    /// Longest number, in bytes.
+    pub number_bytes: usize,
+}
+
+impl Default for Limits {
+    /// The limits of the ingest gate.
+    fn default() -> Self {
+        Self {
+            depth: 64,
+            tokens: 2_000_000,
+            string_bytes: 5 << 20,
+            key_bytes: 256,
+            number_bytes: 512,
+        }
+    }
+}
+
+/// Why a text was refused. It names the class and the place, never the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} at byte {offset}", .class.code())]
+pub struct Rejection {
+    /// What is wrong.
+    pub class: FaultClass,
+    /// Byte offset at which it was noticed.
+    pub offset: usize,
+}
+
+/// What a JSON value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// A number, kept as text.
+    Number,
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// `null`
+    Null,
+}
+
+/// One value on the tape: where its text begins and ends, and where the next value stands.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    start: u32,
+    end: u32,
+    /// Index of the node after this value and everything inside it.
+    next: u32,
+    kind: NodeKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NodeKind {
+    Value(Kind),
+    /// An object key; `start..end` is its text without the quotes.
+    Key,
+}
+
+/// A place that later steps rewrite, noted while scanning so that nobody has to search for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A string under the key `reference`.
+    Reference,
+    /// A string under the key `system` that begins with `http://hl7.org/fhir/`.
+    System,
+}
+
+/// A scanned text and the tape of its values.
+#[derive(Debug)]
+pub struct Document {
+    text: String,
+    tape: Vec<Node>,
+    marks: Vec<(Mark, u32)>,
+}
+
+impl Document {
+    /// Checks a text from outside and indexes it.
+    pub fn scan(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Rejection> {
+        let text = String::from_utf8(bytes).map_err(|error| Rejection {
+            class: FaultClass::Utf8,
+            offset: error.utf8_error().valid_up_to(),
+        })?;
+        scan::scan(text, limits)
+    }
+
+    /// The outermost value.
+    pub const fn root(&self) -> Json<'_> {
+        Json { doc: self, at: 0 }
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Bytes this document keeps in memory: text, tape and marks.
+    pub const fn weight(&self) -> usize {
+        self.text.capacity()
+            + self.tape.capacity() * size_of::<Node>()
+            + self.marks.capacity() * size_of::<(Mark, u32)>()
+    }
+
+    fn node(&self, at: u32) -> Option<&Node> {
+        self.tape.get(at as usize)
+    }
+}
+
+/// A value inside a [`Document`].
+#[derive(Clone, Copy)]
+pub struct Json<'d> {
+    doc: &'d Document,
+    at: u32,
+}
+
+impl std::fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The content may be clinical.
+        f.debug_struct("Json")
+            .field("kind", &self.kind())
+            .field("span", &self.span())
+            .finish()
+    }
+}
+
+impl<'d> Json<'d> {
+    fn node(self) -> Node {
+        // A cursor is only made for an existing node; an empty null stands in for the impossible.
+        self.doc.node(self.at).copied().unwrap_or(Node {
+            start: 0,
+            end: 0,
+            next: 0,
+            kind: NodeKind::Value(Kind::Null),
+        })
+    }
+
+    /// What the value is.
+    pub fn kind(self) -> Kind {
+        match self.node().kind {
+            NodeKind::Value(kind) => kind,
+            NodeKind::Key => Kind::String,
+        }
+    }
+
+    /// Where the value stands in the text.
+    pub fn span(self) -> Range<usize> {
+        let node = self.node();
+        node.start as usize..node.end as usize
+    }
+
+    /// The value exactly as it was received.
+    pub fn raw(self) -> &'d str {
+        self.doc.text.get(self.span()).unwrap_or_default()
+    }
+
+    /// The member of an object.
+    pub fn get(self, key: &str) -> Option<Self> {
+        self.members()
+            .find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    /// The value at the end of a chain of keys. Where a step is an array, its first item is taken.
+    pub fn path(self, keys: &[&str]) -> Option<Self> {
+        keys.iter()
+            .try_fold(self, |value, key| value.first_or_self().get(key))
+            .map(Self::first_or_self)
+    }
+
+    fn first_or_self(self) -> Self {
+        if self.kind() == Kind::Array {
+            self.items().next().unwrap_or(self)
+        } else {
+            self
+        }
+    }
+
+    /// The members of an object in their order; nothing for any other value.
+    pub fn members(self) -> impl Iterator<Item = (&'d str, Self)> {
+        let doc = self.doc;
+        self.children(Kind::Object).map(move |at| {
+            let key = doc
+                .node(at)
+                .map(|node| node.start as usize..node.end as usize)
+                .unwrap_or_default();
+            (doc.text.get(key).unwrap_or_default(), Self { doc, at: at + 1 })
+        })
+    }
+
+    /// The items of an array; nothing for any other value.
+    pub fn items(self) -> impl Iterator<Item = Self> {
+        let doc = self.doc;
+        self.children(Kind::Array).map(move |at| Self { doc, at })
+    }
+
+    /// The items of an array, or the value itself when it is no array. FHIR versions differ in that.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        let single = (self.kind() != Kind::Array).then_some(self);
+        self.items().chain(single)
+    }
+
+    fn children(self, kind: Kind) -> impl Iterator<Item = u32> {
+        let doc = self.doc;
+        let end = if self.kind() == kind { self.node().next } else { 0 };
+        let mut at = self.at + 1;
+        std::iter::from_fn(move || {
+            if at >= end {
+                return None;
+            }
+            let child = at;
+            let node = doc.node(at)?;
+            // A key is followed by its value; step over both.
+            at = if node.kind == NodeKind::Key {
+                doc.node(at + 1)?.next
+            } else {
+                node.next
+            };
+            Some(child)
+        })
+    }
+
+    /// The text of a string with its escapes resolved.
+    pub fn text(self) -> Option<Cow<'d, str>> {
+        (self.kind() == Kind::String).then(|| {
+            let raw = self.raw();
+            text::unescape(raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default())
+        })
+    }
+
+    /// The text of a string member.
+    pub fn text_at(self, key: &str) -> Option<Cow<'d, str>> {
+        self.get(key)?.text()
+    }
+
+    /// Whether a string member has exactly this text.
+    pub fn says(self, key: &str, text: &str) -> bool {
+        self.text_at(key).is_some_and(|found| found == text)
+    }
+
+    /// A boolean.
+    pub fn truth(self) -> Option<bool> {
+        match self.kind() {
+            Kind::True => Some(true),
+            Kind::False => Some(false),
+            Kind::Object | Kind::Array | Kind::String | Kind::Number | Kind::Null => None,
+        }
+    }
+
+    /// The marked strings inside this value, in text order.
+    pub fn marks(self) -> impl Iterator<Item = (Mark, Self)> {
+        let doc = self.doc;
+        let end = self.node().next;
+        let first = doc.marks.partition_point(|(_, at)| *at < self.at);
+        let rest = doc.marks.get(first..).unwrap_or_default();
+        rest.iter()
+            .take_while(move |(_, at)| *at < end)
+            .map(move |(mark, at)| (*mark, Self { doc, at: *at }))
+    }
+
+    /// Copies the value to `out`, with marked strings replaced where `rewrite` gives new text.
+    ///
+    /// Everything else is copied in runs, byte for byte.
+    pub fn copy_into(self, out: &mut String, rewrite: &mut dyn FnMut(Mark, &str) -> Option<String>) {
+        let span = self.span();
+        let mut copied = span.start;
+        for (mark, string) in self.marks() {
+            let Some(text) = string.text() else { continue };
+            if let Some(replacement) = rewrite(mark, &text) {
+                let place = string.span();
+                out.push_str(self.doc.text.get(copied..place.start).unwrap_or_default());
+                text::quote_into(out, &replacement);
+                copied = place.end;
+            }
+        }
+        out.push_str(self.doc.text.get(copied..span.end).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests;

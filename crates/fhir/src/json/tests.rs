@@ -1,0 +1,186 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn scan(text: &str) -> Result<Document, Rejection> {
+    Document::scan(text.as_bytes().to_vec(), &Limits::default())
+}
+
+#[track_caller]
+fn refused(text: &[u8], class: FaultClass) {
+    let refusal = Document::scan(text.to_vec(), &Limits::default()).expect_err("refused");
+    assert_eq!(refusal.class, class);
+}
+
+#[test]
+fn numbers_keep_their_text() {
+    let doc = scan(r#"{"v":1.10,"e":1E+2,"big":123456789012345678901234567890.5,"z":-0.0}"#).unwrap();
+    for (key, raw) in [
+        ("v", "1.10"),
+        ("e", "1E+2"),
+        ("big", "123456789012345678901234567890.5"),
+        ("z", "-0.0"),
+    ] {
+        assert_eq!(doc.root().get(key).unwrap().raw(), raw);
+    }
+}
+
+#[test]
+fn cursor_walks_objects_and_arrays() {
+    let doc = scan(r#" { "a" : [ 1 , {"b":"x\n\u00e9\ud83d\ude00"} ], "c": true, "d": null } "#).unwrap();
+    let root = doc.root();
+    assert_eq!(
+        root.members().map(|(key, _)| key).collect::<Vec<_>>(),
+        ["a", "c", "d"]
+    );
+    assert_eq!(root.get("a").unwrap().items().count(), 2);
+    assert_eq!(
+        root.get("a")
+            .unwrap()
+            .items()
+            .nth(1)
+            .unwrap()
+            .text_at("b")
+            .unwrap(),
+        "x\né😀"
+    );
+    assert_eq!(root.get("c").unwrap().truth(), Some(true));
+    assert_eq!(root.get("d").unwrap().kind(), Kind::Null);
+    assert!(root.get("b").is_none());
+}
+
+#[test]
+fn what_is_not_json_is_refused() {
+    for text in [
+        "",
+        "{",
+        "}",
+        "[1,]",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "tru",
+        "nulL",
+        "\"\n\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\\ud800\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\udc00\"",
+        "{} {}",
+        "[1 2]",
+        "\u{feff}{}",
+        "{\"\\u0061\":1}",
+    ] {
+        refused(text.as_bytes(), FaultClass::JsonSyntax);
+    }
+    refused(b"\"\xff\"", FaultClass::Utf8);
+}
+
+#[test]
+fn a_key_twice_is_refused_in_small_and_large_objects() {
+    refused(br#"{"a":1,"b":{"x":1,"x":2}}"#, FaultClass::JsonDuplicate);
+    let many: Vec<String> = (0..100).map(|n| format!("\"k{n}\":{n}")).collect();
+    assert!(scan(&format!("{{{}}}", many.join(","))).is_ok());
+    refused(
+        format!("{{{},\"k7\":0}}", many.join(",")).as_bytes(),
+        FaultClass::JsonDuplicate,
+    );
+}
+
+#[test]
+fn limits_bite() {
+    let deep = |n| "[".repeat(n) + &"]".repeat(n);
+    assert!(scan(&deep(64)).is_ok());
+    refused(deep(65).as_bytes(), FaultClass::JsonDepth);
+    refused(&[b'['; 200_000], FaultClass::JsonDepth);
+    let tight = Limits {
+        tokens: 3,
+        string_bytes: 8,
+        key_bytes: 2,
+        number_bytes: 4,
+        ..Limits::default()
+    };
+    for text in ["[1,2,3]", "\"1234567\"", "{\"abc\":1}", "12345"] {
+        let refusal = Document::scan(text.as_bytes().to_vec(), &tight).expect_err(text);
+        assert_eq!(refusal.class, FaultClass::TooLarge, "{text}");
+    }
+}
+
+#[test]
+fn marked_strings_are_rewritten_and_nothing_else() {
+    let doc = scan(r#"{"subject":{"reference":"Patient/1"},"n":1.0,"coding":[{"system":"http://hl7.org/fhir/v3/ActCode"}]}"#)
+        .unwrap();
+    let mut out = String::new();
+    doc.root().copy_into(&mut out, &mut |mark, text| match mark {
+        Mark::Reference => Some(format!("urn:\"{text}\"")),
+        Mark::System => None,
+    });
+    assert_eq!(
+        out,
+        r#"{"subject":{"reference":"urn:\"Patient/1\""},"n":1.0,"coding":[{"system":"http://hl7.org/fhir/v3/ActCode"}]}"#
+    );
+}
+
+#[test]
+fn a_refusal_never_shows_content() {
+    let refusal = scan("{\"nhs\":9990000107 x}").expect_err("refused");
+    assert_eq!(format!("{refusal} {refusal:?}").matches("999").count(), 0);
+}
+
+fn json_value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        ".*".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(6, 64, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            prop::collection::btree_map("[a-zA-Z_]{1,8}", inner, 0..20)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn rebuild(json: Json<'_>) -> serde_json::Value {
+    match json.kind() {
+        Kind::Object => json
+            .members()
+            .map(|(key, value)| (key.to_owned(), rebuild(value)))
+            .collect(),
+        Kind::Array => json.items().map(rebuild).collect(),
+        Kind::String => json.text().unwrap().into(),
+        Kind::Number | Kind::True | Kind::False | Kind::Null => serde_json::from_str(json.raw()).unwrap(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// The oracle is another parser: what it reads from our slices is what it reads from the text.
+    #[test]
+    fn slices_mean_what_the_text_means(value in json_value(), pretty in any::<bool>()) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        let doc = scan(&text).unwrap();
+        prop_assert_eq!(rebuild(doc.root()), value);
+    }
+
+    #[test]
+    fn mutations_never_panic_and_never_pass_what_the_oracle_refuses(
+        value in json_value(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+    ) {
+        let mut bytes = serde_json::to_vec(&value).unwrap();
+        let place = at.index(bytes.len());
+        bytes[place] = byte;
+        if Document::scan(bytes.clone(), &Limits::default()).is_ok() {
+            prop_assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&bytes).is_ok());
+        }
+    }
+}

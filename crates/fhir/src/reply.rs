@@ -1,0 +1,95 @@
+//! What one source answered, checked and in R4, before anything is merged.
+
+use std::collections::BTreeMap;
+
+use tributary_model::{NoticeKind, Section, SectionSet, SectionState};
+
+use crate::json::Document;
+
+/// Something a reader must know of a section at a source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Notice {
+    /// What kind.
+    pub kind: NoticeKind,
+    /// The section concerned; `None` concerns the whole answer.
+    pub section: Option<Section>,
+    /// How many things are concerned, where that can be counted.
+    pub count: Option<u32>,
+    /// A word from a closed set that makes it precise: a parameter name or a resource type.
+    pub detail: Option<String>,
+}
+
+impl Notice {
+    /// A notice about a section.
+    pub const fn about(kind: NoticeKind, section: Section) -> Self {
+        Self {
+            kind,
+            section: Some(section),
+            count: None,
+            detail: None,
+        }
+    }
+}
+
+/// An element that has no home in the other version, and where it was kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LossNote {
+    /// The statement: `Type/id` as the source named it.
+    pub statement: String,
+    /// The element's path in the source's version.
+    pub path: String,
+    /// How it was kept.
+    pub kept_as: KeptAs,
+}
+
+/// Where an element without a home went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeptAs {
+    /// A cross-version extension.
+    Extension,
+    /// Left out because it says nothing: a fixed value the specification calls meaningless.
+    Meaningless,
+}
+
+/// A resource carried whole because no table converts its type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The type it has in its own version.
+    pub resource_type: String,
+    /// The id of the `Binary` that carries it: its own id, or the one made up for it.
+    pub binary_id: String,
+}
+
+/// A source's answer.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// Bundles in R4, in the order they were read.
+    pub documents: Vec<Document>,
+    /// The sections that were asked.
+    pub asked: SectionSet,
+    /// What the connector knows of each section; absent sections are judged by their content.
+    pub states: BTreeMap<Section, SectionState>,
+    /// What a reader must know.
+    pub notices: Vec<Notice>,
+    /// Elements that found no home.
+    pub losses: Vec<LossNote>,
+    /// Resources carried whole.
+    pub carried: Vec<Carried>,
+    /// Whether the source spoke STU3.
+    pub converted: bool,
+    /// Whether pages were left unread.
+    pub truncated: bool,
+    /// Bytes received, decoded.
+    pub bytes: u64,
+    /// SHA-256 of the bodies as received, in hexadecimal, for the audit record.
+    pub digest: String,
+    /// Attempts it took.
+    pub attempts: u32,
+}
+
+impl Reply {
+    /// Bytes the reply keeps in memory.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.documents.iter().map(Document::weight).sum::<usize>()
+    }
+}
