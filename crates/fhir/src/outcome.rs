@@ -59,6 +59,16 @@ pub struct IssueCoding {
     pub display: Option<&'static str>,
 }
 
+impl IssueCoding {
+    fn write(&self, json: &mut Writer) {
+        json.object(|coding| {
+            coding.text("system", self.system);
+            coding.text("code", &self.code);
+            coding.text_if("display", self.display);
+        });
+    }
+}
+
 /// One issue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Issue {
@@ -74,7 +84,7 @@ pub struct Issue {
     pub text: Option<String>,
     /// Names the element at fault; never its value.
     pub diagnostics: Option<String>,
-    /// FHIRPath of what is concerned.
+    /// `FHIRPath` of what is concerned.
     pub expression: Option<String>,
 }
 
@@ -133,15 +143,9 @@ impl Issue {
 
     fn write_details(&self, details: &mut Writer) {
         if !self.codings.is_empty() {
-            details.key("coding").array(|list| {
-                for coding in &self.codings {
-                    list.object(|one| {
-                        one.text("system", coding.system);
-                        one.text("code", &coding.code);
-                        one.text_if("display", coding.display);
-                    });
-                }
-            });
+            details
+                .key("coding")
+                .array(|list| self.codings.iter().for_each(|coding| coding.write(list)));
         }
         details.text_if("text", self.text.as_deref());
     }

@@ -84,9 +84,9 @@ impl<'t> Scanner<'t> {
         let place = self.open(kind)?;
         self.at += 1;
         if kind == Kind::Object {
-            self.object(depth, place)?
+            self.object(depth, place)?;
         } else {
-            self.array(depth)?
+            self.array(depth)?;
         }
         self.close(place);
         Ok(())
@@ -253,7 +253,7 @@ impl<'t> Scanner<'t> {
         let unit = digits.iter().try_fold(0, |unit, digit| {
             char::from(*digit).to_digit(16).map(|value| unit << 4 | value)
         });
-        let unit = unit.ok_or(self.reject(FaultClass::JsonSyntax))?;
+        let unit = unit.ok_or_else(|| self.reject(FaultClass::JsonSyntax))?;
         self.at += 6;
         Ok(unit)
     }
