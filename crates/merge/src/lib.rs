@@ -1,1 +1,4 @@
 #![doc = include_str!("../README.md")]
+
+pub mod label;
+pub mod view;

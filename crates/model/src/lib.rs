@@ -26,7 +26,7 @@ pub use fault::{FaultClass, Retry, SourceFault, SpineCode};
 pub use ids::{RequestId, TraceId};
 pub use nhs_number::NhsNumber;
 pub use redacted::Redacted;
-pub use request::{Purpose, RecordRequest};
+pub use request::{Freshness, Handling, Purpose, RecordRequest};
 pub use requester::{Requester, Role};
 pub use section::{Section, SectionSet};
 pub use source::{OdsCode, SourceId, SourceKind};

@@ -31,6 +31,26 @@ impl Purpose {
     }
 }
 
+/// Whether an answer from memory will do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// A source's answer may be as old as its entry allows.
+    #[default]
+    Allowed,
+    /// Every source must be asked now.
+    FetchNow,
+}
+
+/// What to do when not every expected source contributed (`Prefer: handling=…`, RFC 7240).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Handling {
+    /// Show what there is, and say what is missing.
+    #[default]
+    Lenient,
+    /// All or nothing.
+    Strict,
+}
+
 /// One request for one patient's record, parsed and valid.
 #[derive(Clone, Debug)]
 pub struct RecordRequest {
@@ -50,4 +70,8 @@ pub struct RecordRequest {
     pub requester: Arc<Requester>,
     /// By when the answer must be on its way.
     pub deadline: Deadline,
+    /// What to do with a partial answer.
+    pub handling: Handling,
+    /// Whether an answer from memory will do (`Cache-Control: no-cache` says it will not).
+    pub freshness: Freshness,
 }

@@ -1,0 +1,94 @@
+//! What the broker gives back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tributary_merge::view::RecordView;
+use tributary_model::{Deadline, NhsNumber, OdsCode, RequestId, Requester, SectionSet, SourceId, SourceKind, Tally};
+
+/// What an answer amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A record: at least one source contributed, answered or withheld.
+    Record,
+    /// Every source said that it holds no record it can share.
+    NotFound,
+    /// No source answered in time.
+    TimedOut,
+    /// Every source refused for load; ask again after the time given.
+    Shed(Duration),
+    /// No source could be used.
+    Failed,
+    /// The caller wanted all or nothing, and it is not all.
+    Incomplete,
+}
+
+impl Verdict {
+    /// Whether the body is a record.
+    pub const fn is_record(self) -> bool {
+        matches!(self, Self::Record)
+    }
+}
+
+/// The answer to one record request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What it amounts to.
+    pub verdict: Verdict,
+    /// The statuses of the expected sources, counted.
+    pub tally: Tally,
+    /// Sequence id of the disclosure record.
+    pub audit: String,
+    /// A Bundle for [`Verdict::Record`], an `OperationOutcome` naming every source otherwise. JSON.
+    pub body: Bytes,
+    /// The same in words, for pages and terminals. Holds no statement unless the verdict is a record.
+    pub view: Arc<RecordView>,
+}
+
+/// A GP Connect call to be passed on to the patient's GP system.
+#[derive(Clone, Debug)]
+pub struct RelayRequest {
+    /// Names the request.
+    pub id: RequestId,
+    /// Whose record, read from the body.
+    pub patient: NhsNumber,
+    /// The practice named in the path; without it the one registered GP source.
+    pub practice: Option<OdsCode>,
+    /// The caller's `Parameters`.
+    pub body: Bytes,
+    /// The caller's `Ssp-TraceID`, which becomes `Bundle.id`.
+    pub trace: String,
+    /// Who asks.
+    pub requester: Arc<Requester>,
+    /// By when.
+    pub deadline: Deadline,
+}
+
+/// The GP system's own answer.
+#[derive(Clone, Debug)]
+pub struct RelayAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Bundle or `OperationOutcome`.
+    pub body: Bytes,
+    /// Sequence id of the disclosure record.
+    pub audit: String,
+}
+
+/// A source as `GET /sources` shows it.
+#[derive(Clone, Debug)]
+pub struct SourceSummary {
+    /// Its id.
+    pub id: SourceId,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: SourceKind,
+    /// What it serves.
+    pub sections: SectionSet,
+    /// When it last gave a good answer, as RFC 3339.
+    pub last_answered: Option<String>,
+    /// How many asks it has in flight.
+    pub in_flight: usize,
+}

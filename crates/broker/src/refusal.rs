@@ -1,0 +1,28 @@
+//! Ours to the caller: why a request gets no answer.
+
+use std::time::Duration;
+
+use tributary_model::{DenyReason, SourceFault};
+
+/// Why the broker refuses. Nothing clinical has left, and the refusal itself is audited where it can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The policy does not allow it. No source was asked.
+    #[error("denied by policy: {}", .0.code())]
+    Denied(DenyReason),
+    /// The audit log cannot be written. Nothing may be fetched or shown.
+    #[error("the audit log cannot be written")]
+    AuditUnavailable,
+    /// Too much is going on; ask again after the time given.
+    #[error("overloaded")]
+    Overloaded(Duration),
+    /// No registered source answers to this organisation or patient.
+    #[error("no such source")]
+    NoSuchSource,
+    /// The one source that was to be relayed to failed.
+    #[error("the source failed: {}", .0.class.code())]
+    Source(SourceFault),
+    /// Our own fault.
+    #[error("internal fault")]
+    Internal,
+}

@@ -1,0 +1,122 @@
+//! The record as a person reads it: owned words, ready for a page, a terminal or `?view=lines`.
+//!
+//! Nothing here decides anything; it is the merged record with its clinical words copied out.
+
+use tributary_model::{Section, SectionState, SourceId, SourceStatus, Tally};
+
+use crate::label::AllergyLabel;
+
+/// A merged record in words.
+#[derive(Clone, Debug)]
+pub struct RecordView {
+    /// Who it is about.
+    pub patient: PatientView,
+    /// One row per expected source, worst first.
+    pub sources: Vec<SourceRow>,
+    /// What may be said about allergies.
+    pub allergy_label: AllergyLabel,
+    /// Every section that was asked for, in display order.
+    pub sections: Vec<SectionView>,
+    /// Every discrepancy, most severe first.
+    pub discrepancies: Vec<DiscrepancyView>,
+    /// The statuses counted.
+    pub tally: Tally,
+    /// The instant every dated rule used, as RFC 3339.
+    pub as_of: String,
+    /// Entries of accepted answers, and entries in the bundle that came from them.
+    pub entries: (usize, usize),
+}
+
+/// The banner's facts.
+#[derive(Clone, Debug, Default)]
+pub struct PatientView {
+    /// NHS number, grouped 3-3-4.
+    pub nhs_number: String,
+    /// `ASHWORTH, George`; empty when no source said it.
+    pub name: String,
+    /// `11-Feb-1953 (73y)`; empty when no source said it.
+    pub born: String,
+    /// `Male`, `Female` …; empty when no source said it.
+    pub gender: String,
+}
+
+/// What became of one source.
+#[derive(Clone, Debug)]
+pub struct SourceRow {
+    /// Its id.
+    pub id: SourceId,
+    /// Its name.
+    pub name: String,
+    /// Its status.
+    pub status: SourceStatus,
+    /// The status in words fit for a clinician, notices included.
+    pub words: String,
+    /// How long it took, in milliseconds.
+    pub latency_ms: u64,
+}
+
+/// One section.
+#[derive(Clone, Debug)]
+pub struct SectionView {
+    /// Which.
+    pub section: Section,
+    /// What is known of it over all sources.
+    pub state: SectionState,
+    /// Sentences that must stand at the section: what is missing and why. Never empty when the section is.
+    pub notices: Vec<String>,
+    /// Its lines in display order.
+    pub lines: Vec<LineView>,
+}
+
+/// One line: statements about the same thing.
+#[derive(Clone, Debug)]
+pub struct LineView {
+    /// The words of the lead.
+    pub title: String,
+    /// The key that made it a line.
+    pub key: String,
+    /// `single`, `repeat`, `copied`, `agree`, `difference` or `conflict`.
+    pub class: &'static str,
+    /// Its statements, lead first.
+    pub members: Vec<MemberView>,
+}
+
+/// One statement on a line.
+#[derive(Clone, Debug)]
+pub struct MemberView {
+    /// Who said it.
+    pub source: SourceId,
+    /// The name of who said it.
+    pub source_name: String,
+    /// `Flag/f1`: type and id as the source has them.
+    pub origin: String,
+    /// The words of this statement.
+    pub title: String,
+    /// Its date, as people read it; empty when there is none.
+    pub date: String,
+    /// `current`, `past`, `active`, `severe` …: what is worth saying beside the title.
+    pub facts: Vec<String>,
+    /// `echo`, `stale-copy`, `copy-of-absent` or `copy-unverified`.
+    pub copy: Option<&'static str>,
+    /// Dose or other free words of the statement.
+    pub detail: String,
+    /// The `fullUrl` of its entry in the bundle.
+    pub full_url: String,
+}
+
+/// One discrepancy.
+#[derive(Clone, Debug)]
+pub struct DiscrepancyView {
+    /// Rule id.
+    pub rule: &'static str,
+    /// `conflict`, `difference`, `possible`, `information` or `error`.
+    pub kind: &'static str,
+    /// `high`, `moderate` or `low`.
+    pub severity: &'static str,
+    /// In words, with sources and dates.
+    pub words: String,
+    /// `Flag/f1@specialist`: the statements concerned.
+    pub members: Vec<String>,
+    /// The section it belongs to; `None` for demographics.
+    pub section: Option<Section>,
+}
