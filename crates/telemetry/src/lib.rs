@@ -1,1 +1,14 @@
 #![doc = include_str!("../README.md")]
+
+mod catalogue;
+mod labels;
+mod log;
+mod metrics;
+mod redact;
+
+pub use catalogue::{MetricFact, MetricKind, catalogue};
+pub use labels::{CacheOutcome, MapState, PolicyOutcome, ShedReason};
+pub use log::{LogError, LogFormat, LogLayer, init_logs};
+pub use metrics::{InFlight, Metrics, MetricsError};
+pub use redact::LOGGED_FIELDS;
+pub use tracing::level_filters::LevelFilter;

@@ -1,0 +1,292 @@
+//! The catalogue of audited events. Fixed fields only, and no clinical content.
+
+use std::sync::Arc;
+
+use tributary_model::{
+    Completeness, DenyReason, FaultClass, NhsNumber, Purpose, RequestId, Requester, SectionSet, SourceId,
+    SourceStatus, SpineCode, TraceId,
+};
+
+use crate::chain::Digest;
+use crate::record::Receipt;
+
+mod wire;
+
+pub(crate) use wire::{Own, draft, own_draft};
+
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident, $code:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$each])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code in the record and in metrics.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// Reads a code.
+            pub fn from_code(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.code() == code)
+            }
+        }
+    };
+}
+
+codes! {
+    /// What a record is about.
+    Kind {
+        /// Sources are about to be asked.
+        Intent, "intent";
+        /// An answer is about to be sent, whatever its HTTP status: which sources exist is told too.
+        Disclosure, "disclosure";
+        /// The policy refused.
+        Denied, "denied";
+        /// Whether the answer reached the caller.
+        Delivery, "delivery";
+        /// Something that a security officer must see.
+        Security, "security";
+        /// The configuration changed.
+        Config, "config";
+        /// The log itself: started, stopped, recovered, a segment begun.
+        Lifecycle, "lifecycle";
+        /// An intent of a run that ended before its answer: what became of it is not known.
+        ClosedUnknown, "closed_unknown";
+    }
+}
+
+codes! {
+    /// What was asked of the broker.
+    Interaction {
+        /// The merged record.
+        Record, "record";
+        /// The merged record as it grows.
+        RecordStream, "record-stream";
+        /// The patient summary document.
+        Summary, "summary";
+        /// An attachment.
+        Binary, "binary";
+        /// GP Connect Access Record Structured, passed on.
+        GpConnectStructured, "gpconnect-structured";
+        /// GP Connect Access Document, passed on.
+        GpConnectDocuments, "gpconnect-documents";
+    }
+}
+
+codes! {
+    /// Whether the caller broke the glass. The reason is free text and may be clinical: it is not kept here.
+    BreakGlass {
+        /// Not asked for.
+        NotAsked, "not-asked";
+        /// Asked for, with a reason.
+        ReasonGiven, "reason-given";
+    }
+}
+
+codes! {
+    /// How far an answer got.
+    Delivered {
+        /// All of it was handed to the connection.
+        Whole, "whole";
+        /// The caller left in the middle.
+        Aborted, "aborted";
+        /// Nothing of it was sent.
+        NotSent, "not-sent";
+    }
+}
+
+codes! {
+    /// What a security officer must see.
+    SecurityKind {
+        /// A source's answer was about another patient, or could be.
+        IdentityMismatch, "identity-mismatch";
+        /// A source was switched off after proven mix-ups.
+        IdentitySwitch, "identity-switch";
+        /// A token was used twice, or outside its time.
+        TokenRefused, "token-refused";
+        /// A request that two parsers could read differently.
+        Smuggling, "smuggling";
+        /// An answer tried to lead us to an address that is not the source's.
+        ForbiddenAddress, "forbidden-address";
+    }
+}
+
+codes! {
+    /// What happened to the configuration.
+    ConfigChange {
+        /// Read at start.
+        Loaded, "loaded";
+        /// Swapped while running.
+        Reloaded, "reloaded";
+        /// A new one was refused; the old one stands.
+        Refused, "refused";
+    }
+}
+
+/// Something that is written down before its effect happens.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Sources are about to be asked.
+    Intent(Intent),
+    /// An answer is about to be sent.
+    Disclosure(Disclosure),
+    /// The policy refused.
+    Denied(Denied),
+    /// Whether the answer reached the caller. The one record that follows its effect.
+    Delivery(Delivery),
+    /// Something that a security officer must see.
+    Security(SecurityEvent),
+    /// The configuration changed.
+    Config(ConfigEvent),
+}
+
+impl Event {
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Intent(_) => Kind::Intent,
+            Self::Disclosure(_) => Kind::Disclosure,
+            Self::Denied(_) => Kind::Denied,
+            Self::Delivery(_) => Kind::Delivery,
+            Self::Security(_) => Kind::Security,
+            Self::Config(_) => Kind::Config,
+        }
+    }
+}
+
+/// Who asks what about whom, and why. Built once a request, shared by its records.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Names the request.
+    pub request: RequestId,
+    /// The person and organisation, as they were at this moment.
+    pub requester: Arc<Requester>,
+    /// Whose record.
+    pub patient: NhsNumber,
+    /// Why.
+    pub purpose: Purpose,
+    /// Whether the glass was broken.
+    pub break_glass: BreakGlass,
+    /// What was asked of the broker.
+    pub interaction: Interaction,
+    /// Which sections.
+    pub sections: SectionSet,
+}
+
+/// Sources are about to be asked.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Who, whom, what, why.
+    pub access: Arc<Access>,
+    /// The policy rule that permitted it.
+    pub rule: &'static str,
+    /// The sources that will be asked.
+    pub expected: Vec<SourceId>,
+}
+
+/// An answer is about to be sent.
+#[derive(Clone, Debug)]
+pub struct Disclosure {
+    /// Who, whom, what, why.
+    pub access: Arc<Access>,
+    /// The intent it fulfils.
+    pub intent: Receipt,
+    /// The policy rule that permitted it.
+    pub rule: &'static str,
+    /// What became of each expected source.
+    pub sources: Vec<SourceEntry>,
+    /// What is sent.
+    pub outcome: Outcome,
+}
+
+/// What became of one source.
+#[derive(Clone, Debug)]
+pub struct SourceEntry {
+    /// Which.
+    pub source: SourceId,
+    /// What the reader sees.
+    pub status: SourceStatus,
+    /// What went wrong.
+    pub fault: Option<FaultClass>,
+    /// The HTTP status that was read.
+    pub http: Option<u16>,
+    /// The Spine code that was read.
+    pub spine: Option<SpineCode>,
+    /// Length of its body.
+    pub bytes: u64,
+    /// From first attempt to last byte.
+    pub elapsed_ms: u64,
+    /// The fetch that brought the body: another request's, when it came from the cache.
+    pub fetch_id: Option<TraceId>,
+    /// Digest of its body as received.
+    pub digest: Option<Digest>,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// HTTP status.
+    pub http: u16,
+    /// Whether the record is whole.
+    pub completeness: Completeness,
+    /// Digest of the bundle.
+    pub bundle_digest: Option<Digest>,
+    /// Length of the bundle.
+    pub bytes: u64,
+    /// Ids of the merge rules that found a discrepancy.
+    pub discrepancies: Vec<&'static str>,
+}
+
+/// The policy refused.
+#[derive(Clone, Debug)]
+pub struct Denied {
+    /// Who, whom, what, why.
+    pub access: Arc<Access>,
+    /// The intent it ends, when there was one.
+    pub intent: Option<Receipt>,
+    /// Why it was refused.
+    pub reason: DenyReason,
+}
+
+/// Whether an answer reached the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// Names the request.
+    pub request: RequestId,
+    /// The disclosure that was sent.
+    pub disclosure: Receipt,
+    /// How far it got.
+    pub delivered: Delivered,
+    /// Bytes handed to the connection.
+    pub bytes: u64,
+    /// From the request's head to the last byte.
+    pub elapsed_ms: u64,
+}
+
+/// Something that a security officer must see.
+#[derive(Clone, Debug)]
+pub struct SecurityEvent {
+    /// What.
+    pub what: SecurityKind,
+    /// In which request.
+    pub request: Option<RequestId>,
+    /// At which source.
+    pub source: Option<SourceId>,
+    /// About whom it was asked.
+    pub patient: Option<NhsNumber>,
+}
+
+/// The configuration changed.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigEvent {
+    /// How.
+    pub change: ConfigChange,
+    /// Digest of the file.
+    pub digest: Digest,
+}

@@ -1,0 +1,291 @@
+//! The stored form of the catalogue: field names that never change within a version.
+
+use serde::Serialize;
+use tributary_model::{FaultClass, Section, SourceId, SpineCode};
+
+use super::{Access, Denied, Disclosure, Event, Intent, Kind, Outcome, SourceEntry};
+use crate::record::Draft;
+use crate::segment::Previous;
+
+#[derive(Default, Serialize)]
+struct Fields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    req: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corr: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<User<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patient: Option<Patient<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Why<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<What>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<Source<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Sent<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<Reached>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    security: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<Changed>,
+}
+
+#[derive(Serialize)]
+struct User<'a> {
+    id: &'a str,
+    name: String,
+    role: &'static str,
+    org: &'a str,
+    assurance: &'static str,
+}
+
+#[derive(Serialize)]
+struct Patient<'a> {
+    nhs: &'a str,
+}
+
+#[derive(Serialize)]
+struct Why<'a> {
+    purpose: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied: Option<&'static str>,
+    break_glass: &'static str,
+}
+
+#[derive(Serialize)]
+struct What {
+    interaction: &'static str,
+    sections: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    #[serde(rename = "source")]
+    id: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spine: Option<&'static str>,
+    bytes: u64,
+    elapsed_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetch_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    attempts: u32,
+}
+
+#[derive(Serialize)]
+struct Sent<'a> {
+    http: u16,
+    completeness: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle_digest: Option<String>,
+    bytes: u64,
+    discrepancies: &'a [&'static str],
+}
+
+#[derive(Serialize)]
+struct Reached {
+    delivered: &'static str,
+    bytes: u64,
+    elapsed_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    change: &'static str,
+    digest: String,
+}
+
+/// What the log writes about itself.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Own {
+    /// A run began or ended.
+    Run { phase: &'static str },
+    /// A crash left bytes of an unfinished record, which were cut off.
+    Recovered { phase: &'static str, bytes: u64 },
+    /// A segment file begins.
+    Segment {
+        phase: &'static str,
+        segment: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        previous: Option<Previous>,
+    },
+    /// An intent of an earlier run has no end.
+    ClosedUnknown { corr: u64, outcome: &'static str },
+}
+
+impl Own {
+    pub(crate) const START: Self = Self::Run { phase: "start" };
+    pub(crate) const STOP: Self = Self::Run { phase: "stop" };
+
+    pub(crate) const fn recovered(bytes: u64) -> Self {
+        let phase = "recovered";
+        Self::Recovered { phase, bytes }
+    }
+
+    pub(crate) const fn segment(segment: u32, previous: Option<Previous>) -> Self {
+        Self::Segment {
+            phase: "segment",
+            segment,
+            previous,
+        }
+    }
+
+    pub(crate) const fn closed_unknown(corr: u64) -> Self {
+        let outcome = "unknown_crash";
+        Self::ClosedUnknown { corr, outcome }
+    }
+}
+
+/// The stored form of an event, before it has its place.
+pub(crate) fn draft(event: &Event) -> Draft {
+    let fields = match event {
+        Event::Intent(intent) => of_intent(intent),
+        Event::Disclosure(disclosure) => of_disclosure(disclosure),
+        Event::Denied(denied) => of_denied(denied),
+        Event::Delivery(delivery) => Fields {
+            req: Some(delivery.request.to_string()),
+            corr: Some(delivery.disclosure.seq),
+            delivery: Some(Reached {
+                delivered: delivery.delivered.code(),
+                bytes: delivery.bytes,
+                elapsed_ms: delivery.elapsed_ms,
+            }),
+            ..Fields::default()
+        },
+        Event::Security(event) => Fields {
+            req: event.request.map(|id| id.to_string()),
+            security: Some(event.what.code()),
+            source: event.source.as_ref().map(SourceId::as_str),
+            patient: event.patient.as_ref().map(|patient| Patient {
+                nhs: patient.expose(),
+            }),
+            ..Fields::default()
+        },
+        Event::Config(event) => Fields {
+            config: Some(Changed {
+                change: event.change.code(),
+                digest: event.digest.to_string(),
+            }),
+            ..Fields::default()
+        },
+    };
+    Draft::new(event.kind(), &json(&fields))
+}
+
+/// The stored form of a record the log writes about itself.
+pub(crate) fn own_draft(own: &Own) -> Draft {
+    let kind = match own {
+        Own::ClosedUnknown { .. } => Kind::ClosedUnknown,
+        Own::Run { .. } | Own::Recovered { .. } | Own::Segment { .. } => Kind::Lifecycle,
+    };
+    Draft::new(kind, &json(own))
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "these structs have text keys and infallible fields only"
+)]
+fn json(fields: &impl Serialize) -> String {
+    serde_json::to_string(fields).expect("structs of text and numbers are always JSON")
+}
+
+fn of_access(access: &Access) -> Fields<'_> {
+    let requester = &access.requester;
+    Fields {
+        req: Some(access.request.to_string()),
+        user: Some(User {
+            id: &requester.user_id,
+            name: format!("{} {}", requester.given, requester.family),
+            role: requester.role.code(),
+            org: requester.organisation.as_str(),
+            assurance: requester.assurance.code(),
+        }),
+        patient: Some(Patient {
+            nhs: access.patient.expose(),
+        }),
+        why: Some(Why {
+            purpose: access.purpose.code(),
+            rule: None,
+            denied: None,
+            break_glass: access.break_glass.code(),
+        }),
+        what: Some(What {
+            interaction: access.interaction.code(),
+            sections: access.sections.iter().map(Section::code).collect(),
+        }),
+        ..Fields::default()
+    }
+}
+
+fn of_intent(intent: &Intent) -> Fields<'_> {
+    let mut fields = of_access(&intent.access);
+    fields.why = fields.why.map(|why| Why {
+        rule: Some(intent.rule),
+        ..why
+    });
+    fields.expected = Some(intent.expected.iter().map(SourceId::as_str).collect());
+    fields
+}
+
+fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
+    let mut fields = of_access(&disclosure.access);
+    fields.corr = Some(disclosure.intent.seq);
+    fields.why = fields.why.map(|why| Why {
+        rule: Some(disclosure.rule),
+        ..why
+    });
+    fields.sources = Some(disclosure.sources.iter().map(of_source).collect());
+    fields.outcome = Some(of_outcome(&disclosure.outcome));
+    fields
+}
+
+fn of_denied(denied: &Denied) -> Fields<'_> {
+    let mut fields = of_access(&denied.access);
+    fields.corr = denied.intent.map(|intent| intent.seq);
+    fields.why = fields.why.map(|why| Why {
+        denied: Some(denied.reason.code()),
+        ..why
+    });
+    fields
+}
+
+fn of_source(entry: &SourceEntry) -> Source<'_> {
+    Source {
+        id: entry.source.as_str(),
+        status: entry.status.code(),
+        class: entry.fault.map(FaultClass::code),
+        http: entry.http,
+        spine: entry.spine.map(SpineCode::as_str),
+        bytes: entry.bytes,
+        elapsed_ms: entry.elapsed_ms,
+        fetch_id: entry.fetch_id.map(|id| id.to_string()),
+        digest: entry.digest.map(|digest| digest.to_string()),
+        attempts: entry.attempts,
+    }
+}
+
+fn of_outcome(outcome: &Outcome) -> Sent<'_> {
+    Sent {
+        http: outcome.http,
+        completeness: outcome.completeness.code(),
+        bundle_digest: outcome.bundle_digest.map(|digest| digest.to_string()),
+        bytes: outcome.bytes,
+        discrepancies: &outcome.discrepancies,
+    }
+}

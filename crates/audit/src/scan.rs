@@ -1,0 +1,281 @@
+//! Reads segments in order: the common ground of recovery and verification.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::chain::Link;
+use crate::crc32c::{crc32c, prefix_with};
+use crate::record::{FRAME_HEAD, Head, MAX_RECORD};
+use crate::segment::{self, EndState, Previous};
+use crate::verify::{Flaw, Problem};
+
+const READ_AHEAD: usize = 1 << 18;
+/// A power cut can leave zeros where a record was to be. No record holds a zero byte, and one altered byte
+/// makes one zero at most, so a run of them cannot be a record that was tampered with.
+const ZEROS: usize = 8;
+
+/// One segment file and what its successor says of it.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) number: u32,
+    path: PathBuf,
+    pub(crate) length: u64,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Nothing follows: its end may be torn.
+    Last,
+    /// The successor tells how it ended, or cannot be read.
+    Followed(Option<Previous>),
+}
+
+/// Segments, and the empty end of the log where a crash left any.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    pub(crate) pieces: Vec<Piece>,
+    /// Last segments without even a first record, with their lengths: a crash came between making the file and
+    /// its first sync.
+    pub(crate) unborn: Vec<(u32, u64)>,
+}
+
+/// What a walk through one segment came to.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    /// Just after the last good record.
+    pub(crate) end: u64,
+    /// Bytes of an unfinished record after that.
+    pub(crate) residue: u64,
+    /// Bytes a failed write left after the durable end.
+    pub(crate) superseded: u64,
+    /// What is wrong.
+    pub(crate) problem: Option<Problem>,
+}
+
+impl Pieces {
+    /// Looks at the given segments, which must be ascending and end with the last of the log.
+    pub(crate) fn survey(dir: &Path, numbers: &[u32]) -> io::Result<Self> {
+        let mut found = Self::default();
+        let mut place = Place::Last;
+        for number in numbers.iter().rev().copied() {
+            let path = segment::path(dir, number);
+            let mut frames = Frames::open(&path, None)?;
+            let length = frames.end;
+            let first = match frames.step()? {
+                Step::Record { head, .. } => Some(head.previous),
+                Step::End | Step::Bad => None,
+            };
+            let is_last = matches!(place, Place::Last);
+            if is_last && first.is_none() && matches!(frames.tail()?, Tail::Clean | Tail::Residue) {
+                found.unborn.push((number, length));
+                continue;
+            }
+            found.pieces.push(Piece {
+                number,
+                path,
+                length,
+                place,
+            });
+            place = Place::Followed(first.flatten());
+        }
+        found.pieces.reverse();
+        Ok(found)
+    }
+}
+
+impl Piece {
+    /// Reads every record, checks frame and chain, and hands each good one to `visit`. Stops at the first
+    /// fault. `link` is `None` where the chain is taken up from what the first record says.
+    pub(crate) fn walk(&self, link: &mut Option<Link>, visit: &mut dyn FnMut(&Head<'_>)) -> io::Result<Walk> {
+        let told = match self.place {
+            Place::Followed(told) => told.filter(|told| told.segment == self.number),
+            Place::Last => None,
+        };
+        let limit = told.map_or(self.length, |told| told.bytes.min(self.length));
+        let mut frames = Frames::open(&self.path, Some(limit))?;
+        loop {
+            let offset = frames.offset;
+            match frames.step()? {
+                Step::Record { head, payload } => {
+                    if !follows(*link, &head) {
+                        let problem = self.problem(Flaw::Chain, Some(head.seq), offset);
+                        return Ok(Walk::new(offset, Some(problem)));
+                    }
+                    let next = Link {
+                        seq: head.seq,
+                        prev: crate::Digest::ZERO,
+                    };
+                    *link = Some(next.after(payload));
+                    visit(&head);
+                }
+                Step::End => return Ok(self.ended(offset, told, *link)),
+                Step::Bad => {
+                    let tail = frames.tail()?;
+                    return Ok(self.broke(offset, tail, *link));
+                }
+            }
+        }
+    }
+
+    fn ended(&self, offset: u64, told: Option<Previous>, link: Option<Link>) -> Walk {
+        let is_short = told.is_some_and(|told| offset < told.bytes);
+        let has_more = told.is_some_and(|told| self.length > told.bytes);
+        let may_have_more = told.is_some_and(|told| told.state == EndState::Suspect);
+        let seq = link.map(|link| link.seq);
+        if is_short {
+            return Walk::new(offset, Some(self.problem(Flaw::Missing, seq, offset)));
+        }
+        if has_more && !may_have_more {
+            return Walk::new(offset, Some(self.problem(Flaw::Frame, seq, offset)));
+        }
+        let mut walk = Walk::new(offset, None);
+        walk.superseded = self.length - offset;
+        walk
+    }
+
+    fn broke(&self, offset: u64, tail: Tail, link: Option<Link>) -> Walk {
+        let seq = link.map(|link| link.seq);
+        let is_torn = matches!(tail, Tail::Residue);
+        match self.place {
+            Place::Last if is_torn => {
+                let mut walk = Walk::new(offset, None);
+                walk.residue = self.length - offset;
+                walk
+            }
+            Place::Followed(Some(told)) if is_torn && told.bytes > self.length => {
+                Walk::new(offset, Some(self.problem(Flaw::Missing, seq, offset)))
+            }
+            Place::Last | Place::Followed(_) => {
+                Walk::new(offset, Some(self.problem(Flaw::Frame, seq, offset)))
+            }
+        }
+    }
+
+    const fn problem(&self, flaw: Flaw, seq: Option<u64>, offset: u64) -> Problem {
+        Problem {
+            flaw,
+            segment: self.number,
+            offset,
+            seq,
+        }
+    }
+}
+
+impl Walk {
+    const fn new(end: u64, problem: Option<Problem>) -> Self {
+        Self {
+            end,
+            residue: 0,
+            superseded: 0,
+            problem,
+        }
+    }
+}
+
+fn follows(link: Option<Link>, head: &Head<'_>) -> bool {
+    link.is_none_or(|link| head.seq == link.seq && link.prev.is_hex(head.prev))
+}
+
+/// What stands where no record could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tail {
+    /// Nothing.
+    Clean,
+    /// The beginning of a record whose writing was cut short.
+    Residue,
+    /// Something that a crash does not leave.
+    Damage,
+}
+
+enum Step<'a> {
+    Record { head: Head<'a>, payload: &'a [u8] },
+    End,
+    Bad,
+}
+
+/// The frames of one file up to a limit.
+struct Frames {
+    input: BufReader<File>,
+    offset: u64,
+    end: u64,
+    payload: Vec<u8>,
+}
+
+impl Frames {
+    fn open(path: &Path, limit: Option<u64>) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self {
+            input: BufReader::with_capacity(READ_AHEAD, file),
+            offset: 0,
+            end: limit.map_or(length, |limit| limit.min(length)),
+            payload: Vec::new(),
+        })
+    }
+
+    /// The next record. After `Bad` only [`Frames::tail`] makes sense.
+    fn step(&mut self) -> io::Result<Step<'_>> {
+        let left = self.end - self.offset;
+        if left == 0 {
+            return Ok(Step::End);
+        }
+        if left < FRAME_HEAD as u64 {
+            return Ok(Step::Bad);
+        }
+        let (length, sum) = self.frame_head()?;
+        if length > MAX_RECORD || (FRAME_HEAD + length) as u64 > left {
+            return Ok(Step::Bad);
+        }
+        self.payload.resize(length, 0);
+        self.input.read_exact(&mut self.payload)?;
+        if crc32c(&self.payload) != sum {
+            return Ok(Step::Bad);
+        }
+        let Some(head) = Head::parse(&self.payload) else {
+            return Ok(Step::Bad);
+        };
+        self.offset += (FRAME_HEAD + length) as u64;
+        Ok(Step::Record {
+            head,
+            payload: &self.payload,
+        })
+    }
+
+    fn frame_head(&mut self) -> io::Result<(usize, u32)> {
+        let mut length = [0; 4];
+        let mut sum = [0; 4];
+        self.input.read_exact(&mut length)?;
+        self.input.read_exact(&mut sum)?;
+        let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+        Ok((length, u32::from_le_bytes(sum)))
+    }
+
+    /// Tells the torn end of a crash from a record that was altered. A crash leaves a beginning of what was
+    /// written: a frame that claims more bytes than there are, or zeros where nothing arrived. An altered
+    /// length can look like the former, but then the whole record is still there, and its checksum with it.
+    fn tail(&mut self) -> io::Result<Tail> {
+        let left = self.end - self.offset;
+        if left == 0 {
+            return Ok(Tail::Clean);
+        }
+        if left < FRAME_HEAD as u64 {
+            return Ok(Tail::Residue);
+        }
+        self.input.seek(SeekFrom::Start(self.offset))?;
+        let (length, sum) = self.frame_head()?;
+        let mut rest = Vec::new();
+        let most = (MAX_RECORD + FRAME_HEAD) as u64;
+        let kept = (&mut self.input).take(left.min(most) - FRAME_HEAD as u64);
+        kept.take(most).read_to_end(&mut rest)?;
+        let is_cut_short = length <= MAX_RECORD && left < (FRAME_HEAD + length) as u64;
+        let is_whole_within = prefix_with(&rest, sum, b'}').is_some();
+        let is_zeroed = left < most && rest.ends_with(&[0; ZEROS]);
+        if is_zeroed || (is_cut_short && !is_whole_within) {
+            Ok(Tail::Residue)
+        } else {
+            Ok(Tail::Damage)
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The face of the log: records go in, receipts come out once they are durable.
+
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tributary_model::Clock;
+
+use crate::error::AuditError;
+use crate::event::{Event, Kind, Own, draft, own_draft};
+use crate::record::{Draft, MAX_RECORD, Receipt};
+use crate::recover::{Recovered, recover};
+use crate::segment::{self, Disk, Files};
+use crate::sink::Sink;
+use crate::sink::local::LocalSink;
+
+/// Limits of a trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// A segment that has grown to this length is followed by the next.
+    pub segment_bytes: u64,
+    /// Records that may wait to be written; callers beyond that wait for a place.
+    pub queue_records: usize,
+    /// Records made durable together, at most.
+    pub batch_records: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            queue_records: 4096,
+            batch_records: 1024,
+        }
+    }
+}
+
+/// Is told what becomes of records. Handed in, so that the log need not know who counts.
+pub trait AuditObserver: Send + Sync {
+    /// A record is durable, this long after it was handed in.
+    fn appended(&self, kind: Kind, after: Duration);
+
+    /// A record could not be made durable.
+    fn failed(&self, kind: Kind);
+}
+
+/// An audit log, open for writing. Clones write to the same log.
+#[derive(Clone)]
+pub struct Trail {
+    queue: mpsc::Sender<Job>,
+    observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
+}
+
+enum Job {
+    Record {
+        draft: Draft,
+        handed_in: Instant,
+        reply: oneshot::Sender<Result<Receipt, AuditError>>,
+    },
+    Close(oneshot::Sender<Result<(), AuditError>>),
+}
+
+impl Trail {
+    /// Opens the log in a directory, which is made if it does not exist. Blocks while the end of the log is
+    /// read: about a second for a gigabyte.
+    ///
+    /// What a crash left unfinished is cut off and recorded; intents it left without an end are closed. A
+    /// damaged log is refused.
+    pub fn open(dir: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, AuditError> {
+        Self::open_on(Box::new(Disk::new(dir)), dir, settings, clock)
+    }
+
+    /// As [`Trail::open`], with another maker of segment files, for tests of a failing disk.
+    pub fn open_on(
+        files: Box<dyn Files>,
+        dir: &Path,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AuditError> {
+        segment::make_dir(dir)?;
+        let lock = segment::lock(dir)?.ok_or(AuditError::InUse)?;
+        let left = recover(dir)?;
+        let opening = opening_records(&left);
+        let position = (left.link, left.previous);
+        let mut sink = LocalSink::new(files, clock, settings.segment_bytes, position);
+        sink.append(&opening)?;
+
+        let (queue, jobs) = mpsc::channel(settings.queue_records.max(1));
+        let observer = Arc::new(OnceLock::new());
+        let writer = Writer {
+            sink: Box::new(sink),
+            jobs,
+            batch_records: settings.batch_records.max(1),
+            observer: Arc::clone(&observer),
+            _lock: lock,
+        };
+        std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer.run())?;
+        Ok(Self { queue, observer })
+    }
+
+    /// Tells `observer` of every record from now on. The first observer stays.
+    pub fn observe(&self, observer: Arc<dyn AuditObserver>) {
+        // A second one is a mistake in the wiring that must not stop the log.
+        self.observer.get_or_init(|| observer);
+    }
+
+    /// Writes a record down, and returns once it is durable. Bounded by the caller's deadline: a record whose
+    /// caller gave up may still be written, which errs on the safe side.
+    pub async fn record(&self, event: Event) -> Result<Receipt, AuditError> {
+        let draft = draft(&event);
+        let kind = draft.kind;
+        let result = self.hand_in(draft).await;
+        if let (Err(_), Some(observer)) = (&result, self.observer.get()) {
+            observer.failed(kind);
+        }
+        result
+    }
+
+    async fn hand_in(&self, draft: Draft) -> Result<Receipt, AuditError> {
+        let bytes = draft.longest();
+        if bytes > MAX_RECORD {
+            return Err(AuditError::TooLarge { bytes });
+        }
+        let (reply, receipt) = oneshot::channel();
+        let job = Job::Record {
+            draft,
+            handed_in: Instant::now(),
+            reply,
+        };
+        self.queue.send(job).await.map_err(|_| AuditError::Closed)?;
+        receipt.await.map_err(|_| AuditError::Closed)?
+    }
+
+    /// Writes what is queued and a last record, and lets the directory go. Later records are refused.
+    pub async fn close(self) -> Result<(), AuditError> {
+        let (reply, done) = oneshot::channel();
+        let sent = self.queue.send(Job::Close(reply)).await;
+        sent.map_err(|_| AuditError::Closed)?;
+        done.await.map_err(|_| AuditError::Closed)?
+    }
+}
+
+impl fmt::Debug for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trail").finish_non_exhaustive()
+    }
+}
+
+fn opening_records(left: &Recovered) -> Vec<Draft> {
+    let mut opening = vec![own_draft(&Own::START)];
+    if left.cut > 0 {
+        opening.push(own_draft(&Own::recovered(left.cut)));
+    }
+    let closing = |intent: &u64| own_draft(&Own::closed_unknown(*intent));
+    opening.extend(left.open.iter().map(closing));
+    opening
+}
+
+/// The one thread that writes.
+struct Writer {
+    sink: Box<dyn Sink>,
+    jobs: mpsc::Receiver<Job>,
+    batch_records: usize,
+    observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
+    /// Held for as long as anything may be written.
+    _lock: File,
+}
+
+#[derive(Default)]
+struct Batch {
+    drafts: Vec<Draft>,
+    waiting: Vec<Waiting>,
+    closing: Option<oneshot::Sender<Result<(), AuditError>>>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let (reply, result) = loop {
+            let Some(first) = self.jobs.blocking_recv() else {
+                // Every trail was dropped: nobody waits for the last record.
+                let last = self.sink.append(&[own_draft(&Own::STOP)]);
+                break (None, last);
+            };
+            let batch = self.gather(first);
+            self.write(batch.drafts, batch.waiting);
+            if let Some(reply) = batch.closing {
+                break (Some(reply), self.sink.append(&[own_draft(&Own::STOP)]));
+            }
+        };
+        // The directory is free before the caller hears of it.
+        drop(self);
+        if let Some(reply) = reply {
+            drop(reply.send(result.map(|_| ())));
+        }
+    }
+
+    /// Takes what has queued up while the last batch was made durable: no timer is needed.
+    fn gather(&mut self, first: Job) -> Batch {
+        let mut batch = Batch::default();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Record {
+                    draft,
+                    handed_in,
+                    reply,
+                } => {
+                    batch.drafts.push(draft);
+                    batch.waiting.push((handed_in, reply));
+                }
+                Job::Close(reply) => {
+                    batch.closing = Some(reply);
+                    break;
+                }
+            }
+            let is_full = batch.drafts.len() >= self.batch_records;
+            next = if is_full { None } else { self.jobs.try_recv().ok() };
+        }
+        batch
+    }
+
+    fn write(&mut self, drafts: Vec<Draft>, waiting: Vec<Waiting>) {
+        if drafts.is_empty() {
+            return;
+        }
+        let receipts = match self.sink.append(&drafts) {
+            Ok(receipts) => receipts.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error); drafts.len()],
+        };
+        let observer = self.observer.get();
+        for ((draft, (handed_in, reply)), result) in drafts.into_iter().zip(waiting).zip(receipts) {
+            if let (Ok(_), Some(observer)) = (&result, observer) {
+                observer.appended(draft.kind, handed_in.elapsed());
+            }
+            // A caller that gave up does not wait for its receipt.
+            drop(reply.send(result));
+        }
+    }
+}
+
+type Waiting = (Instant, oneshot::Sender<Result<Receipt, AuditError>>);

@@ -1,0 +1,12 @@
+//! What the log promises, tried from outside.
+
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tampering;

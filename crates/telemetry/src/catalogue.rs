@@ -1,0 +1,174 @@
+//! Every metric there is: the one table that registration, documentation and tests read.
+
+/// What a metric is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by size; the bounds are for seconds.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricFact {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is made of.
+    pub kind: MetricKind,
+    /// Its labels, whose values come from configuration or closed sets.
+    pub labels: &'static [&'static str],
+    /// What it counts.
+    pub help: &'static str,
+}
+
+/// Every metric, in the order of the rooms.
+pub const fn catalogue() -> &'static [MetricFact] {
+    CATALOGUE
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> MetricFact {
+    fact(MetricKind::Counter, name, labels, help)
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> MetricFact {
+    fact(MetricKind::Gauge, name, labels, help)
+}
+
+const fn seconds(name: &'static str, labels: &'static [&'static str], help: &'static str) -> MetricFact {
+    fact(MetricKind::Histogram, name, labels, help)
+}
+
+const fn fact(
+    kind: MetricKind,
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> MetricFact {
+    MetricFact {
+        name,
+        kind,
+        labels,
+        help,
+    }
+}
+
+pub(crate) const HTTP_REQUESTS: MetricFact = counter(
+    "tributary_http_requests_total",
+    &["route", "method", "code"],
+    "Requests answered on the data listener.",
+);
+pub(crate) const HTTP_DURATION: MetricFact = seconds(
+    "tributary_http_request_duration_seconds",
+    &["route"],
+    "From a request's head to the last byte of its answer.",
+);
+pub(crate) const COMPLETENESS: MetricFact = counter(
+    "tributary_record_completeness_total",
+    &["completeness"],
+    "Records answered, by how whole they were.",
+);
+pub(crate) const SOURCE_ASKS: MetricFact = counter(
+    "tributary_source_asks_total",
+    &["source", "kind", "status"],
+    "Asks, by what became of them.",
+);
+pub(crate) const SOURCE_DURATION: MetricFact = seconds(
+    "tributary_source_duration_seconds",
+    &["source"],
+    "From the first attempt of an ask to its outcome.",
+);
+pub(crate) const SOURCE_INFLIGHT: MetricFact = gauge(
+    "tributary_source_inflight",
+    &["source"],
+    "Asks without an outcome yet.",
+);
+pub(crate) const SOURCE_FAULTS: MetricFact = counter(
+    "tributary_source_faults_total",
+    &["source", "class"],
+    "Asks that failed, by what exactly went wrong.",
+);
+pub(crate) const QUARANTINED: MetricFact = counter(
+    "tributary_quarantined_total",
+    &["source"],
+    "Answers kept out of the record because they may be about another patient.",
+);
+pub(crate) const CACHE_LOOKUPS: MetricFact = counter(
+    "tributary_cache_lookups_total",
+    &["outcome"],
+    "Looks into the cache of replies.",
+);
+pub(crate) const CACHE_BYTES: MetricFact = gauge(
+    "tributary_cache_bytes",
+    &[],
+    "Memory held by the cache of replies.",
+);
+pub(crate) const MERGE_DURATION: MetricFact = seconds(
+    "tributary_merge_duration_seconds",
+    &[],
+    "Merging one record, without waiting for sources.",
+);
+pub(crate) const DISCREPANCIES: MetricFact = counter(
+    "tributary_merge_discrepancies_total",
+    &["rule"],
+    "Discrepancies shown to readers, by the rule that found them.",
+);
+pub(crate) const AUDIT_RECORDS: MetricFact = counter(
+    "tributary_audit_records_total",
+    &["kind"],
+    "Audit records made durable.",
+);
+pub(crate) const AUDIT_APPEND: MetricFact = seconds(
+    "tributary_audit_append_duration_seconds",
+    &[],
+    "From handing in an audit record until it was durable.",
+);
+pub(crate) const AUDIT_FAILURES: MetricFact = counter(
+    "tributary_audit_failures_total",
+    &[],
+    "Audit records that could not be made durable; nothing was disclosed.",
+);
+pub(crate) const POLICY_DECISIONS: MetricFact = counter(
+    "tributary_policy_decisions_total",
+    &["outcome"],
+    "Decisions of the policy.",
+);
+pub(crate) const SHED: MetricFact =
+    counter("tributary_shed_total", &["reason"], "Requests refused for load.");
+pub(crate) const PANICS: MetricFact = counter(
+    "tributary_panics_total",
+    &[],
+    "Panics caught at the edge: every one is a defect.",
+);
+pub(crate) const MAP_LOADED: MetricFact =
+    gauge("tributary_map_loaded", &["map"], "Whether a code map is loaded.");
+pub(crate) const BUILD_INFO: MetricFact = gauge(
+    "tributary_build_info",
+    &["version"],
+    "Always 1; the label tells the version.",
+);
+
+const CATALOGUE: &[MetricFact] = &[
+    HTTP_REQUESTS,
+    HTTP_DURATION,
+    COMPLETENESS,
+    SOURCE_ASKS,
+    SOURCE_DURATION,
+    SOURCE_INFLIGHT,
+    SOURCE_FAULTS,
+    QUARANTINED,
+    CACHE_LOOKUPS,
+    CACHE_BYTES,
+    MERGE_DURATION,
+    DISCREPANCIES,
+    AUDIT_RECORDS,
+    AUDIT_APPEND,
+    AUDIT_FAILURES,
+    POLICY_DECISIONS,
+    SHED,
+    PANICS,
+    MAP_LOADED,
+    BUILD_INFO,
+];

@@ -1,0 +1,70 @@
+//! Closed sets of label values that no other room owns.
+
+macro_rules! labels {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident, $code:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$each])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The value of the label.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+        }
+    };
+}
+
+labels! {
+    /// What a look into the cache came to.
+    CacheOutcome {
+        /// A reply was there.
+        Hit, "hit";
+        /// Nothing was there; the source is asked.
+        Miss, "miss";
+        /// Another request of the same scope was already asking.
+        Joined, "joined";
+        /// The source's replies are never kept.
+        Bypass, "bypass";
+    }
+}
+
+labels! {
+    /// What the policy said.
+    PolicyOutcome {
+        /// Yes, for everything that was asked.
+        Permit, "permit";
+        /// Yes, for some sections.
+        PermitPart, "permit-part";
+        /// No.
+        Deny, "deny";
+    }
+}
+
+labels! {
+    /// Why a request was refused for load.
+    ShedReason {
+        /// Too many connections.
+        Connections, "connections";
+        /// Too many requests at once.
+        Requests, "requests";
+        /// Too many bytes in work.
+        Memory, "memory";
+        /// One caller took more than its share.
+        Caller, "caller";
+        /// The broker is draining.
+        Draining, "draining";
+    }
+}
+
+/// Whether a code map can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapState {
+    /// It was read and is used.
+    Loaded,
+    /// It is absent or was refused.
+    Absent,
+}
