@@ -20,12 +20,8 @@ const WRITERS: [u32; 4] = [1, 16, 64, 256];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let held = tempfile::tempdir()?;
-    let dir = std::env::args()
-        .nth(1)
-        .map_or_else(|| held.path().to_owned(), PathBuf::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()?;
+    let dir = std::env::args().nth(1).map_or_else(|| held.path().to_owned(), PathBuf::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
     let mut out = std::io::stdout();
     let access = access()?;
     let trail = Trail::open(&dir, Settings::default(), Arc::new(SystemClock))?;
@@ -43,11 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let report = verify(&dir);
         let taken = begun.elapsed();
         let verdict = report.verdict();
-        writeln!(
-            out,
-            "verify: {} records in {taken:?}, {verdict:?}",
-            report.records
-        )?;
+        writeln!(out, "verify: {} records in {taken:?}, {verdict:?}", report.records)?;
     }
     Ok(())
 }
@@ -92,9 +84,7 @@ fn access() -> Result<Arc<Access>, Box<dyn Error>> {
 }
 
 fn sources() -> impl Iterator<Item = SourceId> {
-    ["gp-a99901", "acute-rx1", "community-ry2"]
-        .into_iter()
-        .filter_map(|id| SourceId::parse(id).ok())
+    ["gp-a99901", "acute-rx1", "community-ry2"].into_iter().filter_map(|id| SourceId::parse(id).ok())
 }
 
 fn intent(access: &Arc<Access>) -> Event {

@@ -17,6 +17,19 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Reads 64 hexadecimal digits; `None` for anything else.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.starts_with('+'))?;
+            *byte = u8::from_str_radix(pair, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// The digest of a record: a leaf of RFC 6962 §2.1, so that a tree can be grown over the same hashes.
     pub(crate) fn of_leaf(payload: &[u8]) -> Self {
         let hash = Sha256::new().chain_update([0]).chain_update(payload);
@@ -34,11 +47,7 @@ impl Digest {
 }
 
 const fn hex_digit(value: u8) -> u8 {
-    if value < 10 {
-        b'0' + value
-    } else {
-        b'a' + value - 10
-    }
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 impl fmt::Display for Digest {
@@ -64,17 +73,11 @@ pub(crate) struct Link {
 
 impl Link {
     /// Before the first record of all.
-    pub(crate) const FIRST: Self = Self {
-        seq: 1,
-        prev: Digest::ZERO,
-    };
+    pub(crate) const FIRST: Self = Self { seq: 1, prev: Digest::ZERO };
 
     /// After one more record.
     pub(crate) fn after(self, payload: &[u8]) -> Self {
-        Self {
-            seq: self.seq + 1,
-            prev: Digest::of_leaf(payload),
-        }
+        Self { seq: self.seq + 1, prev: Digest::of_leaf(payload) }
     }
 }
 

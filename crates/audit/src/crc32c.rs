@@ -3,10 +3,7 @@
 const LANES: usize = 8;
 const TABLES: [[u32; 256]; LANES] = tables();
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated by the compiler, which checks it"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
 #[expect(clippy::cast_possible_truncation, reason = "a table has 256 places")]
 const fn tables() -> [[u32; 256]; LANES] {
     let mut tables = [[0_u32; 256]; LANES];

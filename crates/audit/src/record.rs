@@ -65,10 +65,7 @@ impl Draft {
 
     /// Gives the record its place: appends the frame to `frames` and moves the chain on.
     pub(crate) fn frame(&self, clock: &dyn Clock, link: &mut Link, frames: &mut Vec<u8>) -> Receipt {
-        let receipt = Receipt {
-            seq: link.seq,
-            id: RecordId(RequestId::random()),
-        };
+        let receipt = Receipt { seq: link.seq, id: RecordId(RequestId::random()) };
         let salt = TraceId::random().to_string().replace('-', "");
         let payload = format!(
             r#"{{"v":1,"kind":"{}","seq":{},"prev":"{}","salt":"{salt}","id":"{}","at":"{:.6}",{}"#,

@@ -76,18 +76,9 @@ pub(crate) fn recover(dir: &Path) -> Result<Recovered, AuditError> {
             }
         })?;
         cut += settle(dir, piece.number, &walk)?;
-        previous = Some(Previous {
-            segment: piece.number,
-            bytes: walk.end,
-            state: EndState::Whole,
-        });
+        previous = Some(Previous { segment: piece.number, bytes: walk.end, state: EndState::Whole });
     }
-    Ok(Recovered {
-        link: link.unwrap_or(Link::FIRST),
-        previous,
-        cut,
-        open: intents.open,
-    })
+    Ok(Recovered { link: link.unwrap_or(Link::FIRST), previous, cut, open: intents.open })
 }
 
 fn last_pieces(dir: &Path) -> io::Result<Pieces> {
@@ -108,10 +99,7 @@ fn last_pieces(dir: &Path) -> io::Result<Pieces> {
 /// Cuts the unfinished end off a segment, or refuses.
 fn settle(dir: &Path, number: u32, walk: &Walk) -> Result<u64, AuditError> {
     if let Some(problem) = walk.problem {
-        return Err(AuditError::Damaged {
-            segment: problem.segment,
-            offset: problem.offset,
-        });
+        return Err(AuditError::Damaged { segment: problem.segment, offset: problem.offset });
     }
     if walk.residue > 0 {
         cut_file(&segment::path(dir, number), walk.end)?;

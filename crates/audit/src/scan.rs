@@ -72,12 +72,7 @@ impl Pieces {
                 found.unborn.push((number, length));
                 continue;
             }
-            found.pieces.push(Piece {
-                number,
-                path,
-                length,
-                place,
-            });
+            found.pieces.push(Piece { number, path, length, place });
             place = Place::Followed(first.flatten());
         }
         found.pieces.reverse();
@@ -103,10 +98,7 @@ impl Piece {
                         let problem = self.problem(Flaw::Chain, Some(head.seq), offset);
                         return Ok(Walk::new(offset, Some(problem)));
                     }
-                    let next = Link {
-                        seq: head.seq,
-                        prev: crate::Digest::ZERO,
-                    };
+                    let next = Link { seq: head.seq, prev: crate::Digest::ZERO };
                     *link = Some(next.after(payload));
                     visit(&head);
                 }
@@ -154,23 +146,13 @@ impl Piece {
     }
 
     const fn problem(&self, flaw: Flaw, seq: Option<u64>, offset: u64) -> Problem {
-        Problem {
-            flaw,
-            segment: self.number,
-            offset,
-            seq,
-        }
+        Problem { flaw, segment: self.number, offset, seq }
     }
 }
 
 impl Walk {
     const fn new(end: u64, problem: Option<Problem>) -> Self {
-        Self {
-            end,
-            residue: 0,
-            superseded: 0,
-            problem,
-        }
+        Self { end, residue: 0, superseded: 0, problem }
     }
 }
 
@@ -237,10 +219,7 @@ impl Frames {
             return Ok(Step::Bad);
         };
         self.offset += (FRAME_HEAD + length) as u64;
-        Ok(Step::Record {
-            head,
-            payload: &self.payload,
-        })
+        Ok(Step::Record { head, payload: &self.payload })
     }
 
     fn frame_head(&mut self) -> io::Result<(usize, u32)> {
@@ -272,10 +251,6 @@ impl Frames {
         let is_cut_short = length <= MAX_RECORD && left < (FRAME_HEAD + length) as u64;
         let is_whole_within = prefix_with(&rest, sum, b'}').is_some();
         let is_zeroed = left < most && rest.ends_with(&[0; ZEROS]);
-        if is_zeroed || (is_cut_short && !is_whole_within) {
-            Ok(Tail::Residue)
-        } else {
-            Ok(Tail::Damage)
-        }
+        if is_zeroed || (is_cut_short && !is_whole_within) { Ok(Tail::Residue) } else { Ok(Tail::Damage) }
     }
 }

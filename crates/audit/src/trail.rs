@@ -30,11 +30,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            segment_bytes: 64 << 20,
-            queue_records: 4096,
-            batch_records: 1024,
-        }
+        Self { segment_bytes: 64 << 20, queue_records: 4096, batch_records: 1024 }
     }
 }
 
@@ -55,11 +51,7 @@ pub struct Trail {
 }
 
 enum Job {
-    Record {
-        draft: Draft,
-        handed_in: Instant,
-        reply: oneshot::Sender<Result<Receipt, AuditError>>,
-    },
+    Record { draft: Draft, handed_in: Instant, reply: oneshot::Sender<Result<Receipt, AuditError>> },
     Close(oneshot::Sender<Result<(), AuditError>>),
 }
 
@@ -97,9 +89,7 @@ impl Trail {
             observer: Arc::clone(&observer),
             _lock: lock,
         };
-        std::thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || writer.run())?;
+        std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run())?;
         Ok(Self { queue, observer })
     }
 
@@ -127,11 +117,7 @@ impl Trail {
             return Err(AuditError::TooLarge { bytes });
         }
         let (reply, receipt) = oneshot::channel();
-        let job = Job::Record {
-            draft,
-            handed_in: Instant::now(),
-            reply,
-        };
+        let job = Job::Record { draft, handed_in: Instant::now(), reply };
         self.queue.send(job).await.map_err(|_| AuditError::Closed)?;
         receipt.await.map_err(|_| AuditError::Closed)?
     }
@@ -205,11 +191,7 @@ impl Writer {
         let mut next = Some(first);
         while let Some(job) = next {
             match job {
-                Job::Record {
-                    draft,
-                    handed_in,
-                    reply,
-                } => {
+                Job::Record { draft, handed_in, reply } => {
                     batch.drafts.push(draft);
                     batch.waiting.push((handed_in, reply));
                 }

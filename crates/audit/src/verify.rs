@@ -155,13 +155,7 @@ impl Verifier {
     }
 
     fn segment(&mut self, piece: &Piece, link: &mut Option<Link>) -> io::Result<()> {
-        let Self {
-            report,
-            counts,
-            intents,
-            last_at,
-            ..
-        } = self;
+        let Self { report, counts, intents, last_at, .. } = self;
         let walk = piece.walk(link, &mut |head| {
             report.records += 1;
             report.last_seq = head.seq;

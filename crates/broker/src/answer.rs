@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tributary_merge::view::RecordView;
-use tributary_model::{Deadline, NhsNumber, OdsCode, RequestId, Requester, SectionSet, SourceId, SourceKind, Tally};
+use tributary_model::{
+    Deadline, NhsNumber, OdsCode, RequestId, Requester, SectionSet, SourceId, SourceKind, Tally,
+};
 
 /// What an answer amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 pub mod answer;
-pub mod broker;
+mod broker;
+mod cache;
+mod deliveries;
+mod gather;
+mod ledger;
+mod mixups;
+mod parts;
+mod record;
 pub mod refusal;
+mod relay;
 
 pub use answer::{Answer, RelayAnswer, RelayRequest, SourceSummary, Verdict};
 pub use broker::{Broker, Delivery};
+pub use parts::{AskService, Limits, LocateFault, Locator, Mode, Parts, RelayService, SourcePort};
 pub use refusal::Refusal;
+pub use tributary_merge::{label, view};

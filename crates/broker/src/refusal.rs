@@ -16,6 +16,9 @@ pub enum Refusal {
     /// Too much is going on; ask again after the time given.
     #[error("overloaded")]
     Overloaded(Duration),
+    /// It could not be found out which sources may hold the patient. Guessing is not an option.
+    #[error("the sources of the patient could not be located")]
+    Unlocated,
     /// No registered source answers to this organisation or patient.
     #[error("no such source")]
     NoSuchSource,

@@ -20,6 +20,14 @@ pub struct Entry<'d> {
     pub full_url: Option<Json<'d>>,
     /// The resource.
     pub resource: Json<'d>,
+    entry: Json<'d>,
+}
+
+impl<'d> Entry<'d> {
+    /// Extensions of the entry itself, where our own conversion leaves its marks.
+    pub fn extensions(self) -> impl Iterator<Item = Json<'d>> {
+        self.entry.get("extension").into_iter().flat_map(Json::items)
+    }
 }
 
 impl<'d> Bundle<'d> {
@@ -37,32 +45,18 @@ impl<'d> Bundle<'d> {
         for entry in entries.into_iter().flat_map(Json::items) {
             count += 1;
             // An entry may be a bare search outcome without resource; a resource without type is nothing.
-            if entry
-                .get("resource")
-                .is_some_and(|resource| resource.text_at("resourceType").is_none())
-            {
+            if entry.get("resource").is_some_and(|resource| resource.text_at("resourceType").is_none()) {
                 return Err(FaultClass::Shape);
             }
         }
-        if count > MAX_ENTRIES {
-            Err(FaultClass::TooLarge)
-        } else {
-            Ok(Self(root))
-        }
+        if count > MAX_ENTRIES { Err(FaultClass::TooLarge) } else { Ok(Self(root)) }
     }
 
     /// The entries that hold a resource.
     pub fn entries(self) -> impl Iterator<Item = Entry<'d>> {
-        self.0
-            .get("entry")
-            .into_iter()
-            .flat_map(Json::items)
-            .filter_map(|entry| {
-                Some(Entry {
-                    full_url: entry.get("fullUrl"),
-                    resource: entry.get("resource")?,
-                })
-            })
+        self.0.get("entry").into_iter().flat_map(Json::items).filter_map(|entry| {
+            Some(Entry { full_url: entry.get("fullUrl"), resource: entry.get("resource")?, entry })
+        })
     }
 
     /// The resources.
@@ -73,16 +67,29 @@ impl<'d> Bundle<'d> {
     /// The address of the next page.
     pub fn next_link(self) -> Option<Cow<'d, str>> {
         let links = self.0.get("link")?;
-        links
-            .items()
-            .find(|link| link.says("relation", "next"))?
-            .text_at("url")
+        links.items().find(|link| link.says("relation", "next"))?.text_at("url")
     }
 
     /// The whole Bundle.
     pub const fn json(self) -> Json<'d> {
         self.0
     }
+}
+
+/// A Bundle's text with another `id`; every other byte as it is.
+pub fn with_id(doc: &Document, id: &str) -> String {
+    let text = doc.text();
+    let id = crate::json::quoted(id);
+    let (before, id, after) = match doc.root().get("id") {
+        Some(old) => (old.span().start, id, old.span().end),
+        None => {
+            // An object begins with its brace; the new member goes right behind it.
+            let brace = doc.root().span().start + 1;
+            let comma = if doc.root().members().next().is_some() { "," } else { "" };
+            (brace, format!("\"id\":{id}{comma}"), brace)
+        }
+    };
+    [text.get(..before).unwrap_or_default(), &id, text.get(after..).unwrap_or_default()].concat()
 }
 
 /// The type of a resource.
@@ -111,11 +118,17 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<usize, FaultClass>) {
         let doc = Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap();
-        assert_eq!(
-            Bundle::of(&doc).map(|bundle| bundle.resources().count()),
-            expected,
-            "{text}"
-        );
+        assert_eq!(Bundle::of(&doc).map(|bundle| bundle.resources().count()), expected, "{text}");
+    }
+
+    #[test]
+    fn only_the_id_changes() {
+        let swap = |text: &str| {
+            with_id(&Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap(), "new")
+        };
+        assert_eq!(swap(r#" {"a":1.0, "id" : "old","b":2} "#), r#" {"a":1.0, "id" : "new","b":2} "#);
+        assert_eq!(swap(r#"{"a":{"id":"x"}}"#), r#"{"id":"new","a":{"id":"x"}}"#);
+        assert_eq!(swap("{}"), r#"{"id":"new"}"#);
     }
 
     #[test]
@@ -127,10 +140,7 @@ mod tests {
         );
         check(r#"{"resourceType":"Patient"}"#, Err(FaultClass::Shape));
         check(r#"{"resourceType":"Bundle","entry":{}}"#, Err(FaultClass::Shape));
-        check(
-            r#"{"resourceType":"Bundle","entry":[{"resource":{"id":"1"}}]}"#,
-            Err(FaultClass::Shape),
-        );
+        check(r#"{"resourceType":"Bundle","entry":[{"resource":{"id":"1"}}]}"#, Err(FaultClass::Shape));
         check("[]", Err(FaultClass::Shape));
     }
 }

@@ -1,4 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod concept;
+mod copies;
+mod facts;
+mod gaps;
+pub mod identity;
+pub mod inputs;
 pub mod label;
+mod lines;
+mod load;
+pub mod maps;
+mod record;
+mod refs;
+mod render;
+mod rules;
 pub mod view;
+mod words;
+
+pub use inputs::{Answer, Heard, Inputs, SourceCard};
+pub use label::AllergyLabel;
+pub use load::NAMESPACE;
+pub use maps::Maps;
+pub use record::{Record, merge};
+pub use rules::RULE_IDS;
+pub use view::RecordView;

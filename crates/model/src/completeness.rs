@@ -109,10 +109,7 @@ mod tests {
         check(&[], "none");
         check(&[S::Ok, S::NoRecord], "complete");
         check(&[S::Ok, S::WithheldSource], "complete-withheld; withheld=1");
-        check(
-            &[S::Timeout, S::WithheldSource, S::Ok],
-            "partial; failed=1; withheld=1",
-        );
+        check(&[S::Timeout, S::WithheldSource, S::Ok], "partial; failed=1; withheld=1");
         check(&[S::Ok, S::OkTruncated], "partial");
         check(&[S::Timeout, S::Invalid], "none; failed=2");
         check(&[S::NotQueried, S::Ok], "partial; failed=1");

@@ -37,16 +37,10 @@ impl FhirDate {
             7 => {
                 let (year, month) = text.split_once('-')?;
                 let month = number::<i8>(month)?;
-                (1..=12)
-                    .contains(&month)
-                    .then_some(Self::Month(number(year)?, month))
+                (1..=12).contains(&month).then_some(Self::Month(number(year)?, month))
             }
             10 => text.parse().ok().map(Self::Day),
-            _ => text
-                .parse::<Timestamp>()
-                .ok()
-                .or_else(|| zoneless(text))
-                .map(Self::Instant),
+            _ => text.parse::<Timestamp>().ok().or_else(|| zoneless(text)).map(Self::Instant),
         }
     }
 
@@ -124,10 +118,7 @@ fn zoneless(text: &str) -> Option<Timestamp> {
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -162,15 +153,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_date() {
-        for text in [
-            "",
-            "20",
-            "2012-13",
-            "2012-02-30",
-            "yesterday",
-            "2012/01/01",
-            "0x12",
-        ] {
+        for text in ["", "20", "2012-13", "2012-02-30", "yesterday", "2012/01/01", "0x12"] {
             assert_eq!(FhirDate::parse(text), None, "{text}");
         }
     }

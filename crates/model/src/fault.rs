@@ -144,11 +144,7 @@ impl SpineCode {
 
     /// The code, if it is one of the published ones.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::KNOWN
-            .iter()
-            .find(|known| **known == text)
-            .copied()
-            .map(Self)
+        Self::KNOWN.iter().find(|known| **known == text).copied().map(Self)
     }
 
     /// The code as published.
@@ -174,12 +170,7 @@ pub struct SourceFault {
 impl SourceFault {
     /// A fault that another attempt cannot help.
     pub const fn new(class: FaultClass) -> Self {
-        Self {
-            class,
-            http: None,
-            spine: None,
-            retry: Retry::Never,
-        }
+        Self { class, http: None, spine: None, retry: Retry::Never }
     }
 
     /// The same fault with the HTTP status that was read.
@@ -215,10 +206,7 @@ mod tests {
 
     #[test]
     fn only_published_spine_codes_pass() {
-        assert_eq!(
-            SpineCode::parse("PATIENT_NOT_FOUND").map(SpineCode::as_str),
-            Some("PATIENT_NOT_FOUND")
-        );
+        assert_eq!(SpineCode::parse("PATIENT_NOT_FOUND").map(SpineCode::as_str), Some("PATIENT_NOT_FOUND"));
         assert_eq!(SpineCode::parse("Patient 9990000107 unknown"), None);
     }
 }

@@ -17,10 +17,7 @@ impl RequestId {
 
     /// Reads a UUID in its hyphenated form; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == 36)
-            .then(|| Uuid::try_parse(text).ok())
-            .flatten()
-            .map(Self)
+        (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().map(Self)
     }
 }
 
@@ -56,12 +53,7 @@ mod tests {
     fn only_hyphenated_uuids_are_request_ids() {
         let id = RequestId::random();
         assert_eq!(RequestId::parse(&id.to_string()), Some(id));
-        for bad in [
-            "",
-            "x",
-            "{0192f0c1-0000-7000-8000-000000000000}",
-            "0192f0c1000070008000000000000000",
-        ] {
+        for bad in ["", "x", "{0192f0c1-0000-7000-8000-000000000000}", "0192f0c1000070008000000000000000"] {
             assert_eq!(RequestId::parse(bad), None, "{bad}");
         }
     }

@@ -41,22 +41,13 @@ impl NhsNumber {
             return Err(NhsNumberError::Shape);
         }
         let number = Self(digits);
-        if number.check_digit_holds() {
-            Ok(number)
-        } else {
-            Err(NhsNumberError::CheckDigit)
-        }
+        if number.check_digit_holds() { Ok(number) } else { Err(NhsNumberError::CheckDigit) }
     }
 
     fn check_digit_holds(self) -> bool {
         let digit = |byte: u8| u32::from(byte - b'0');
-        let sum: u32 = self
-            .0
-            .iter()
-            .take(9)
-            .zip((2..=10).rev())
-            .map(|(byte, weight)| digit(*byte) * weight)
-            .sum();
+        let sum: u32 =
+            self.0.iter().take(9).zip((2..=10).rev()).map(|(byte, weight)| digit(*byte) * weight).sum();
         // 11 - (sum mod 11); a result of 11 means 0, a result of 10 never matches a digit.
         let expected = (11 - sum % 11) % 11;
         self.0.last().is_some_and(|last| digit(*last) == expected)

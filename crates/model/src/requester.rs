@@ -17,12 +17,7 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: &[Self] = &[
-        Self::Ambulance,
-        Self::UcrClinician,
-        Self::CommunityNurse,
-        Self::Gp,
-    ];
+    pub const ALL: &[Self] = &[Self::Ambulance, Self::UcrClinician, Self::CommunityNurse, Self::Gp];
 
     /// The code in configuration, tokens and audit.
     pub const fn code(self) -> &'static str {

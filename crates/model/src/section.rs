@@ -113,10 +113,7 @@ impl SectionSet {
 
     /// The sections in display order.
     pub fn iter(self) -> impl Iterator<Item = Section> {
-        Section::ALL
-            .iter()
-            .copied()
-            .filter(move |section| self.contains(*section))
+        Section::ALL.iter().copied().filter(move |section| self.contains(*section))
     }
 }
 
@@ -147,10 +144,7 @@ mod tests {
     #[test]
     fn sets_keep_display_order() {
         let set: SectionSet = [Section::Problems, Section::Plans].into_iter().collect();
-        assert_eq!(
-            set.iter().collect::<Vec<_>>(),
-            [Section::Plans, Section::Problems]
-        );
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Section::Plans, Section::Problems]);
         assert_eq!(SectionSet::all().iter().count(), Section::ALL.len());
         assert!(!set.contains(Section::Diary));
     }

@@ -25,11 +25,7 @@ impl SourceId {
         let fits = (1..=64).contains(&text.len())
             && text.bytes().all(shape)
             && text.starts_with(|first: char| first.is_ascii_lowercase());
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(NameError::SourceId)
-        }
+        if fits { Ok(Self(text.into())) } else { Err(NameError::SourceId) }
     }
 
     /// The id as text.
@@ -59,11 +55,7 @@ impl OdsCode {
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let shape = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
         let fits = (3..=12).contains(&text.len()) && text.bytes().all(shape);
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(NameError::OdsCode)
-        }
+        if fits { Ok(Self(text.into())) } else { Err(NameError::OdsCode) }
     }
 
     /// The code as text.

@@ -139,11 +139,7 @@ impl Own {
     }
 
     pub(crate) const fn segment(segment: u32, previous: Option<Previous>) -> Self {
-        Self::Segment {
-            phase: "segment",
-            segment,
-            previous,
-        }
+        Self::Segment { phase: "segment", segment, previous }
     }
 
     pub(crate) const fn closed_unknown(corr: u64) -> Self {
@@ -172,16 +168,11 @@ pub(crate) fn draft(event: &Event) -> Draft {
             req: event.request.map(|id| id.to_string()),
             security: Some(event.what.code()),
             source: event.source.as_ref().map(SourceId::as_str),
-            patient: event.patient.as_ref().map(|patient| Patient {
-                nhs: patient.expose(),
-            }),
+            patient: event.patient.as_ref().map(|patient| Patient { nhs: patient.expose() }),
             ..Fields::default()
         },
         Event::Config(event) => Fields {
-            config: Some(Changed {
-                change: event.change.code(),
-                digest: event.digest.to_string(),
-            }),
+            config: Some(Changed { change: event.change.code(), digest: event.digest.to_string() }),
             ..Fields::default()
         },
     };
@@ -197,10 +188,7 @@ pub(crate) fn own_draft(own: &Own) -> Draft {
     Draft::new(kind, &json(own))
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "these structs have text keys and infallible fields only"
-)]
+#[expect(clippy::expect_used, reason = "these structs have text keys and infallible fields only")]
 fn json(fields: &impl Serialize) -> String {
     serde_json::to_string(fields).expect("structs of text and numbers are always JSON")
 }
@@ -216,9 +204,7 @@ fn of_access(access: &Access) -> Fields<'_> {
             org: requester.organisation.as_str(),
             assurance: requester.assurance.code(),
         }),
-        patient: Some(Patient {
-            nhs: access.patient.expose(),
-        }),
+        patient: Some(Patient { nhs: access.patient.expose() }),
         why: Some(Why {
             purpose: access.purpose.code(),
             rule: None,
@@ -235,10 +221,7 @@ fn of_access(access: &Access) -> Fields<'_> {
 
 fn of_intent(intent: &Intent) -> Fields<'_> {
     let mut fields = of_access(&intent.access);
-    fields.why = fields.why.map(|why| Why {
-        rule: Some(intent.rule),
-        ..why
-    });
+    fields.why = fields.why.map(|why| Why { rule: Some(intent.rule), ..why });
     fields.expected = Some(intent.expected.iter().map(SourceId::as_str).collect());
     fields
 }
@@ -246,10 +229,7 @@ fn of_intent(intent: &Intent) -> Fields<'_> {
 fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
     let mut fields = of_access(&disclosure.access);
     fields.corr = Some(disclosure.intent.seq);
-    fields.why = fields.why.map(|why| Why {
-        rule: Some(disclosure.rule),
-        ..why
-    });
+    fields.why = fields.why.map(|why| Why { rule: Some(disclosure.rule), ..why });
     fields.sources = Some(disclosure.sources.iter().map(of_source).collect());
     fields.outcome = Some(of_outcome(&disclosure.outcome));
     fields
@@ -258,10 +238,7 @@ fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
 fn of_denied(denied: &Denied) -> Fields<'_> {
     let mut fields = of_access(&denied.access);
     fields.corr = denied.intent.map(|intent| intent.seq);
-    fields.why = fields.why.map(|why| Why {
-        denied: Some(denied.reason.code()),
-        ..why
-    });
+    fields.why = fields.why.map(|why| Why { denied: Some(denied.reason.code()), ..why });
     fields
 }
 

@@ -43,15 +43,7 @@ impl LocalSink {
         segment_bytes: u64,
         (link, previous): (Link, Option<Previous>),
     ) -> Self {
-        Self {
-            files,
-            clock,
-            segment_bytes,
-            link,
-            previous,
-            current: None,
-            debris: None,
-        }
+        Self { files, clock, segment_bytes, link, previous, current: None, debris: None }
     }
 
     fn try_append(&mut self, batch: &[Draft]) -> io::Result<Vec<Receipt>> {
@@ -65,10 +57,7 @@ impl LocalSink {
             let first = own_draft(&Own::segment(current.number, self.previous));
             first.frame(&*self.clock, &mut link, &mut frames);
         }
-        let receipts = batch
-            .iter()
-            .map(|draft| draft.frame(&*self.clock, &mut link, &mut frames))
-            .collect();
+        let receipts = batch.iter().map(|draft| draft.frame(&*self.clock, &mut link, &mut frames)).collect();
         if let Err(error) = current.file.append(&frames) {
             self.abandon(current);
             return Err(error);
@@ -87,11 +76,7 @@ impl LocalSink {
         self.clear()?;
         let number = self.previous.map_or(1, |previous| previous.segment + 1);
         match self.files.create(number) {
-            Ok(file) => Ok(Current {
-                number,
-                file,
-                durable: 0,
-            }),
+            Ok(file) => Ok(Current { number, file, durable: 0 }),
             Err(error) => {
                 // Making it may have failed half-way. A file that was there before is not ours to remove.
                 self.debris = (error.kind() != io::ErrorKind::AlreadyExists).then_some(number);
@@ -127,11 +112,7 @@ impl LocalSink {
 
 impl Current {
     const fn end(&self, state: EndState) -> Previous {
-        Previous {
-            segment: self.number,
-            bytes: self.durable,
-            state,
-        }
+        Previous { segment: self.number, bytes: self.durable, state }
     }
 }
 

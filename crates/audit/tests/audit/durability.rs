@@ -30,20 +30,14 @@ async fn many_writers_get_distinct_numbers_without_gaps() {
 
     let report = verify(dir.path());
     assert_eq!((report.verdict(), report.records), (Verdict::Ok, 515));
-    assert_eq!(
-        (report.disclosures(), report.open_intents, report.strays),
-        (256, 0, 0)
-    );
+    assert_eq!((report.disclosures(), report.open_intents, report.strays), (256, 0, 0));
 }
 
 /// A copy of the directory taken after a receipt stands for the disk after a crash at that moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_records_are_in_every_later_copy() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        segment_bytes: 256 << 10,
-        ..SMALL
-    };
+    let settings = Settings { segment_bytes: 256 << 10, ..SMALL };
     let trail = open(dir.path(), settings);
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut writers = tokio::task::JoinSet::new();
@@ -105,9 +99,7 @@ fn second_opener_is_refused_until_the_first_closes() {
 fn record_over_the_limit_is_refused_alone() {
     let dir = tempfile::tempdir().unwrap();
     let trail = open(dir.path(), SMALL);
-    let tributary_audit::Event::Intent(mut long) = intent() else {
-        unreachable!()
-    };
+    let tributary_audit::Event::Intent(mut long) = intent() else { unreachable!() };
     long.expected = vec![long.expected[0].clone(); 200_000];
     block_on(async {
         let refused = trail.record(tributary_audit::Event::Intent(long)).await;

@@ -59,8 +59,7 @@ impl Files for Faulty {
 
 impl SegmentFile for FaultyFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.after_failure
-            .fetch_add(u64::from(self.failed), Ordering::SeqCst);
+        self.after_failure.fetch_add(u64::from(self.failed), Ordering::SeqCst);
         let mut plan = self.plan.lock().unwrap();
         if plan.failures == 0 {
             return self.file.write_all(bytes);
@@ -89,13 +88,8 @@ fn check(plan: Plan, expected: &[Result<u64, io::ErrorKind>]) {
         plan: Arc::clone(&shared),
         after_failure: Arc::clone(&after_failure),
     };
-    let trail = Trail::open_on(
-        Box::new(files),
-        dir.path(),
-        Settings::default(),
-        Arc::new(SystemClock),
-    )
-    .unwrap();
+    let trail =
+        Trail::open_on(Box::new(files), dir.path(), Settings::default(), Arc::new(SystemClock)).unwrap();
     block_on(async {
         assert_eq!(trail.record(intent()).await.unwrap().seq, 3);
         *shared.lock().unwrap() = plan;
@@ -107,16 +101,8 @@ fn check(plan: Plan, expected: &[Result<u64, io::ErrorKind>]) {
         trail.close().await.unwrap();
     });
     let report = verify(dir.path());
-    assert_eq!(
-        (report.verdict(), report.residue_bytes),
-        (Verdict::Ok, 0),
-        "{report:?}"
-    );
-    assert_eq!(
-        after_failure.load(Ordering::SeqCst),
-        0,
-        "a failed file was used again"
-    );
+    assert_eq!((report.verdict(), report.residue_bytes), (Verdict::Ok, 0), "{report:?}");
+    assert_eq!(after_failure.load(Ordering::SeqCst), 0, "a failed file was used again");
 }
 
 /// Whatever state the fault left, a crash at this moment leaves a log that can be opened.
@@ -139,19 +125,10 @@ const FULL: Result<u64, io::ErrorKind> = Err(io::ErrorKind::StorageFull);
 
 #[test]
 fn one_failure_moves_the_record_to_a_fresh_segment() {
-    for (written, cut_fails) in [
-        (0, false),
-        (100, false),
-        (100, true),
-        (usize::MAX, false),
-        (usize::MAX, true),
-    ] {
-        let plan = Plan {
-            failures: 1,
-            written,
-            cut_fails,
-            create_fails: false,
-        };
+    for (written, cut_fails) in
+        [(0, false), (100, false), (100, true), (usize::MAX, false), (usize::MAX, true)]
+    {
+        let plan = Plan { failures: 1, written, cut_fails, create_fails: false };
         // The fresh segment's first record takes number 4.
         check(plan, &[Ok(5), Ok(6)]);
     }
@@ -160,24 +137,14 @@ fn one_failure_moves_the_record_to_a_fresh_segment() {
 #[test]
 fn full_disk_refuses_until_space_returns() {
     for (written, cut_fails) in [(0, false), (100, true), (usize::MAX, true)] {
-        let plan = Plan {
-            failures: 4,
-            written,
-            cut_fails,
-            create_fails: false,
-        };
+        let plan = Plan { failures: 4, written, cut_fails, create_fails: false };
         check(plan, &[FULL, FULL, FULL, Ok(5), Ok(6)]);
     }
 }
 
 #[test]
 fn read_only_disk_refuses_until_it_is_writable() {
-    let plan = Plan {
-        failures: 3,
-        written: 0,
-        cut_fails: false,
-        create_fails: true,
-    };
+    let plan = Plan { failures: 3, written: 0, cut_fails: false, create_fails: true };
     let read_only = Err(io::ErrorKind::ReadOnlyFilesystem);
     check(plan, &[read_only, read_only, Ok(5)]);
 }
@@ -186,20 +153,14 @@ fn read_only_disk_refuses_until_it_is_writable() {
 fn lost_directory_refuses_and_its_return_serves() {
     let top = tempfile::tempdir().unwrap();
     let dir = top.path().join("audit");
-    let settings = Settings {
-        segment_bytes: 1,
-        ..SMALL
-    };
+    let settings = Settings { segment_bytes: 1, ..SMALL };
     let trail = open(&dir, settings);
     block_on(async {
         assert!(trail.record(intent()).await.is_ok());
         fs::rename(&dir, top.path().join("away")).unwrap();
         File::create(&dir).unwrap().write_all(b"not a directory").unwrap();
         let refused = trail.record(intent()).await;
-        assert!(
-            matches!(refused, Err(AuditError::AuditUnavailable(_))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(AuditError::AuditUnavailable(_))), "{refused:?}");
         fs::remove_file(&dir).unwrap();
         fs::rename(top.path().join("away"), &dir).unwrap();
         assert!(trail.record(intent()).await.is_ok());

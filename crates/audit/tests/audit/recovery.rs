@@ -24,11 +24,7 @@ fn end_torn_at_any_byte_is_cut_off_and_told() {
 
         block_on(open(dir.path(), SMALL).close()).unwrap();
         let mended = verify(dir.path());
-        assert_eq!(
-            (mended.verdict(), mended.residue_bytes),
-            (Verdict::Ok, 0),
-            "{length}"
-        );
+        assert_eq!((mended.verdict(), mended.residue_bytes), (Verdict::Ok, 0), "{length}");
         // The segment, the start, the stop, and what was recovered.
         assert_eq!(mended.records, torn.records + 3 + u64::from(residue > 0));
     }
@@ -54,10 +50,7 @@ fn segment_without_a_first_record_is_removed() {
         let next = segments(dir.path()).len() + 1;
         fs::write(dir.path().join(format!("{next:08}.log")), beginning).unwrap();
         let report = verify(dir.path());
-        assert_eq!(
-            (report.verdict(), report.residue_bytes),
-            (Verdict::Ok, beginning.len() as u64)
-        );
+        assert_eq!((report.verdict(), report.residue_bytes), (Verdict::Ok, beginning.len() as u64));
         block_on(open(dir.path(), SMALL).close()).unwrap();
         assert_eq!(verify(dir.path()).verdict(), Verdict::Ok);
     }
@@ -73,10 +66,7 @@ fn damaged_log_is_not_opened() {
         write_files(dir.path(), &files);
         files[0].1[place] ^= 1;
         let refused = Trail::open(dir.path(), SMALL, Arc::new(SystemClock)).unwrap_err();
-        assert!(
-            matches!(refused, AuditError::Damaged { segment: 1, .. }),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, AuditError::Damaged { segment: 1, .. }), "{refused:?}");
     }
 }
 

@@ -14,11 +14,7 @@ use tributary_model::{
     SourceStatus, SystemClock, TraceId,
 };
 
-pub(crate) const SMALL: Settings = Settings {
-    segment_bytes: 4096,
-    queue_records: 4096,
-    batch_records: 1024,
-};
+pub(crate) const SMALL: Settings = Settings { segment_bytes: 4096, queue_records: 4096, batch_records: 1024 };
 
 pub(crate) fn open(dir: &Path, settings: Settings) -> Trail {
     Trail::open(dir, settings, Arc::new(SystemClock)).unwrap()
@@ -105,11 +101,8 @@ pub(crate) fn log_files(settings: Settings, pairs: usize) -> Vec<(String, Vec<u8
 
 pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
     let is_segment = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "log");
-    let mut paths: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(is_segment)
-        .collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(is_segment).collect();
     paths.sort();
     paths
 }
@@ -139,8 +132,5 @@ pub(crate) fn boundaries(content: &[u8]) -> Vec<usize> {
 }
 
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }

@@ -12,10 +12,7 @@ type Log = Vec<(String, Vec<u8>)>;
 
 #[test]
 fn every_flipped_byte_is_found() {
-    let settings = Settings {
-        segment_bytes: 2048,
-        ..SMALL
-    };
+    let settings = Settings { segment_bytes: 2048, ..SMALL };
     let files = log_files(settings, 2);
     assert!(files.len() > 1);
     let dir = tempfile::tempdir().unwrap();
@@ -46,11 +43,7 @@ fn resealed_record_breaks_the_chain() {
     let places = boundaries(&files[0].1);
     let (from, to) = (places[3] + 8, places[4]);
     let content = &mut files[0].1;
-    let at = content[from..to]
-        .windows(4)
-        .position(|word| word == b"u-17")
-        .unwrap()
-        + from;
+    let at = content[from..to].windows(4).position(|word| word == b"u-17").unwrap() + from;
     content[at] = b'x';
     let sum = crc32c_slow(&content[from..to]);
     content[from - 4..from].copy_from_slice(&sum.to_le_bytes());
@@ -62,9 +55,7 @@ fn resealed_record_breaks_the_chain() {
 /// Written a second time from the definition, bit by bit.
 fn crc32c_slow(bytes: &[u8]) -> u32 {
     let shift = |crc: u32, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg());
-    !bytes
-        .iter()
-        .fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), shift))
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), shift))
 }
 
 #[test]
@@ -145,10 +136,8 @@ fn apply(change: &Change, files: &mut Log) -> bool {
         Change::Swap(file, one, other) => {
             let content = &mut file.get_mut(files).1;
             let places = boundaries(content);
-            let mut frames: Vec<_> = places
-                .windows(2)
-                .map(|pair| content[pair[0]..pair[1]].to_vec())
-                .collect();
+            let mut frames: Vec<_> =
+                places.windows(2).map(|pair| content[pair[0]..pair[1]].to_vec()).collect();
             let (one, other) = (one.index(frames.len()), other.index(frames.len()));
             frames.swap(one, other);
             *content = frames.concat();

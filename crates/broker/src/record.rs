@@ -1,0 +1,232 @@
+//! One record request through the rooms: policy, intent, fan-out, merge, disclosure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tributary_audit::{SecurityKind, SourceEntry};
+use tributary_merge::RecordView;
+use tributary_merge::{Answer as SourceAnswer, Heard, Inputs, merge};
+use tributary_model::{
+    Completeness, Facts, FaultClass, Handling, NhsNumber, RecordRequest, SectionSet, SourceFault, SourceId,
+    SourceStatus, StatusClass, Tally,
+};
+
+use crate::answer::{Answer, Verdict};
+use crate::broker::Room;
+use crate::gather::{Heard1, gather};
+use crate::ledger::{self, Contribution};
+use crate::mixups::Consequence;
+use crate::parts::Mode;
+use crate::refusal::Refusal;
+
+/// What callers are told to wait when every source is too busy.
+const SHED_WAIT: Duration = Duration::from_secs(5);
+
+pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<Answer, Refusal> {
+    let access = ledger::access(&request, request.sections);
+    let obligations = match room.decide(&facts(room, &request)) {
+        Ok(obligations) => obligations,
+        Err(refusal) => {
+            if let Refusal::Denied(reason) = refusal {
+                ledger::deny(room, access, reason, request.deadline).await;
+            }
+            return Err(refusal);
+        }
+    };
+    let allowed = obligations.sections;
+    // A source that serves nothing of what may be asked is not expected to say anything.
+    let ports: Vec<_> = room.locate(request.patient).await?.into_iter().collect();
+    let ports: Vec<_> = ports.into_iter().filter(|port| !port.card.serves.and(allowed).is_empty()).collect();
+    let expected = ports.iter().map(|port| port.card.id.clone()).collect();
+    let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
+    let heard = gather(room, &ports, &request, allowed).await;
+    let (merged, heard) = merge_all(room, request.patient, allowed, heard).await?;
+    let entries = settle(room, &request, &merged, &heard);
+    let verdict = verdict(&merged.statuses, request.handling);
+    let body = if verdict.is_record() { merged.bundle } else { merged.outcome };
+    let body = Bytes::from(body);
+    let told = ledger::outcome(http(verdict), merged.tally.completeness(), Some(&body), merged.rules);
+    let audit = intent.disclose(entries, told, request.deadline).await?;
+    room.metrics.record_answered(merged.tally.completeness());
+    let view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
+    Ok(Answer { verdict, tally: merged.tally, audit, body, view: Arc::new(view) })
+}
+
+fn facts(room: &Room, request: &RecordRequest) -> Facts {
+    Facts {
+        role: request.requester.role,
+        assurance: request.requester.assurance,
+        purpose: request.purpose,
+        sections: request.sections,
+        break_glass: request.break_glass.is_some(),
+        demo: room.mode == Mode::Demo,
+    }
+}
+
+/// What a merge leaves behind, free of the answers it was made from.
+struct Merged {
+    bundle: String,
+    outcome: String,
+    view: RecordView,
+    tally: Tally,
+    statuses: BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>,
+    rules: Vec<&'static str>,
+}
+
+/// Merges on a thread of its own when there is much to merge: one large record must not delay the others.
+async fn merge_all(
+    room: &Arc<Room>,
+    patient: NhsNumber,
+    sections: SectionSet,
+    heard: Vec<Heard1>,
+) -> Result<(Merged, Vec<Heard1>), Refusal> {
+    let bytes: u64 = heard
+        .iter()
+        .map(|one| if let Heard::Reply(reply) = &one.answer.heard { reply.bytes } else { 0 })
+        .sum();
+    let shared = Arc::clone(room);
+    let work = move || {
+        let merged = merge_now(&shared, patient, sections, &heard);
+        (merged, heard)
+    };
+    let began = tokio::time::Instant::now();
+    let done = if bytes > room.limits.merge_inline_bytes {
+        tokio::task::spawn_blocking(work).await.map_err(|_lost| Refusal::Internal)?
+    } else {
+        work()
+    };
+    room.metrics.merged(began.elapsed().as_secs_f64());
+    Ok(done)
+}
+
+fn merge_now(room: &Room, patient: NhsNumber, sections: SectionSet, heard: &[Heard1]) -> Merged {
+    let answers: Vec<SourceAnswer> = heard.iter().map(|one| one.answer.clone()).collect();
+    let as_of = room.clock.now();
+    let inputs =
+        Inputs { patient, as_of, sections, registry: &room.cards, answers: &answers, maps: &room.maps };
+    let record = merge(inputs);
+    Merged {
+        bundle: record.to_r4(),
+        outcome: record.to_outcome(),
+        view: record.to_view(),
+        tally: record.tally(),
+        statuses: record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect(),
+        rules: record.rules().collect(),
+    }
+}
+
+/// Counts and remembers what became of every source; gives the entries of the disclosure record.
+fn settle(room: &Room, request: &RecordRequest, merged: &Merged, heard: &[Heard1]) -> Vec<SourceEntry> {
+    for rule in &merged.rules {
+        room.metrics.discrepancy(rule);
+    }
+    heard.iter().map(|one| settle_one(room, request, merged, one)).collect()
+}
+
+fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Heard1) -> SourceEntry {
+    let source = &one.answer.source;
+    let known = merged.statuses.get(source).copied();
+    let (status, class) = known.unwrap_or((SourceStatus::Unavailable, Some(FaultClass::Internal)));
+    let fault = match &one.answer.heard {
+        Heard::Fault(fault) => Some(*fault),
+        Heard::Reply(_) | Heard::Pending => class.map(SourceFault::new),
+    };
+    if let Some(port) = room.ports.get(source) {
+        room.metrics.source_ask(source, port.card.kind, status, one.elapsed.as_secs_f64());
+    }
+    if let Some(fault) = fault {
+        room.metrics.source_fault(source, fault.class);
+    }
+    if status == SourceStatus::IdentityMismatch {
+        quarantine(room, request, source);
+    }
+    if status.carries_statements() || status.class() == StatusClass::Answered {
+        room.note_answer(source, one.answer.fetched_at);
+    }
+    let reply = if let Heard::Reply(reply) = &one.answer.heard { Some(reply) } else { None };
+    if let (Some(reply), Some((key, ttl)), true) = (reply, &one.keep, status.carries_statements()) {
+        room.cache.keep(key.clone(), Arc::clone(reply), one.answer.fetched_at, *ttl);
+    }
+    let body = reply.map(|reply| (reply.bytes, reply.digest.as_str(), reply.attempts));
+    Contribution { source, status, fault, body, elapsed: one.elapsed, fetch: one.fetch }.entry()
+}
+
+fn quarantine(room: &Room, request: &RecordRequest, source: &SourceId) {
+    room.metrics.quarantined(source);
+    ledger::warn(room, SecurityKind::IdentityMismatch, request.id, source, request.patient);
+    if room.mixups.count(source) == Consequence::SwitchedOff {
+        tracing::error!({ source.id = source.as_str() }, "source switched off after proven mix-ups");
+        ledger::warn(room, SecurityKind::IdentitySwitch, request.id, source, request.patient);
+    }
+}
+
+/// What the statuses amount to.
+fn verdict(statuses: &BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>, handling: Handling) -> Verdict {
+    let all =
+        |wanted: SourceStatus| !statuses.is_empty() && statuses.values().all(|(status, _)| *status == wanted);
+    let tally = Tally::of(statuses.values().map(|(status, _)| *status));
+    if all(SourceStatus::NoRecord) || statuses.is_empty() {
+        return Verdict::NotFound;
+    }
+    match tally.completeness() {
+        Completeness::None if all(SourceStatus::Timeout) => Verdict::TimedOut,
+        Completeness::None if all(SourceStatus::Shed) => Verdict::Shed(SHED_WAIT),
+        Completeness::None => Verdict::Failed,
+        Completeness::Partial if handling == Handling::Strict => Verdict::Incomplete,
+        Completeness::Partial | Completeness::Complete | Completeness::CompleteWithheld => Verdict::Record,
+    }
+}
+
+/// The HTTP status the edge will send, for the record.
+const fn http(verdict: Verdict) -> u16 {
+    match verdict {
+        Verdict::Record => 200,
+        Verdict::NotFound => 404,
+        Verdict::TimedOut => 504,
+        Verdict::Shed(_) => 503,
+        Verdict::Failed | Verdict::Incomplete => 502,
+    }
+}
+
+/// The view of an answer that is no record: who did not answer, and nothing else.
+fn without_statements(mut view: RecordView) -> RecordView {
+    view.sections.clear();
+    view.discrepancies.clear();
+    view.patient.name.clear();
+    view.patient.born.clear();
+    view.patient.gender.clear();
+    view
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SourceStatus as S;
+
+    #[track_caller]
+    fn check(statuses: &[S], handling: Handling, code: u16) {
+        let named = statuses
+            .iter()
+            .enumerate()
+            .map(|(index, status)| (SourceId::parse(&format!("s{index}")).unwrap(), (*status, None)));
+        assert_eq!(http(verdict(&named.collect(), handling)), code, "{statuses:?}");
+    }
+
+    #[test]
+    fn http_follows_the_statuses() {
+        let lenient = Handling::Lenient;
+        check(&[S::Ok, S::Timeout], lenient, 200);
+        check(&[S::NoRecord, S::Timeout], lenient, 200);
+        check(&[S::WithheldConsent, S::Timeout], lenient, 200);
+        check(&[S::NoRecord, S::NoRecord], lenient, 404);
+        check(&[S::Timeout, S::Timeout], lenient, 504);
+        check(&[S::Shed, S::Shed], lenient, 503);
+        check(&[S::Timeout, S::Shed], lenient, 502);
+        check(&[S::IdentityMismatch], lenient, 502);
+        check(&[], lenient, 404);
+        check(&[S::Ok, S::Timeout], Handling::Strict, 502);
+        check(&[S::Ok, S::WithheldSource], Handling::Strict, 200);
+    }
+}

@@ -1,0 +1,134 @@
+//! A GP Connect call, passed on to the patient's own GP system and to nobody else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tower::ServiceExt as _;
+use tributary_audit::SecurityKind;
+use tributary_fhir::{Document, Limits};
+use tributary_merge::identity;
+use tributary_model::{
+    Completeness, Facts, FaultClass, Purpose, RelayAsk, RelayReply, SectionSet, SourceFault, SourceKind,
+    SourceStatus, Tally,
+};
+
+use crate::answer::{RelayAnswer, RelayRequest};
+use crate::broker::Room;
+use crate::gather::source_deadline;
+use crate::ledger::{self, Contribution};
+use crate::parts::{Mode, SourcePort};
+use crate::refusal::Refusal;
+
+pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
+    let access = ledger::relay_access(&request);
+    let facts = Facts {
+        role: request.requester.role,
+        assurance: request.requester.assurance,
+        purpose: Purpose::DirectCare,
+        sections: SectionSet::all(),
+        break_glass: false,
+        demo: room.mode == Mode::Demo,
+    };
+    let obligations = match room.decide(&facts) {
+        Ok(obligations) if obligations.sections == SectionSet::all() => obligations,
+        // The GP's bundle is passed on whole or not at all: parts of it cannot be taken out here.
+        Ok(_) => return Err(Refusal::Denied(tributary_model::DenyReason::NoRule)),
+        Err(refusal) => {
+            if let Refusal::Denied(reason) = refusal {
+                ledger::deny(room, access, reason, request.deadline).await;
+            }
+            return Err(refusal);
+        }
+    };
+    let port = gp_of(room, &request).await?;
+    let expected = vec![port.card.id.clone()];
+    let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
+    let began = Instant::now();
+    let outcome = pass(room, port, &request).await;
+    let elapsed = began.elapsed();
+    let (status, fault) = match &outcome {
+        Ok(_) => (SourceStatus::Ok, None),
+        Err(fault) => (fault.status(), Some(*fault)),
+    };
+    count(room, port, &request, status, fault, elapsed);
+    let body = outcome.as_ref().ok().map(|reply| &reply.body);
+    let http = outcome.as_ref().map_or(502, |reply| reply.status);
+    let completeness = Tally::of([status]).completeness();
+    let completeness = if body.is_some() { completeness } else { Completeness::None };
+    let told = ledger::outcome(http, completeness, body.map(AsRef::as_ref), Vec::new());
+    let entry =
+        Contribution { source: &port.card.id, status, fault, body: None, elapsed, fetch: None }.entry();
+    let audit = intent.disclose(vec![entry], told, request.deadline).await?;
+    let reply = outcome.map_err(Refusal::Source)?;
+    Ok(RelayAnswer { status: reply.status, body: reply.body, audit })
+}
+
+/// The GP source of the practice that was named, or the only one the patient has.
+async fn gp_of<'r>(room: &'r Room, request: &RelayRequest) -> Result<&'r SourcePort, Refusal> {
+    let ports = room.locate(request.patient).await?;
+    let mut gps = ports.into_iter().filter(|port| port.card.kind == SourceKind::Gp && port.relay.is_some());
+    match &request.practice {
+        Some(practice) => {
+            gps.find(|port| port.card.ods.as_ref() == Some(practice)).ok_or(Refusal::NoSuchSource)
+        }
+        None => gps.next().ok_or(Refusal::NoSuchSource),
+    }
+}
+
+async fn pass(room: &Room, port: &SourcePort, request: &RelayRequest) -> Result<RelayReply, SourceFault> {
+    if room.mixups.is_off(&port.card.id) {
+        return Err(SourceFault::new(FaultClass::IdentitySwitch));
+    }
+    let Some(service) = port.relay.clone() else { return Err(SourceFault::new(FaultClass::SwitchedOff)) };
+    let ask = RelayAsk {
+        patient: request.patient,
+        body: request.body.clone(),
+        requester: Arc::clone(&request.requester),
+        deadline: source_deadline(request.deadline).capped(port.timeout),
+    };
+    let _in_flight = room.in_flight(&port.card.id);
+    let deadline = ask.deadline;
+    let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
+    let reply = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
+    if reply.status != 200 {
+        return Ok(reply);
+    }
+    let body = readdress(reply.body, request)?;
+    Ok(RelayReply { status: reply.status, body })
+}
+
+/// Proves whose bundle it is, and gives it the caller's trace id. Every other byte stays as it came.
+fn readdress(body: Bytes, request: &RelayRequest) -> Result<Bytes, SourceFault> {
+    let document = Document::scan(Vec::from(body), &Limits::default())
+        .map_err(|refused| SourceFault::new(refused.class))?;
+    let documents = [document];
+    identity::prove(&documents, request.patient).map_err(SourceFault::new)?;
+    let [document] = documents;
+    Ok(Bytes::from(tributary_fhir::bundle::with_id(&document, &request.trace)))
+}
+
+fn count(
+    room: &Room,
+    port: &SourcePort,
+    request: &RelayRequest,
+    status: SourceStatus,
+    fault: Option<SourceFault>,
+    elapsed: Duration,
+) {
+    let source = &port.card.id;
+    room.metrics.source_ask(source, port.card.kind, status, elapsed.as_secs_f64());
+    if let Some(fault) = fault {
+        room.metrics.source_fault(source, fault.class);
+    } else {
+        room.note_answer(source, room.clock.now());
+    }
+    if status == SourceStatus::IdentityMismatch {
+        room.metrics.quarantined(source);
+        ledger::warn(room, SecurityKind::IdentityMismatch, request.id, source, request.patient);
+        if room.mixups.count(source) == crate::mixups::Consequence::SwitchedOff {
+            ledger::warn(room, SecurityKind::IdentitySwitch, request.id, source, request.patient);
+        }
+    }
+}

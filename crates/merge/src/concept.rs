@@ -1,0 +1,182 @@
+//! When are two codes the same thing? One key per concept, equality only.
+
+use tributary_fhir::Json;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::maps::Maps;
+
+/// SNOMED CT, which dm+d is part of.
+pub(crate) const SNOMED: &str = "http://snomed.info/sct";
+const DMD: &str = "https://dmd.nhs.uk";
+
+/// Codes that say "something was here": transfer-degraded entries, comment notes, the default report code.
+/// Without their text they would make one line of things that have nothing in common.
+const PLACEHOLDERS: &[&str] = &[
+    "196461000000101",
+    "196471000000108",
+    "196421000000109",
+    "196451000000104",
+    "196431000000106",
+    "196441000000102",
+    "196411000000103",
+    "37331000000100",
+    "721981007",
+];
+
+/// The system of null flavours, in both versions.
+const NULL_FLAVOURS: &[&str] =
+    &["http://hl7.org/fhir/v3/NullFlavor", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"];
+
+/// A concept reduced to a key, and the words to show for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Concept {
+    /// The key, as `sct|…`, `placeholder|…|…`, `system|code` or `txt|…`.
+    pub(crate) key: String,
+    /// The SNOMED CT or dm+d code behind the key, before any map.
+    pub(crate) code: Option<String>,
+    /// Whether the code only holds the place of a text.
+    pub(crate) placeholder: bool,
+}
+
+impl Concept {
+    /// Reduces a `CodeableConcept`. `None` when it says nothing at all.
+    pub(crate) fn of(concept: Json<'_>, maps: &Maps) -> Option<Self> {
+        let text = words(concept).map(|text| normal(&text)).unwrap_or_default();
+        let codings: Vec<Json<'_>> = concept.get("coding").into_iter().flat_map(Json::items).collect();
+        if let Some((system, code)) = codings.iter().find_map(|coding| placeholder(*coding)) {
+            let code = format!("{system}{code}");
+            return Some(Self { key: format!("placeholder|{code}|{text}"), code: None, placeholder: true });
+        }
+        if let Some(code) = snomed(&codings) {
+            return Some(Self {
+                key: format!("sct|{}", maps.product(&code)),
+                code: Some(code),
+                placeholder: false,
+            });
+        }
+        let other = codings.iter().filter_map(|coding| {
+            let code = coding.text_at("code").filter(|code| !code.is_empty())?;
+            Some(format!("{}|{code}", coding.text_at("system").unwrap_or_default().trim_end()))
+        });
+        if let Some(key) = other.min() {
+            return Some(Self { key, code: None, placeholder: false });
+        }
+        (!text.is_empty()).then(|| Self { key: format!("txt|{text}"), code: None, placeholder: false })
+    }
+}
+
+fn placeholder(coding: Json<'_>) -> Option<(&'static str, String)> {
+    let code = coding.text_at("code")?;
+    let system = coding.text_at("system").unwrap_or_default();
+    if NULL_FLAVOURS.contains(&system.trim_end()) {
+        return Some(("null-flavour:", code.into_owned()));
+    }
+    PLACEHOLDERS.contains(&code.as_ref()).then(|| ("", code.into_owned()))
+}
+
+/// The SNOMED CT code that stands for the concept: the one the user chose, else the smallest as text.
+fn snomed(codings: &[Json<'_>]) -> Option<String> {
+    let codes = || {
+        codings
+            .iter()
+            .filter(|coding| {
+                coding.text_at("system").is_some_and(|system| matches!(system.trim_end(), SNOMED | DMD))
+            })
+            .filter_map(|coding| Some((*coding, coding.text_at("code").filter(|code| !code.is_empty())?)))
+    };
+    let chosen = codes().filter(|(coding, _)| coding.get("userSelected").and_then(Json::truth) == Some(true));
+    let chosen = chosen.map(|(_, code)| code).min();
+    chosen.or_else(|| codes().map(|(_, code)| code).min()).map(std::borrow::Cow::into_owned)
+}
+
+/// Every code of a concept, whatever its system.
+pub(crate) fn codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    concept.get("coding").into_iter().flat_map(Json::items).filter_map(|coding| coding.text_at("code"))
+}
+
+/// The clinician's wording: the text, else the description display of the chosen coding, else its display.
+pub(crate) fn words(concept: Json<'_>) -> Option<String> {
+    let filled = |text: &std::borrow::Cow<'_, str>| !text.trim().is_empty();
+    if let Some(text) = concept.text_at("text").filter(filled) {
+        return Some(text.into_owned());
+    }
+    let codings = || concept.get("coding").into_iter().flat_map(Json::items);
+    let chosen = codings().find(|coding| coding.get("userSelected").and_then(Json::truth) == Some(true));
+    let order = || chosen.into_iter().chain(codings());
+    order()
+        .find_map(description)
+        .or_else(|| order().find_map(|coding| coding.text_at("display").filter(filled).map(Into::into)))
+        .or_else(|| order().find_map(|coding| coding.text_at("code").filter(filled).map(Into::into)))
+}
+
+/// The description display that GP systems put on a coding; its names are spelt in several ways.
+fn description(coding: Json<'_>) -> Option<String> {
+    let outer = coding.get("extension")?.items().find(|extension| {
+        let url = extension.text_at("url").unwrap_or_default().to_ascii_lowercase();
+        url.ends_with("coding-sctdescid") || url.ends_with("coding-sctdecsid")
+    })?;
+    let inner = outer.get("extension")?.items().find(|extension| {
+        extension.text_at("url").is_some_and(|url| url.eq_ignore_ascii_case("descriptionDisplay"))
+    })?;
+    inner.text_at("valueString").filter(|text| !text.trim().is_empty()).map(std::borrow::Cow::into_owned)
+}
+
+/// Text brought to one form for comparing: NFKC, one space between words, lower case.
+pub(crate) fn normal(text: &str) -> String {
+    let folded: String = text.nfkc().collect::<String>().to_lowercase();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_fhir::{Document, Limits};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(concept: &str, key: Option<&str>) {
+        let doc = Document::scan(concept.as_bytes().to_vec(), &Limits::default()).unwrap();
+        let mut maps = Maps::default();
+        maps.load("dmd-history", "from,to,source,release\n319734006,42217611000001104,test,2026\n").unwrap();
+        assert_eq!(Concept::of(doc.root(), &maps).map(|concept| concept.key).as_deref(), key, "{concept}");
+    }
+
+    #[test]
+    fn snomed_first_and_displays_never() {
+        check(
+            r#"{"coding":[{"system":"http://read.info/readv2","code":"H3"},{"system":"http://snomed.info/sct ","code":"13645005","display":"x"}],"text":"COPD"}"#,
+            Some("sct|13645005"),
+        );
+        check(
+            r#"{"coding":[{"system":"http://snomed.info/sct","code":"9"},{"system":"http://snomed.info/sct","code":"10"}]}"#,
+            Some("sct|10"),
+        );
+        check(
+            r#"{"coding":[{"system":"http://snomed.info/sct","code":"9","userSelected":true},{"system":"http://snomed.info/sct","code":"10"}]}"#,
+            Some("sct|9"),
+        );
+        check(
+            r#"{"coding":[{"system":"http://snomed.info/sct","code":"319734006"}]}"#,
+            Some("sct|42217611000001104"),
+        );
+    }
+
+    #[test]
+    fn placeholders_need_their_text() {
+        check(
+            r#"{"coding":[{"system":"http://snomed.info/sct","code":"196461000000101"}],"text":"Allergy to  Nuts"}"#,
+            Some("placeholder|196461000000101|allergy to nuts"),
+        );
+        check(
+            r#"{"coding":[{"system":"http://hl7.org/fhir/v3/NullFlavor","code":"UNK"}],"text":"Flu"}"#,
+            Some("placeholder|null-flavour:UNK|flu"),
+        );
+    }
+
+    #[test]
+    fn then_other_codes_then_text() {
+        check(r#"{"coding":[{"system":"b","code":"1"},{"system":"a","code":"2"}],"text":"t"}"#, Some("a|2"));
+        check(r#"{"text":" Morphine  10mg\u00a0TABLETS "}"#, Some("txt|morphine 10mg tablets"));
+        check(r#"{"coding":[]}"#, None);
+    }
+}

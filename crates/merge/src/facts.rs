@@ -1,0 +1,221 @@
+//! What a statement says, reduced to what grouping needs: section, key, date, polarity, standing.
+
+mod allergy;
+mod medicine;
+mod other;
+mod plan;
+mod problem;
+mod result;
+
+use tributary_fhir::Json;
+use tributary_model::{FhirDate, Section};
+
+use crate::concept::{self, Concept};
+use crate::load::{Loaded, Statement};
+use crate::maps::Maps;
+
+pub(crate) use allergy::{Allergy, Scope};
+pub(crate) use medicine::{Medicine, Position};
+pub(crate) use plan::Cpr;
+pub(crate) use problem::Problem;
+pub(crate) use result::{Finding, Standing};
+
+/// The facts of one statement.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// Where it belongs.
+    pub(crate) section: Section,
+    /// Equal keys in one section make a line.
+    pub(crate) key: String,
+    /// Whether the key stands for a concept, so that equal names under other keys are worth a remark.
+    pub(crate) conceptual: bool,
+    /// Words to show.
+    pub(crate) title: String,
+    /// The date that orders it.
+    pub(crate) date: Option<FhirDate>,
+    /// When it ended.
+    pub(crate) end: Option<FhirDate>,
+    /// Dose, value or other words.
+    pub(crate) detail: String,
+    /// Kept, but said to be a mistake by its own source.
+    pub(crate) in_error: bool,
+    /// What kind of thing it is.
+    pub(crate) thing: Thing,
+}
+
+/// What kind of thing a statement is about, with what makes two of them incompatible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Thing {
+    Allergy(Allergy),
+    Medicine(Medicine),
+    Problem(Problem),
+    Finding(Finding),
+    /// A CPR recommendation.
+    Cpr(Cpr),
+    /// A plan document or other plan: its place in the section, and its type when it has one.
+    Plan {
+        place: u8,
+        kind: Option<String>,
+    },
+    /// A report, by its status.
+    Report(String),
+    /// Done or given, or not; the concept and date it is about; the batch of a vaccine.
+    Deed {
+        done: bool,
+        what: String,
+        batch: Option<String>,
+    },
+    /// Anything without rules of its own. `active` sorts first where a section wants it.
+    Other {
+        active: bool,
+    },
+}
+
+/// How a resource takes part in the record.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    /// A statement on a line.
+    Line(Box<Facts>),
+    /// Hangs beneath the statement at this position.
+    Beneath(usize),
+    /// Names somebody or something that statements refer to.
+    Support,
+}
+
+/// What every reader of facts needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) loaded: &'a Loaded<'a>,
+    pub(crate) maps: &'a Maps,
+    pub(crate) statement: &'a Statement<'a>,
+    pub(crate) today: jiff::civil::Date,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn resource(&self) -> Json<'a> {
+        self.statement.resource
+    }
+
+    /// Decides what part a resource takes.
+    pub(crate) fn part(&self) -> Part {
+        if is_support(&self.statement.kind) {
+            return Part::Support;
+        }
+        if let Some(place) = medicine::beneath(self) {
+            return Part::Beneath(place);
+        }
+        let mut facts = self.facts();
+        facts.in_error = self.in_error();
+        if self.must_not_be_understood() {
+            facts.key = self.origin_key();
+            facts.conceptual = false;
+        }
+        Part::Line(Box::new(facts))
+    }
+
+    fn facts(&self) -> Facts {
+        match self.statement.kind.as_str() {
+            "AllergyIntolerance" => allergy::read(self),
+            "MedicationStatement"
+            | "MedicationRequest"
+            | "MedicationDispense"
+            | "MedicationAdministration" => medicine::read(self),
+            "Condition" => plan::cpr(self).unwrap_or_else(|| problem::read(self)),
+            "Flag" => plan::cpr(self).unwrap_or_else(|| other::flag(self)),
+            "Observation" => plan::observation(self).unwrap_or_else(|| result::read(self)),
+            "DocumentReference" => plan::document(self).unwrap_or_else(|| other::document(self)),
+            "CarePlan" | "QuestionnaireResponse" | "ClinicalImpression" | "Consent" => plan::read(self),
+            "DiagnosticReport" | "Specimen" | "ServiceRequest" => other::request_or_report(self),
+            "Procedure" => other::procedure(self),
+            "Immunization" => other::immunisation(self),
+            kind => other::by_type(self, kind),
+        }
+    }
+
+    /// A line that only this statement can be on.
+    pub(crate) fn origin_key(&self) -> String {
+        let source = self.loaded.home(self.statement).map_or("", |home| home.card.id.as_str());
+        format!("origin|{source}|{}|{}", self.statement.origin_type, self.statement.origin_id)
+    }
+
+    /// Facts with an origin key and nothing special about them.
+    pub(crate) fn plain(&self, section: Section, concept: Option<Json<'_>>, dates: &[&[&str]]) -> Facts {
+        Facts {
+            section,
+            key: self.origin_key(),
+            conceptual: false,
+            title: self.title(concept),
+            date: self.date(dates),
+            end: None,
+            detail: String::new(),
+            in_error: false,
+            thing: Thing::Other { active: true },
+        }
+    }
+
+    /// Words for a concept, or the type's name where there are none.
+    pub(crate) fn title(&self, concept: Option<Json<'_>>) -> String {
+        concept.and_then(concept::words).unwrap_or_else(|| self.statement.kind.clone())
+    }
+
+    pub(crate) fn concept(&self, key: &str) -> Option<Concept> {
+        Concept::of(self.first(key)?, self.maps)
+    }
+
+    /// A member, or the first item of a list member.
+    pub(crate) fn first(&self, key: &str) -> Option<Json<'a>> {
+        self.resource().get(key)?.each().next()
+    }
+
+    /// The first of these paths that holds a date.
+    pub(crate) fn date(&self, paths: &[&[&str]]) -> Option<FhirDate> {
+        paths.iter().find_map(|path| FhirDate::parse(&self.resource().path(path)?.text()?))
+    }
+
+    pub(crate) fn says(&self, key: &str, text: &str) -> bool {
+        self.resource().says(key, text)
+    }
+
+    /// The code of a status that may be a code or a `CodeableConcept`.
+    pub(crate) fn status(&self, key: &str) -> String {
+        let Some(status) = self.resource().get(key) else {
+            return String::new();
+        };
+        let code = status.text().or_else(|| concept::codes(status).next());
+        code.map(std::borrow::Cow::into_owned).unwrap_or_default()
+    }
+
+    fn in_error(&self) -> bool {
+        self.says("status", "entered-in-error") || self.status("verificationStatus") == "entered-in-error"
+    }
+
+    /// A source can say "do not read me unless you know this rule". Then only the source's own words stand.
+    fn must_not_be_understood(&self) -> bool {
+        self.resource().get("implicitRules").is_some() || self.resource().get("modifierExtension").is_some()
+    }
+}
+
+/// Types that only name what statements refer to. Source Lists are kept here too: lines replace them on
+/// screen, and they carry what the source said about its own completeness.
+fn is_support(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Patient"
+            | "Practitioner"
+            | "PractitionerRole"
+            | "Organization"
+            | "Location"
+            | "HealthcareService"
+            | "Medication"
+            | "List"
+            | "Endpoint"
+            | "Substance"
+            | "Questionnaire"
+            | "Group"
+            | "Schedule"
+            | "Slot"
+            | "Provenance"
+            | "Bundle"
+            | "CareTeam"
+    )
+}

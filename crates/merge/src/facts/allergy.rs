@@ -1,0 +1,128 @@
+//! Allergies, and what is said about having none.
+
+use tributary_model::Section;
+
+use super::{Facts, Reader, Thing};
+use crate::concept::{self, Concept};
+
+/// What a statement of absence covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every kind of allergy.
+    All,
+    /// Drugs.
+    Drugs,
+    /// Something else: environment, food.
+    Else,
+}
+
+/// What matters about an allergy statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allergy {
+    /// Set when it says that there is none.
+    pub(crate) negative: Option<Scope>,
+    /// Neither inactive nor resolved.
+    pub(crate) active: bool,
+    /// Ruled out.
+    pub(crate) refuted: bool,
+    /// Worst reaction: 0 not stated, 1 mild, 2 moderate, 3 severe.
+    pub(crate) severity: u8,
+    /// 0 not stated, 1 low, 2 unable to assess, 3 high.
+    pub(crate) criticality: u8,
+}
+
+impl Allergy {
+    /// A positive that counts.
+    pub(crate) const fn counts(self) -> bool {
+        self.negative.is_none() && self.active && !self.refuted
+    }
+
+    /// A negative that covers drugs.
+    pub(crate) const fn denies_drugs(self) -> bool {
+        matches!(self.negative, Some(Scope::All | Scope::Drugs)) && self.active && !self.refuted
+    }
+
+    /// How bad, for ordering.
+    pub(crate) const fn badness(self) -> (u8, u8) {
+        (self.severity, self.criticality)
+    }
+
+    /// The severity in a word.
+    pub(crate) const fn severity_word(self) -> &'static str {
+        match self.severity {
+            3 => "severe",
+            2 => "moderate",
+            1 => "mild",
+            _ => "",
+        }
+    }
+}
+
+/// SNOMED CT codes that record the absence of allergies.
+fn scope(code: &str) -> Option<Scope> {
+    match code {
+        "716186003" => Some(Scope::All),
+        "409137002" => Some(Scope::Drugs),
+        "428607008" | "429625007" => Some(Scope::Else),
+        _ => None,
+    }
+}
+
+pub(super) fn read(reader: &Reader<'_>) -> Facts {
+    let concept = reader.first("code");
+    let found = concept.and_then(|code| Concept::of(code, reader.maps));
+    let negative = found.as_ref().and_then(|found| found.code.as_deref()).and_then(|code| {
+        scope(code).or_else(|| reader.maps.negative(code).map(|target| scope(target).unwrap_or(Scope::Else)))
+    });
+    let key = match &found {
+        Some(found) if negative.is_some() => format!("neg|{}", found.key),
+        Some(found) => {
+            let agent = found.code.as_deref().and_then(|code| reader.maps.agent(code));
+            agent.map_or_else(|| format!("pos|{}", found.key), |agent| format!("pos|agent|{agent}"))
+        }
+        None => reader.origin_key(),
+    };
+    let status = reader.status("clinicalStatus");
+    let allergy = Allergy {
+        negative,
+        active: !matches!(status.as_str(), "inactive" | "resolved"),
+        refuted: reader.status("verificationStatus") == "refuted",
+        severity: severity(reader),
+        criticality: match reader.status("criticality").as_str() {
+            "high" => 3,
+            "unable-to-assess" => 2,
+            "low" => 1,
+            _ => 0,
+        },
+    };
+    Facts {
+        key,
+        conceptual: found.is_some(),
+        detail: reaction(reader),
+        thing: Thing::Allergy(allergy),
+        ..reader.plain(
+            Section::Allergies,
+            concept,
+            &[&["recordedDate"], &["onsetDateTime"], &["onsetPeriod", "start"]],
+        )
+    }
+}
+
+fn severity(reader: &Reader<'_>) -> u8 {
+    let reactions = reader.resource().get("reaction").into_iter().flat_map(tributary_fhir::Json::items);
+    let ranks =
+        reactions.filter_map(|reaction| reaction.text_at("severity")).map(|word| match word.as_ref() {
+            "severe" => 3,
+            "moderate" => 2,
+            "mild" => 1,
+            _ => 0,
+        });
+    ranks.max().unwrap_or(0)
+}
+
+fn reaction(reader: &Reader<'_>) -> String {
+    let reactions = reader.resource().get("reaction").into_iter().flat_map(tributary_fhir::Json::items);
+    let manifestations =
+        reactions.filter_map(|one| one.get("manifestation")).flat_map(tributary_fhir::Json::each);
+    manifestations.filter_map(concept::words).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,178 @@
+//! Medicines: statements, prescriptions, dispenses, administrations.
+
+use jiff::civil::Date;
+use tributary_fhir::Json;
+use tributary_model::{FhirDate, Section};
+
+use super::{Facts, Reader, Thing};
+use crate::concept::{self, Concept};
+use crate::load::Statement;
+
+/// Where a source stands on a product, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Position {
+    /// Said not to be given.
+    DoNotGive,
+    /// In use.
+    Current,
+    /// On hold.
+    Suspended,
+    /// Prescribed, and not taken.
+    NotTaken,
+    /// Stopped, completed, cancelled, or ended.
+    Past,
+    /// Not said.
+    Unknown,
+}
+
+impl Position {
+    /// The code on the wire and on screen.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::DoNotGive => "do-not-give",
+            Self::Current => "current",
+            Self::Suspended => "suspended",
+            Self::NotTaken => "not-taken",
+            Self::Past => "past",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Its block in the list. What is not known to be over stays with what is current.
+    pub(crate) const fn block(self) -> u8 {
+        match self {
+            Self::DoNotGive | Self::Current | Self::Suspended | Self::Unknown => 0,
+            Self::NotTaken => 1,
+            Self::Past => 2,
+        }
+    }
+}
+
+/// What matters about a medicine statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Medicine {
+    /// Where the source stands.
+    pub(crate) position: Position,
+    /// The dose as text, in one form for comparing. Never parsed.
+    pub(crate) dose: String,
+    /// Today's code of the product.
+    pub(crate) product: Option<String>,
+    /// Its ingredient, when the map knows it.
+    pub(crate) ingredient: Option<String>,
+}
+
+/// The statement a prescription, issue, dispense or administration hangs beneath.
+pub(super) fn beneath(reader: &Reader<'_>) -> Option<usize> {
+    let top = top_of(reader, reader.statement, 4)?;
+    let own = reader.loaded.target_place(reader.statement, &reader.statement.origin());
+    (Some(top) != own).then_some(top)
+}
+
+/// Follows a chain of medicines upwards: issue, plan, statement. `steps` bounds a chain that bites its tail.
+fn top_of(reader: &Reader<'_>, statement: &Statement<'_>, steps: u8) -> Option<usize> {
+    let steps = steps.checked_sub(1)?;
+    let link = match statement.kind.as_str() {
+        "MedicationRequest" => "basedOn",
+        "MedicationDispense" => "authorizingPrescription",
+        "MedicationAdministration" => "request",
+        _ => return None,
+    };
+    if statement.kind == "MedicationRequest"
+        && let Some(place) = statement_of(reader, statement)
+    {
+        return Some(place);
+    }
+    let links = statement.resource.get(link).into_iter().flat_map(Json::each);
+    let names = links.filter_map(|one| one.text_at("reference"));
+    let places = names.filter_map(|name| reader.loaded.target_place(statement, &name));
+    let place = places.into_iter().find(|place| is_request(reader, *place))?;
+    let parent = reader.loaded.statements.get(place)?;
+    Some(top_of(reader, parent, steps).unwrap_or(place))
+}
+
+fn is_request(reader: &Reader<'_>, place: usize) -> bool {
+    reader.loaded.statements.get(place).is_some_and(|statement| statement.kind == "MedicationRequest")
+}
+
+/// The `MedicationStatement` whose plan this is.
+fn statement_of(reader: &Reader<'_>, plan: &Statement<'_>) -> Option<usize> {
+    reader.loaded.home(plan)?.statements_by_plan.get(&plan.id).copied()
+}
+
+pub(super) fn read(reader: &Reader<'_>) -> Facts {
+    let resource = reader.resource();
+    let concept = code(reader);
+    let found = concept.and_then(|code| Concept::of(code, reader.maps));
+    let label = resource.get("medicationReference").and_then(|one| one.text_at("display"));
+    let title = concept.and_then(concept::words).or_else(|| label.map(std::borrow::Cow::into_owned));
+    let product =
+        found.as_ref().and_then(|found| Some(reader.maps.product(found.code.as_deref()?).to_owned()));
+    let ingredient =
+        product.as_deref().and_then(|product| reader.maps.ingredient(product)).map(str::to_owned);
+    let end = reader.date(&[&["effectivePeriod", "end"]]);
+    let detail = dose(resource);
+    let medicine =
+        Medicine { position: position(reader, end), dose: concept::normal(&detail), product, ingredient };
+    Facts {
+        key: found.as_ref().map_or_else(|| reader.origin_key(), |found| found.key.clone()),
+        conceptual: found.is_some(),
+        title: title.unwrap_or_else(|| reader.statement.kind.clone()),
+        end,
+        detail,
+        thing: Thing::Medicine(medicine),
+        ..reader.plain(Section::Medications, None, DATES)
+    }
+}
+
+const DATES: &[&[&str]] = &[
+    &["effectivePeriod", "start"],
+    &["effectiveDateTime"],
+    &["authoredOn"],
+    &["whenHandedOver"],
+    &["whenPrepared"],
+    &["dateAsserted"],
+];
+
+fn code<'a>(reader: &Reader<'a>) -> Option<Json<'a>> {
+    let resource = reader.resource();
+    if let Some(concept) = resource.get("medicationCodeableConcept") {
+        return Some(concept);
+    }
+    let reference = resource.get("medicationReference")?.text_at("reference")?;
+    if let Some(id) = reference.strip_prefix('#') {
+        let mut contained = resource.get("contained")?.items();
+        return contained.find(|one| one.says("id", id))?.get("code");
+    }
+    reader.loaded.target(reader.statement, &reference)?.resource.get("code")
+}
+
+fn dose(resource: Json<'_>) -> String {
+    let key = if resource.get("dosage").is_some() { "dosage" } else { "dosageInstruction" };
+    let texts =
+        resource.get(key).into_iter().flat_map(Json::each).filter_map(|dosage| dosage.text_at("text"));
+    texts.map(std::borrow::Cow::into_owned).collect::<Vec<_>>().join("; ")
+}
+
+fn position(reader: &Reader<'_>, end: Option<FhirDate>) -> Position {
+    if reader.resource().get("doNotPerform").and_then(Json::truth) == Some(true) {
+        return Position::DoNotGive;
+    }
+    let stated = match reader.status("status").as_str() {
+        "active" | "intended" | "draft" | "in-progress" | "preparation" => Position::Current,
+        "on-hold" => Position::Suspended,
+        "stopped" | "completed" | "cancelled" => Position::Past,
+        "not-taken" | "not-done" | "declined" => Position::NotTaken,
+        _ => Position::Unknown,
+    };
+    let over = end.is_some_and(|end| is_before(end, reader.today));
+    if over && matches!(stated, Position::Current | Position::Suspended) { Position::Past } else { stated }
+}
+
+/// Whether all of a date, as imprecise as it is, lies before today.
+fn is_before(end: FhirDate, today: Date) -> bool {
+    match end {
+        FhirDate::Year(year) => year < today.year(),
+        FhirDate::Month(year, month) => (year, month) < (today.year(), today.month()),
+        FhirDate::Day(_) | FhirDate::Instant(_) => end.first_day() < today,
+    }
+}

@@ -1,0 +1,174 @@
+//! Everything whose line is mostly itself: contacts, procedures, vaccinations, documents, reports, social care.
+
+use tributary_fhir::Json;
+use tributary_model::Section;
+
+use super::{Facts, Reader, Thing};
+use crate::concept::{self, Concept};
+
+/// Laboratory report numbers.
+const LAB_REPORT: &str = "urn:oid:2.16.840.1.113883.2.1.4.5.5";
+/// Referral booking numbers, in today's and the older spelling.
+const UBRN: &[&str] = &["https://fhir.nhs.uk/Id/UBRN", "https://fhir.nhs.uk/Id/ubr-number"];
+/// SNOMED CT "Patient referral".
+const REFERRAL: &str = "3457005";
+
+const DATES: &[&[&str]] = &[
+    &["period", "start"],
+    &["start"],
+    &["performedDateTime"],
+    &["performedPeriod", "start"],
+    &["occurrenceDateTime"],
+    &["occurrencePeriod", "start"],
+    &["date"],
+    &["authoredOn"],
+    &["effectiveDateTime"],
+    &["issued"],
+    &["receivedTime"],
+    &["created"],
+    &["recorded"],
+];
+
+pub(super) fn flag(reader: &Reader<'_>) -> Facts {
+    let active = !reader.says("status", "inactive");
+    Facts { thing: Thing::Other { active }, ..reader.plain(Section::Flags, reader.first("code"), DATES) }
+}
+
+/// A key from the hash of the attached file: the same file held twice.
+pub(super) fn hash_key(reader: &Reader<'_>) -> Option<String> {
+    let hash = reader.resource().path(&["content", "attachment", "hash"])?.text()?;
+    (!hash.is_empty()).then(|| format!("hash|{hash}"))
+}
+
+pub(super) fn document(reader: &Reader<'_>) -> Facts {
+    let facts = reader.plain(Section::Documents, reader.first("type"), DATES);
+    let description = reader.resource().text_at("description").map(std::borrow::Cow::into_owned);
+    Facts { key: hash_key(reader).unwrap_or(facts.key), detail: description.unwrap_or_default(), ..facts }
+}
+
+pub(super) fn request_or_report(reader: &Reader<'_>) -> Facts {
+    match reader.statement.kind.as_str() {
+        "ServiceRequest" => request(reader),
+        "Specimen" => reader.plain(
+            Section::Reports,
+            reader.first("type"),
+            &[&["collection", "collectedDateTime"], &["receivedTime"]],
+        ),
+        _ => {
+            let facts = reader.plain(Section::Reports, reader.first("code"), DATES);
+            let key = identified(reader, "lab", &[LAB_REPORT]);
+            let conclusion = reader.resource().text_at("conclusion").map(std::borrow::Cow::into_owned);
+            Facts {
+                key: key.unwrap_or(facts.key),
+                detail: conclusion.unwrap_or_default(),
+                thing: Thing::Report(reader.status("status")),
+                ..facts
+            }
+        }
+    }
+}
+
+fn request(reader: &Reader<'_>) -> Facts {
+    let resource = reader.resource();
+    let categories = resource.get("category").into_iter().flat_map(Json::each);
+    let is_referral = reader.statement.origin_type == "ReferralRequest"
+        || categories.flat_map(concept::codes).any(|code| code == REFERRAL);
+    let concept = reader.first("code").or_else(|| reader.first("reasonCode"));
+    if is_referral {
+        let facts = reader.plain(Section::Referrals, concept, DATES);
+        return Facts { key: identified(reader, "ubrn", UBRN).unwrap_or(facts.key), ..facts };
+    }
+    // What is planned or proposed is the diary; what was ordered belongs to a report.
+    let is_planned = matches!(reader.status("intent").as_str(), "plan" | "proposal");
+    let section = if is_planned { Section::Diary } else { Section::Reports };
+    let planned: &[&[&str]] = &[&["occurrenceDateTime"], &["occurrencePeriod", "start"], &["authoredOn"]];
+    reader.plain(section, concept, planned)
+}
+
+fn identified(reader: &Reader<'_>, word: &str, systems: &[&str]) -> Option<String> {
+    let identifiers = reader.resource().get("identifier").into_iter().flat_map(Json::each);
+    let mut values = identifiers
+        .filter(|one| one.text_at("system").is_some_and(|system| systems.contains(&system.as_ref())))
+        .filter_map(|one| one.text_at("value"));
+    values.find(|value| !value.is_empty()).map(|value| format!("{word}|{value}"))
+}
+
+pub(super) fn procedure(reader: &Reader<'_>) -> Facts {
+    let concept = reader.first("code");
+    let facts = reader.plain(Section::Procedures, concept, DATES);
+    let done = reader.status("status") != "not-done";
+    deed(
+        reader,
+        facts,
+        concept.and_then(|code| Concept::of(code, reader.maps)),
+        if done { "done" } else { "notdone" },
+    )
+}
+
+/// UK vaccination procedure, in both spellings.
+const PROCEDURE: &[&str] =
+    &["Extension-UKCore-VaccinationProcedure", "Extension-CareConnect-VaccinationProcedure-1"];
+
+pub(super) fn immunisation(reader: &Reader<'_>) -> Facts {
+    let extensions = reader.resource().get("extension").into_iter().flat_map(Json::items);
+    let procedure = extensions
+        .filter(|one| one.text_at("url").is_some_and(|url| PROCEDURE.iter().any(|name| url.ends_with(name))))
+        .find_map(|one| one.get("valueCodeableConcept"));
+    let concept = procedure.or_else(|| reader.first("vaccineCode"));
+    let given = reader.status("status") != "not-done";
+    let facts = reader.plain(Section::Immunisations, concept, DATES);
+    // UNK is a placeholder, and a placeholder without words identifies nothing.
+    let found = concept.and_then(|code| Concept::of(code, reader.maps));
+    let facts = deed(
+        reader,
+        facts,
+        found.filter(|found| !found.placeholder),
+        if given { "given" } else { "notgiven" },
+    );
+    let batch =
+        reader.resource().text_at("lotNumber").map(|lot| concept::normal(&lot)).filter(|lot| !lot.is_empty());
+    match facts.thing {
+        Thing::Deed { done, what, .. } => Facts { thing: Thing::Deed { done, what, batch }, ..facts },
+        _ => facts,
+    }
+}
+
+/// Something done or given, or not, on a day. Without a day it is only itself.
+fn deed(reader: &Reader<'_>, facts: Facts, concept: Option<Concept>, word: &str) -> Facts {
+    let done = !word.starts_with("not");
+    match (concept, facts.date) {
+        (Some(concept), Some(date)) => {
+            let what = format!("{}|{}", concept.key, date.first_day());
+            Facts {
+                key: format!("{word}|{}|{}", concept.key, date.key()),
+                thing: Thing::Deed { done, what, batch: None },
+                ..facts
+            }
+        }
+        _ => Facts { thing: Thing::Deed { done, what: reader.origin_key(), batch: None }, ..facts },
+    }
+}
+
+pub(super) fn by_type(reader: &Reader<'_>, kind: &str) -> Facts {
+    let section = match kind {
+        "Encounter" => Section::Encounters,
+        "Appointment" => Section::Appointments,
+        "EpisodeOfCare" | "Task" | "Device" | "RelatedPerson" | "DeviceUseStatement" => Section::SocialCare,
+        _ => Section::Uncategorised,
+    };
+    let concepts = ["type", "code", "serviceType", "category", "relationship"]
+        .iter()
+        .filter_map(|key| reader.first(key));
+    let concept = concepts.into_iter().find(|concept| concept::words(*concept).is_some());
+    let facts = reader.plain(section, concept, DATES);
+    let description = reader.resource().text_at("description").map(std::borrow::Cow::into_owned);
+    let active =
+        matches!(reader.status("status").as_str(), "active" | "planned" | "in-progress" | "requested" | "");
+    let title = if concept.is_none() { description.clone() } else { None };
+    Facts {
+        title: title.unwrap_or(facts.title),
+        detail: description.unwrap_or_default(),
+        thing: Thing::Other { active },
+        ..facts
+    }
+}

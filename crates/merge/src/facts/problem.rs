@@ -1,0 +1,55 @@
+//! Problems and diagnoses.
+
+use tributary_model::Section;
+
+use super::{Facts, Reader, Thing};
+use crate::concept::Concept;
+
+/// What matters about a problem statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Active, recurrence or relapse. `None` when nothing is said.
+    pub(crate) active: Option<bool>,
+    /// Ruled out.
+    pub(crate) refuted: bool,
+}
+
+impl Problem {
+    /// Its block in the list: active, inactive, ruled out. What is not said stays with active.
+    pub(crate) fn block(self) -> u8 {
+        if self.refuted { 2 } else { u8::from(self.active == Some(false)) }
+    }
+
+    /// The state in words. "Inactive" is what GP systems say; it does not mean resolved.
+    pub(crate) const fn word(self) -> &'static str {
+        match (self.refuted, self.active) {
+            (true, _) => "ruled out",
+            (false, Some(true)) => "active",
+            (false, Some(false)) => "inactive",
+            (false, None) => "",
+        }
+    }
+}
+
+pub(super) fn read(reader: &Reader<'_>) -> Facts {
+    let concept = reader.first("code");
+    let found = concept.and_then(|code| Concept::of(code, reader.maps));
+    let site = reader.concept("bodySite").map(|site| site.key).unwrap_or_default();
+    let active = match reader.status("clinicalStatus").as_str() {
+        "active" | "recurrence" | "relapse" => Some(true),
+        "inactive" | "remission" | "resolved" => Some(false),
+        _ => None,
+    };
+    let problem = Problem { active, refuted: reader.status("verificationStatus") == "refuted" };
+    Facts {
+        key: found.as_ref().map_or_else(|| reader.origin_key(), |found| format!("{}|{site}", found.key)),
+        conceptual: found.is_some(),
+        end: reader.date(&[&["abatementDateTime"], &["abatementPeriod", "start"]]),
+        thing: Thing::Problem(problem),
+        ..reader.plain(
+            Section::Problems,
+            concept,
+            &[&["onsetDateTime"], &["onsetPeriod", "start"], &["recordedDate"]],
+        )
+    }
+}

@@ -1,0 +1,185 @@
+//! What is missing, from whom, and why: statuses of sources and states of sections.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_fhir::{Notice, Reply};
+use tributary_model::{
+    FaultClass, NoticeKind, Section, SectionSet, SectionState, SourceFault, SourceKind, SourceStatus,
+    SpineCode,
+};
+
+use crate::inputs::{Answer, SourceCard};
+use crate::label::AllergyFacts;
+
+/// What became of one expected source.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceRecord<'a> {
+    pub(crate) card: &'a SourceCard,
+    pub(crate) answer: &'a Answer,
+    pub(crate) status: SourceStatus,
+    pub(crate) pending: bool,
+    pub(crate) fault: Option<SourceFault>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) states: BTreeMap<Section, SectionState>,
+}
+
+impl SourceRecord<'_> {
+    /// The Spine code the source sent, if any.
+    pub(crate) fn spine(&self) -> Option<SpineCode> {
+        self.fault.and_then(|fault| fault.spine)
+    }
+}
+
+/// What the merge found in an accepted answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// Sections with at least one statement.
+    pub(crate) sections: BTreeSet<Section>,
+    /// Notices the merge itself has to give.
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// The record of a source that did not get in.
+pub(crate) fn failed<'a>(
+    card: &'a SourceCard,
+    answer: &'a Answer,
+    fault: SourceFault,
+    asked: SectionSet,
+) -> SourceRecord<'a> {
+    let status = fault.status();
+    let state = match status {
+        SourceStatus::WithheldConsent | SourceStatus::WithheldPolicy => SectionState::Withheld,
+        SourceStatus::NotQueried if fault.class == FaultClass::NothingAsked => SectionState::NotAsked,
+        // A hospital that never met the patient holds nothing of him. A GP system that does not find him may
+        // be hiding him: deceased, sensitive, moved away and unknown all look the same from outside.
+        SourceStatus::NoRecord if card.kind != SourceKind::Gp => SectionState::Empty,
+        _ => SectionState::Failed,
+    };
+    let states = asked.iter().map(|section| (section, serve(card, section, state))).collect();
+    SourceRecord { card, answer, status, pending: false, fault: Some(fault), notices: Vec::new(), states }
+}
+
+/// The record of a source that has not answered yet.
+pub(crate) fn pending<'a>(card: &'a SourceCard, answer: &'a Answer, asked: SectionSet) -> SourceRecord<'a> {
+    let fault = SourceFault::new(FaultClass::NoHead);
+    let states = asked.iter().map(|section| (section, serve(card, section, SectionState::Pending))).collect();
+    SourceRecord {
+        card,
+        answer,
+        status: fault.status(),
+        pending: true,
+        fault: None,
+        notices: Vec::new(),
+        states,
+    }
+}
+
+fn serve(card: &SourceCard, section: Section, state: SectionState) -> SectionState {
+    if card.serves.contains(section) { state } else { SectionState::NotHeld }
+}
+
+/// The record of an accepted answer.
+pub(crate) fn accepted<'a>(
+    card: &'a SourceCard,
+    answer: &'a Answer,
+    reply: &Reply,
+    found: Found,
+    asked: SectionSet,
+) -> SourceRecord<'a> {
+    let mut notices = reply.notices.clone();
+    notices.extend(found.notices);
+    notices.sort();
+    notices.dedup();
+    let states = asked
+        .iter()
+        .map(|section| (section, state(card, reply, &found.sections, &notices, section)))
+        .collect();
+    let status = status(answer, reply, &notices, &found.sections, asked);
+    SourceRecord { card, answer, status, pending: false, fault: None, notices, states }
+}
+
+fn is_warning(kind: NoticeKind) -> bool {
+    matches!(kind, NoticeKind::ConfidentialItems | NoticeKind::DataInTransit | NoticeKind::DataAwaitingFiling)
+}
+
+fn status(
+    answer: &Answer,
+    reply: &Reply,
+    notices: &[Notice],
+    sections: &BTreeSet<Section>,
+    asked: SectionSet,
+) -> SourceStatus {
+    if reply.truncated {
+        SourceStatus::OkTruncated
+    } else if notices.iter().any(|notice| is_warning(notice.kind)) {
+        SourceStatus::WithheldSource
+    } else if answer.cached {
+        SourceStatus::OkCached
+    } else if sections.iter().any(|section| asked.contains(*section)) {
+        SourceStatus::Ok
+    } else {
+        SourceStatus::OkEmpty
+    }
+}
+
+fn state(
+    card: &SourceCard,
+    reply: &Reply,
+    sections: &BTreeSet<Section>,
+    notices: &[Notice],
+    section: Section,
+) -> SectionState {
+    let has_content = sections.contains(&section);
+    if !card.serves.contains(section) {
+        return if has_content { SectionState::Content } else { SectionState::NotHeld };
+    }
+    if !reply.asked.contains(section) {
+        return if has_content { SectionState::Content } else { SectionState::NotAsked };
+    }
+    let of_section = || notices.iter().filter(|notice| notice.section == Some(section));
+    let lacks = of_section().any(|notice| {
+        is_warning(notice.kind) || matches!(notice.kind, NoticeKind::CutShort | NoticeKind::NotTied)
+    });
+    let is_confidential = of_section().any(|notice| notice.kind == NoticeKind::ConfidentialItems);
+    let told = reply.states.get(&section).copied();
+    match (told, has_content) {
+        (Some(SectionState::Failed), false) => SectionState::Failed,
+        (Some(SectionState::Failed), true) => SectionState::Partial,
+        (_, true) if lacks => SectionState::Partial,
+        (_, true) => SectionState::Content,
+        (_, false) if is_confidential => SectionState::Withheld,
+        (_, false) if lacks => SectionState::Partial,
+        (_, false) => SectionState::Empty,
+    }
+}
+
+/// One state for a section over all sources: the one a reader must not miss.
+pub(crate) fn overall(sources: &[SourceRecord<'_>], section: Section) -> SectionState {
+    let has =
+        |wanted: SectionState| sources.iter().any(|source| source.states.get(&section) == Some(&wanted));
+    let order = [
+        SectionState::Pending,
+        SectionState::Failed,
+        SectionState::Withheld,
+        SectionState::Partial,
+        SectionState::Content,
+        SectionState::Empty,
+        SectionState::NotAsked,
+    ];
+    order.into_iter().find(|state| has(*state)).unwrap_or(SectionState::NotHeld)
+}
+
+/// What the sources' states mean for the allergy label.
+pub(crate) fn allergy_gaps(sources: &[SourceRecord<'_>]) -> AllergyFacts {
+    let states = || sources.iter().filter_map(|source| source.states.get(&Section::Allergies));
+    AllergyFacts {
+        unsure: states().any(|state| {
+            matches!(state, SectionState::Failed | SectionState::Withheld | SectionState::Partial)
+        }),
+        answered: states().any(|state| {
+            matches!(state, SectionState::Content | SectionState::Partial | SectionState::Empty)
+        }),
+        pending: states().any(|state| *state == SectionState::Pending),
+        ..AllergyFacts::default()
+    }
+}

@@ -1,0 +1,193 @@
+//! Whose record is this? The gate before anything of an answer is used.
+
+use std::collections::BTreeSet;
+
+use tributary_fhir::bundle::{self, Entry};
+use tributary_fhir::{Bundle, Document, Json};
+use tributary_model::nhs_number::{NHS_NUMBER_SYSTEM, NhsNumberError};
+use tributary_model::{FaultClass, NhsNumber};
+
+/// The proof that an answer is about the patient.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof<'d> {
+    /// The one Patient of the answer.
+    pub patient: Json<'d>,
+    /// Its `fullUrl`, if it has one.
+    pub full_url: Option<Json<'d>>,
+}
+
+/// Proves that an answer holds exactly one Patient, and that it is this one.
+///
+/// A second Patient, another NHS number, or a second number on the same Patient quarantines the whole
+/// answer; an answer without a Patient that carries a valid number proves nothing.
+pub fn prove<'d>(documents: &'d [Document], number: NhsNumber) -> Result<Proof<'d>, FaultClass> {
+    let mut found: Option<Entry<'d>> = None;
+    for entry in patients(documents)? {
+        check_number(entry.resource, number)?;
+        match found {
+            None => found = Some(entry),
+            // The same Patient may come with several pages; byte for byte, or it is another one.
+            Some(first) if first.resource.raw() == entry.resource.raw() => {}
+            Some(_) => return Err(FaultClass::IdentityMixed),
+        }
+    }
+    let entry = found.ok_or(FaultClass::IdentityUnproven)?;
+    Ok(Proof { patient: entry.resource, full_url: entry.full_url })
+}
+
+fn patients<'d>(documents: &'d [Document]) -> Result<Vec<Entry<'d>>, FaultClass> {
+    let mut patients = Vec::new();
+    for document in documents {
+        let entries = Bundle::of(document)?.entries();
+        patients.extend(entries.filter(|entry| bundle::type_of(entry.resource) == "Patient"));
+    }
+    Ok(patients)
+}
+
+fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), FaultClass> {
+    let mut seen = false;
+    for text in bundle::nhs_numbers(patient) {
+        match NhsNumber::parse(&text) {
+            Ok(other) if other == number => seen = true,
+            Ok(_) => return Err(FaultClass::IdentityNumber),
+            Err(NhsNumberError::Shape | NhsNumberError::CheckDigit) => {
+                return Err(FaultClass::IdentityUnproven);
+            }
+        }
+    }
+    if seen { Ok(()) } else { Err(FaultClass::IdentityUnproven) }
+}
+
+/// How the subject of a statement relates to the patient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tie {
+    /// It is the patient, or the resource is not about anybody.
+    Tied,
+    /// It cannot be resolved inside the answer.
+    Loose,
+    /// It is provably somebody else.
+    Other,
+}
+
+/// The elements that say whom a resource is about.
+const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual"];
+
+/// Types that belong to nobody in particular.
+const ADMINISTRATIVE: &[&str] = &[
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "HealthcareService",
+    "Medication",
+    "Endpoint",
+    "OperationOutcome",
+    "Substance",
+    "Questionnaire",
+    "Binary",
+    "Group",
+    "Schedule",
+    "Slot",
+    "Provenance",
+    "Device",
+    "Bundle",
+];
+
+/// Ties a resource to the patient by its subject. `names` are the references that mean the patient.
+pub(crate) fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, number: NhsNumber) -> Tie {
+    if ADMINISTRATIVE.contains(&kind) {
+        return Tie::Tied;
+    }
+    let subjects = SUBJECTS
+        .iter()
+        .filter(|key| **key != "for" || kind == "Task")
+        .filter(|key| **key != "individual" || kind == "ResearchSubject")
+        .filter_map(|key| resource.get(key));
+    // An appointment names its patient among the participants.
+    let participants = (kind == "Appointment").then(|| resource.get("participant")).flatten();
+    let actors = participants.into_iter().flat_map(Json::items).filter_map(|one| one.get("actor"));
+    let mut verdict = Tie::Loose;
+    for subject in subjects.chain(actors) {
+        match tie_one(resource, subject, names, number) {
+            Tie::Other => return Tie::Other,
+            Tie::Tied => verdict = Tie::Tied,
+            Tie::Loose => {}
+        }
+    }
+    verdict
+}
+
+fn tie_one(resource: Json<'_>, subject: Json<'_>, names: &BTreeSet<String>, number: NhsNumber) -> Tie {
+    let reference = subject.text_at("reference").unwrap_or_default();
+    if names.contains(reference.as_ref()) {
+        return Tie::Tied;
+    }
+    let stated = subject.get("identifier").filter(|one| one.says("system", NHS_NUMBER_SYSTEM));
+    let mut numbers: Vec<Option<NhsNumber>> = stated
+        .and_then(|one| one.text_at("value"))
+        .map(|text| NhsNumber::parse(&text).ok())
+        .into_iter()
+        .collect();
+    if let Some(id) = reference.strip_prefix('#') {
+        let contained = resource.get("contained").into_iter().flat_map(Json::items);
+        let patient =
+            contained.filter(|one| one.says("resourceType", "Patient")).find(|one| one.says("id", id));
+        numbers.extend(
+            patient.into_iter().flat_map(bundle::nhs_numbers).map(|text| NhsNumber::parse(&text).ok()),
+        );
+    }
+    // A number that does not parse proves nothing.
+    if numbers.iter().flatten().any(|stated| *stated != number) {
+        Tie::Other
+    } else if numbers.contains(&Some(number)) {
+        Tie::Tied
+    } else {
+        Tie::Loose
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_fhir::Limits;
+
+    use super::*;
+
+    const SYSTEM: &str = "https://fhir.nhs.uk/Id/nhs-number";
+
+    fn patient(id: &str, numbers: &[&str]) -> String {
+        let identifiers: Vec<String> =
+            numbers.iter().map(|number| format!(r#"{{"system":"{SYSTEM}","value":"{number}"}}"#)).collect();
+        format!(
+            r#"{{"resource":{{"resourceType":"Patient","id":"{id}","identifier":[{}]}}}}"#,
+            identifiers.join(",")
+        )
+    }
+
+    #[track_caller]
+    fn check(entries: &[String], expected: Result<(), FaultClass>) {
+        let text = format!(r#"{{"resourceType":"Bundle","entry":[{}]}}"#, entries.join(","));
+        let documents = [Document::scan(text.into_bytes(), &Limits::default()).unwrap()];
+        let number = NhsNumber::parse("9990000107").unwrap();
+        assert_eq!(prove(&documents, number).map(|_| ()), expected, "{entries:?}");
+    }
+
+    #[test]
+    fn exactly_one_patient_with_exactly_this_number() {
+        check(&[patient("p", &["999 000 0107"])], Ok(()));
+        check(&[patient("p", &["9990000107"]), patient("p", &["9990000107"])], Ok(()));
+        check(&[], Err(FaultClass::IdentityUnproven));
+        check(&[patient("p", &[])], Err(FaultClass::IdentityUnproven));
+        check(&[patient("p", &["9990000019"])], Err(FaultClass::IdentityUnproven));
+        check(&[patient("p", &["9990000204"])], Err(FaultClass::IdentityNumber));
+        check(&[patient("p", &["9990000107", "9990000204"])], Err(FaultClass::IdentityNumber));
+        check(
+            &[patient("p", &["9990000107"]), patient("q", &["9990000204"])],
+            Err(FaultClass::IdentityNumber),
+        );
+        check(
+            &[patient("p", &["9990000107"]), patient("q", &["9990000107"])],
+            Err(FaultClass::IdentityMixed),
+        );
+    }
+}

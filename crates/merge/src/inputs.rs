@@ -1,0 +1,75 @@
+//! What a merge is made from.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tributary_fhir::Reply;
+use tributary_model::{NhsNumber, OdsCode, SectionSet, SourceFault, SourceId, SourceKind};
+
+use crate::maps::Maps;
+
+/// What the merge must know of a registered source, whether it was asked or not.
+#[derive(Clone, Debug)]
+pub struct SourceCard {
+    /// Its id.
+    pub id: SourceId,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: SourceKind,
+    /// Its organisation.
+    pub ods: Option<OdsCode>,
+    /// Orders display, and nothing else.
+    pub rank: u32,
+    /// What it can answer.
+    pub serves: SectionSet,
+    /// Identifier systems it is the author of, as prefixes.
+    pub owns: Vec<String>,
+    /// Where its resources live: references under it resolve inside its own answer.
+    pub base_url: Option<String>,
+}
+
+/// What one expected source came up with.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Which source.
+    pub source: SourceId,
+    /// The reply, the fault, or nothing yet.
+    pub heard: Heard,
+    /// How long it took, in milliseconds. Zero under a fixed clock.
+    pub latency_ms: u64,
+    /// When the reply was fetched.
+    pub fetched_at: Timestamp,
+    /// Whether the reply came from memory.
+    pub cached: bool,
+    /// When the source last gave a good answer, for those that gave none now.
+    pub last_answered: Option<Timestamp>,
+}
+
+/// What was heard of a source.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// A reply that passed the ingest gate; whose patient it is about is still to be proved.
+    Reply(Arc<Reply>),
+    /// A failure.
+    Fault(SourceFault),
+    /// Nothing yet.
+    Pending,
+}
+
+/// Everything a merge depends on. Equal inputs give equal output, whatever their order.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// Whose record.
+    pub patient: NhsNumber,
+    /// The instant every dated rule uses.
+    pub as_of: Timestamp,
+    /// The sections asked for and allowed.
+    pub sections: SectionSet,
+    /// Every registered source: who owns an identifier must not depend on who answered.
+    pub registry: &'a [SourceCard],
+    /// One answer for every expected source.
+    pub answers: &'a [Answer],
+    /// Optional code maps.
+    pub maps: &'a Maps,
+}

@@ -1,0 +1,208 @@
+//! Lines: statements with equal keys, their class, and the order of everything.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_model::{FhirDate, Section};
+
+use crate::copies::Copy;
+use crate::facts::{Facts, Part, Standing, Thing};
+use crate::load::Loaded;
+use crate::rules;
+
+/// How the statements of a line relate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// One statement.
+    Single,
+    /// Several of one source.
+    Repeat,
+    /// Other sources only repeat what its author said.
+    Copied,
+    /// At least two independent sources, nothing incompatible.
+    Agree,
+    /// More detail or corrected, not incompatible.
+    Difference,
+    /// Incompatible.
+    Conflict,
+}
+
+impl Class {
+    /// The code on the wire.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Repeat => "repeat",
+            Self::Copied => "copied",
+            Self::Agree => "agree",
+            Self::Difference => "difference",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) section: Section,
+    pub(crate) key: String,
+    pub(crate) class: Class,
+    /// Positions of its statements, lead first.
+    pub(crate) members: Vec<usize>,
+}
+
+/// The statements with what was found out about each.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) loaded: &'a Loaded<'a>,
+    pub(crate) parts: &'a [Part],
+    pub(crate) copies: &'a [Option<Copy>],
+}
+
+impl<'a> Ground<'a> {
+    /// The facts of a statement on a line.
+    pub(crate) fn facts(&self, place: usize) -> Option<&'a Facts> {
+        match self.parts.get(place)? {
+            Part::Line(facts) => Some(facts),
+            Part::Beneath(_) | Part::Support => None,
+        }
+    }
+
+    /// The accepted answer of a statement, as its place in the order of ranks.
+    pub(crate) fn source(&self, place: usize) -> usize {
+        self.loaded.statements.get(place).map_or(usize::MAX, |statement| statement.answer)
+    }
+
+    /// Whether the statement repeats another source's entry.
+    pub(crate) fn copy(&self, place: usize) -> Option<Copy> {
+        self.copies.get(place).copied().flatten()
+    }
+
+    /// The statements of a line that its own source does not call a mistake.
+    pub(crate) fn valid<'m>(
+        &self,
+        members: &'m [usize],
+    ) -> impl Iterator<Item = (usize, &'a Facts)> + use<'a, 'm> {
+        let ground = *self;
+        members
+            .iter()
+            .filter_map(move |place| Some((*place, ground.facts(*place)?)))
+            .filter(|(_, facts)| !facts.in_error)
+    }
+
+    fn origin(&self, place: usize) -> String {
+        self.loaded.statements.get(place).map(crate::load::Statement::origin).unwrap_or_default()
+    }
+}
+
+/// Groups all statements, every section in display order, every line in its place.
+pub(crate) fn group(ground: Ground<'_>) -> Vec<Line> {
+    let mut groups: BTreeMap<(Section, &str), Vec<usize>> = BTreeMap::new();
+    for (place, part) in ground.parts.iter().enumerate() {
+        if let Part::Line(facts) = part {
+            groups.entry((facts.section, facts.key.as_str())).or_default().push(place);
+        }
+    }
+    let mut lines: Vec<Line> = groups
+        .into_iter()
+        .map(|((section, key), mut members)| {
+            members.sort_by_cached_key(|place| member_order(ground, *place));
+            Line { section, key: key.to_owned(), class: class(ground, &members), members }
+        })
+        .collect();
+    lines.sort_by_cached_key(|line| line_order(ground, line));
+    lines
+}
+
+fn class(ground: Ground<'_>, members: &[usize]) -> Class {
+    let verdicts = rules::of_line(ground, members);
+    if verdicts.iter().any(|verdict| verdict.rule.kind == rules::Weight::Conflict) {
+        return Class::Conflict;
+    }
+    if verdicts.iter().any(|verdict| verdict.rule.kind == rules::Weight::Difference) {
+        return Class::Difference;
+    }
+    let sources: BTreeSet<usize> = ground.valid(members).map(|(place, _)| ground.source(place)).collect();
+    let own: BTreeSet<usize> = ground
+        .valid(members)
+        .filter(|(place, _)| ground.copy(*place).is_none())
+        .map(|(place, _)| ground.source(place))
+        .collect();
+    match (sources.len(), own.len()) {
+        (0 | 1, _) if members.len() > 1 => Class::Repeat,
+        (0 | 1, _) => Class::Single,
+        (_, 0 | 1) => Class::Copied,
+        _ => Class::Agree,
+    }
+}
+
+/// Newest first: dated before undated.
+type Newest = Reverse<Option<FhirDate>>;
+
+/// Worst or newest first, then by rank, then by name; mistakes last.
+fn member_order(ground: Ground<'_>, place: usize) -> (bool, Reverse<(u8, u8)>, u8, Newest, usize, String) {
+    let Some(facts) = ground.facts(place) else {
+        return (true, Reverse((0, 0)), 0, Reverse(None), ground.source(place), ground.origin(place));
+    };
+    let badness = match &facts.thing {
+        Thing::Allergy(allergy) => allergy.badness(),
+        _ => (0, 0),
+    };
+    let standing = match &facts.thing {
+        Thing::Finding(finding) if finding.standing == Standing::Corrected => 0,
+        _ => 1,
+    };
+    (
+        facts.in_error,
+        Reverse(badness),
+        standing,
+        Reverse(facts.date),
+        ground.source(place),
+        ground.origin(place),
+    )
+}
+
+/// Section, block, conflict, badness, date, key.
+type LineOrder = (Section, u8, u8, Reverse<(u8, u8)>, DateOrder, String);
+
+/// Most sections show the newest first, some the soonest.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum DateOrder {
+    Newest(Newest),
+    Soonest(bool, Option<FhirDate>),
+}
+
+fn line_order(ground: Ground<'_>, line: &Line) -> LineOrder {
+    let all = || ground.valid(&line.members).map(|(_, facts)| facts);
+    let is_calm = u8::from(line.class != Class::Conflict);
+    let newest = all().filter_map(|facts| facts.date).max();
+    let worst = all()
+        .filter_map(|facts| if let Thing::Allergy(one) = &facts.thing { Some(one.badness()) } else { None })
+        .max();
+    let block = all().map(|facts| block(&facts.thing)).min().unwrap_or(u8::MAX);
+    let (block, calm) = match line.section {
+        // A plan is never moved for being disputed; an allergy stands above every negative first.
+        Section::Plans => (block, 0),
+        Section::Allergies => (block, is_calm),
+        Section::Medications | Section::Problems => (is_calm, block),
+        _ => (block, 0),
+    };
+    let date = match line.section {
+        Section::Diary | Section::Appointments => DateOrder::Soonest(newest.is_none(), newest),
+        _ => DateOrder::Newest(Reverse(newest)),
+    };
+    (line.section, block, calm, Reverse(worst.unwrap_or_default()), date, line.key.clone())
+}
+
+/// The block of its section in which a statement is shown.
+fn block(thing: &Thing) -> u8 {
+    match thing {
+        Thing::Allergy(allergy) => u8::from(allergy.negative.is_some()),
+        Thing::Medicine(medicine) => medicine.position.block(),
+        Thing::Problem(problem) => problem.block(),
+        Thing::Cpr(_) => 0,
+        Thing::Plan { place, .. } => *place,
+        Thing::Other { active } => u8::from(!active),
+        Thing::Finding(_) | Thing::Report(_) | Thing::Deed { .. } => 0,
+    }
+}

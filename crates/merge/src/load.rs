@@ -1,0 +1,292 @@
+//! Opens the accepted answers: who said what, under which new id, and where each reference leads.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sha2::{Digest as _, Sha256};
+use tributary_fhir::bundle::{self, Entry};
+use tributary_fhir::{Bundle, Json, Reply};
+use tributary_model::{FaultClass, NhsNumber};
+use uuid::Uuid;
+
+use crate::identity::{self, Proof, Tie};
+use crate::inputs::{Answer, SourceCard};
+
+/// The name space of every id we make: `UUIDv5(URL, "https://tributary.example/ns/origin")`.
+pub const NAMESPACE: Uuid = Uuid::from_u128(0x1fe4_8c47_decc_5fca_9e8a_1c80_1206_3bb9);
+
+/// The entry extension that keeps the type a resource had before conversion.
+const ORIGINAL_TYPE: &str = "urn:x-tributary:original-type";
+
+/// The id of a thing of our own making, named by `name`.
+pub(crate) fn own_id(name: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
+/// One resource of one source.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement<'a> {
+    /// Position of its answer among the accepted ones.
+    pub(crate) answer: usize,
+    /// The type the source gave it.
+    pub(crate) origin_type: String,
+    /// The id the source gave it, or one made from its content.
+    pub(crate) origin_id: String,
+    /// Its type now.
+    pub(crate) kind: String,
+    /// Its id in the merged bundle.
+    pub(crate) id: Uuid,
+    /// The resource.
+    pub(crate) resource: Json<'a>,
+}
+
+impl Statement<'_> {
+    /// `Type/id` as the source knows it.
+    pub(crate) fn origin(&self) -> String {
+        format!("{}/{}", self.origin_type, self.origin_id)
+    }
+}
+
+/// An accepted answer.
+#[derive(Debug)]
+pub(crate) struct Accepted<'a> {
+    pub(crate) card: &'a SourceCard,
+    pub(crate) answer: &'a Answer,
+    pub(crate) reply: &'a Reply,
+    pub(crate) proof: Proof<'a>,
+    /// The references that mean the patient.
+    pub(crate) patient_names: BTreeSet<String>,
+    /// `Type/id` and `fullUrl` to the position in [`Loaded::statements`].
+    pub(crate) index: HashMap<String, usize>,
+    /// Resources whose subject could not be tied to the patient.
+    pub(crate) loose: Vec<Json<'a>>,
+    /// Entries received, outcomes left out.
+    pub(crate) received: usize,
+    /// The id of a medication plan to the position of the statement that is based on it.
+    pub(crate) statements_by_plan: HashMap<Uuid, usize>,
+}
+
+/// Everything accepted, in the order of ranks.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded<'a> {
+    pub(crate) answers: Vec<Accepted<'a>>,
+    pub(crate) statements: Vec<Statement<'a>>,
+}
+
+impl<'a> Loaded<'a> {
+    /// Admits one answer, or says why all of it is quarantined.
+    pub(crate) fn admit(
+        &mut self,
+        card: &'a SourceCard,
+        answer: &'a Answer,
+        reply: &'a Reply,
+        number: NhsNumber,
+    ) -> Result<(), FaultClass> {
+        let proof = identity::prove(&reply.documents, number)?;
+        let patient_names = patient_names(card, proof);
+        let mut accepted = Accepted {
+            card,
+            answer,
+            reply,
+            proof,
+            patient_names,
+            index: HashMap::new(),
+            loose: Vec::new(),
+            received: 0,
+            statements_by_plan: HashMap::new(),
+        };
+        let statements = self.open(&mut accepted, number)?;
+        let first = self.statements.len();
+        self.statements.extend(statements);
+        accepted.statements_by_plan = plans(&accepted, &self.statements, first);
+        self.answers.push(accepted);
+        Ok(())
+    }
+
+    fn open(&self, accepted: &mut Accepted<'a>, number: NhsNumber) -> Result<Vec<Statement<'a>>, FaultClass> {
+        let mut entries = Vec::new();
+        for document in &accepted.reply.documents {
+            entries.extend(Bundle::of(document)?.entries().filter_map(Named::of));
+        }
+        accepted.received = entries.len();
+        // Sorted, so that nothing depends on the order in which a source lists its resources.
+        entries.sort_by(|a, b| a.order().cmp(&b.order()));
+        let mut opened: Vec<Statement<'a>> = Vec::new();
+        let mut before: Option<Named<'a>> = None;
+        for named in entries {
+            match identity::tie(named.entry.resource, &named.kind, &accepted.patient_names, number) {
+                Tie::Tied => {}
+                Tie::Loose => {
+                    accepted.loose.push(named.entry.resource);
+                    continue;
+                }
+                Tie::Other => return Err(FaultClass::IdentityMixed),
+            }
+            let twin = before.as_ref().is_some_and(|before| before.same_name(&named));
+            if twin && before.as_ref().is_some_and(|before| before.raw() == named.raw()) {
+                // A byte-equal repeat: the only thing that is ever dropped.
+                continue;
+            }
+            let place = self.statements.len() + opened.len();
+            let statement = named.statement(accepted, self.answers.len(), twin);
+            file(accepted, &statement, named.entry, place);
+            opened.push(statement);
+            before = Some(named);
+        }
+        Ok(opened)
+    }
+
+    /// The accepted answer a statement belongs to.
+    pub(crate) fn home(&self, statement: &Statement<'_>) -> Option<&Accepted<'a>> {
+        self.answers.get(statement.answer)
+    }
+
+    /// What a reference inside a statement's answer leads to.
+    pub(crate) fn target(&self, statement: &Statement<'_>, reference: &str) -> Option<&Statement<'a>> {
+        let place = *self.home(statement)?.index.get(bare(reference))?;
+        self.statements.get(place)
+    }
+
+    /// Position of what a reference inside a statement's answer leads to.
+    pub(crate) fn target_place(&self, statement: &Statement<'_>, reference: &str) -> Option<usize> {
+        self.home(statement)?.index.get(bare(reference)).copied()
+    }
+}
+
+fn plans(accepted: &Accepted<'_>, statements: &[Statement<'_>], first: usize) -> HashMap<Uuid, usize> {
+    let mut plans = HashMap::new();
+    for (place, statement) in statements.iter().enumerate().skip(first) {
+        if statement.kind != "MedicationStatement" {
+            continue;
+        }
+        let links = statement.resource.get("basedOn").into_iter().flat_map(Json::each);
+        for name in links.filter_map(|link| link.text_at("reference")) {
+            let target = accepted.index.get(bare(&name)).and_then(|place| statements.get(*place));
+            if let Some(plan) = target.filter(|target| target.kind == "MedicationRequest") {
+                plans.entry(plan.id).or_insert(place);
+            }
+        }
+    }
+    plans
+}
+
+/// A reference without its version and fragment.
+pub(crate) fn bare(reference: &str) -> &str {
+    let whole = reference.split_once("/_history/").map_or(reference, |(before, _)| before);
+    whole.split_once('#').map_or(whole, |(before, _)| before)
+}
+
+fn patient_names(card: &SourceCard, proof: Proof<'_>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    if let Some(id) = bundle::id_of(proof.patient) {
+        names.insert(format!("Patient/{id}"));
+        if let Some(base) = &card.base_url {
+            names.insert(format!("{}/Patient/{id}", base.trim_end_matches('/')));
+        }
+    }
+    names.extend(proof.full_url.and_then(Json::text).map(std::borrow::Cow::into_owned));
+    names
+}
+
+/// An entry with the name its source gave it.
+struct Named<'a> {
+    entry: Entry<'a>,
+    kind: String,
+    origin_type: String,
+    origin_id: String,
+}
+
+impl<'a> Named<'a> {
+    /// Names an entry; outcomes are no part of the record.
+    fn of(entry: Entry<'a>) -> Option<Self> {
+        let kind = bundle::type_of(entry.resource).into_owned();
+        if kind == "OperationOutcome" {
+            return None;
+        }
+        let origin_type = original_type(entry).unwrap_or_else(|| kind.clone());
+        let id = bundle::id_of(entry.resource).map(std::borrow::Cow::into_owned);
+        let origin_id = id.unwrap_or_else(|| format!("#{}", content_hash(entry.resource.raw(), 16)));
+        Some(Self { entry, kind, origin_type, origin_id })
+    }
+
+    fn raw(&self) -> &'a str {
+        self.entry.resource.raw()
+    }
+
+    fn order(&self) -> (&str, &str, &str) {
+        (&self.origin_type, &self.origin_id, self.raw())
+    }
+
+    fn same_name(&self, other: &Self) -> bool {
+        self.origin_type == other.origin_type && self.origin_id == other.origin_id
+    }
+
+    /// Makes it a statement. A twin under the same name with other content is told apart by its content.
+    fn statement(&self, accepted: &Accepted<'_>, answer: usize, twin: bool) -> Statement<'a> {
+        let suffix = if twin { format!("~{}", content_hash(self.raw(), 8)) } else { String::new() };
+        let origin_id = format!("{}{suffix}", self.origin_id);
+        let id = own_id(&format!("{}|{}|{origin_id}", accepted.card.id, self.origin_type));
+        Statement {
+            answer,
+            origin_type: self.origin_type.clone(),
+            origin_id,
+            kind: self.kind.clone(),
+            id,
+            resource: self.entry.resource,
+        }
+    }
+}
+
+fn original_type(entry: Entry<'_>) -> Option<String> {
+    let mut extensions = entry.extensions();
+    extensions
+        .find(|one| one.says("url", ORIGINAL_TYPE))?
+        .text_at("valueCode")
+        .map(std::borrow::Cow::into_owned)
+}
+
+fn file(accepted: &mut Accepted<'_>, statement: &Statement<'_>, entry: Entry<'_>, place: usize) {
+    let mut names = vec![statement.origin(), format!("{}/{}", statement.kind, statement.origin_id)];
+    if let Some(base) = &accepted.card.base_url {
+        names.push(format!("{}/{}", base.trim_end_matches('/'), statement.origin()));
+    }
+    names.extend(entry.full_url.and_then(Json::text).map(std::borrow::Cow::into_owned));
+    for name in names {
+        // The first one keeps the name: a second resource under the same id was renamed above.
+        accepted.index.entry(name).or_insert(place);
+    }
+}
+
+fn content_hash(raw: &str, digits: usize) -> String {
+    hex(&Sha256::digest(raw.as_bytes())).chars().take(digits).collect()
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        text.extend(
+            [byte >> 4, byte & 15].iter().filter_map(|digit| char::from_digit(u32::from(*digit), 16)),
+        );
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_follow_the_published_vectors() {
+        assert_eq!(own_id("acute-a|MedicationRequest|1").to_string(), "296ac9f3-c288-591b-bb7b-6fe473dc93f8");
+        assert_eq!(
+            own_id("community|MedicationRequest|1").to_string(),
+            "8df9c950-6c47-5370-be08-7d00e8c4ae91"
+        );
+    }
+
+    #[test]
+    fn references_lose_version_and_fragment() {
+        assert_eq!(bare("Observation/1/_history/2"), "Observation/1");
+        assert_eq!(bare("List/1#x"), "List/1");
+        assert_eq!(bare("#x"), "");
+    }
+}

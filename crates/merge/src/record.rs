@@ -1,0 +1,239 @@
+//! The merge itself: one pure function from answers to a record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_fhir::{Json, Notice, Reply};
+use tributary_model::{
+    FaultClass, NhsNumber, NoticeKind, Section, SectionSet, SourceFault, SourceId, SourceStatus, Tally,
+};
+use uuid::Uuid;
+
+use crate::copies::{self, Copy};
+use crate::facts::{Part, Reader, Thing};
+use crate::gaps::{self, Found, SourceRecord};
+use crate::inputs::{Answer, Heard, Inputs, SourceCard};
+use crate::label::{AllergyFacts, AllergyLabel};
+use crate::lines::{self, Ground, Line};
+use crate::load::{Accepted, Loaded, own_id};
+use crate::refs::{self, Fate};
+use crate::rules::{self, Discrepancy};
+
+/// A merged record: a view over the answers it was made from.
+pub struct Record<'a> {
+    pub(crate) inputs: Inputs<'a>,
+    pub(crate) loaded: Loaded<'a>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) copies: Vec<Option<Copy>>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) discrepancies: Vec<Discrepancy>,
+    /// Every expected source, by rank.
+    pub(crate) sources: Vec<SourceRecord<'a>>,
+    pub(crate) label: AllergyLabel,
+    pub(crate) patient_id: Uuid,
+}
+
+impl std::fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record").field("tally", &self.tally()).finish_non_exhaustive()
+    }
+}
+
+/// Merges answers into a record. Pure: no clock, no chance, no input or output, no order of arrival.
+pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
+    let mut loaded = Loaded::default();
+    let mut pending = Vec::new();
+    for (card, answer) in expected(&inputs) {
+        let verdict = match &answer.heard {
+            Heard::Reply(reply) => {
+                loaded.admit(card, answer, reply, inputs.patient).map_err(SourceFault::new).map_err(Some)
+            }
+            Heard::Fault(fault) => Err(Some(*fault)),
+            Heard::Pending => Err(None),
+        };
+        pending.push((card, answer, verdict));
+    }
+    let parts = read(&loaded, &inputs);
+    let copies = copies::find(&loaded, &parts, inputs.registry);
+    let ground = Ground { loaded: &loaded, parts: &parts, copies: &copies };
+    let lines = lines::group(ground);
+    let discrepancies = rules::all(ground, &lines, &loaded.answers);
+    let patient_id = own_id(&format!("patient|{}", inputs.patient.expose()));
+    let asked = inputs.sections;
+    let sources: Vec<SourceRecord<'_>> = pending
+        .into_iter()
+        .map(|(card, answer, verdict)| match (verdict, &answer.heard) {
+            (Ok(()), Heard::Reply(reply)) => {
+                let found = found(&loaded, &parts, card, reply, patient_id);
+                gaps::accepted(card, answer, reply, found, asked)
+            }
+            (Err(Some(fault)), _) => gaps::failed(card, answer, fault, asked),
+            (Ok(()) | Err(None), _) => gaps::pending(card, answer, asked),
+        })
+        .collect();
+    let label = label(ground, &sources);
+    Record { inputs, loaded, parts, copies, lines, discrepancies, sources, label, patient_id }
+}
+
+/// The expected sources with their cards, by rank and id: the only order there is.
+fn expected<'a>(inputs: &Inputs<'a>) -> Vec<(&'a SourceCard, &'a Answer)> {
+    let card = |answer: &'a Answer| inputs.registry.iter().find(|card| card.id == answer.source);
+    let mut pairs: Vec<_> =
+        inputs.answers.iter().filter_map(|answer| Some((card(answer)?, answer))).collect();
+    pairs.sort_by(|(a, _), (b, _)| (a.rank, &a.id).cmp(&(b.rank, &b.id)));
+    pairs.dedup_by(|(a, _), (b, _)| a.id == b.id);
+    pairs
+}
+
+fn read(loaded: &Loaded<'_>, inputs: &Inputs<'_>) -> Vec<Part> {
+    let today = tributary_model::date::zoned(inputs.as_of).date();
+    let part = |statement| Reader { loaded, maps: inputs.maps, statement, today }.part();
+    loaded.statements.iter().map(part).collect()
+}
+
+/// What an accepted answer holds, and what must be said about it.
+fn found(loaded: &Loaded<'_>, parts: &[Part], card: &SourceCard, reply: &Reply, patient: Uuid) -> Found {
+    let Some((place, home)) = loaded.answers.iter().enumerate().find(|(_, one)| one.card.id == card.id)
+    else {
+        return Found::default();
+    };
+    let mut sections = BTreeSet::new();
+    for (statement, part) in loaded.statements.iter().zip(parts) {
+        if let (true, Part::Line(facts)) = (statement.answer == place, part) {
+            sections.insert(facts.section);
+        }
+    }
+    let mut notices = loose(home);
+    notices.extend(carried(reply));
+    if home.proof.patient.get("birthDate").is_none() {
+        notices.push(Notice { kind: NoticeKind::NoBirthDate, section: None, count: None, detail: None });
+    }
+    let unresolved = unresolved(loaded, home, place, patient);
+    if unresolved > 0 {
+        let kind = NoticeKind::UnresolvedReference;
+        notices.push(Notice { kind, section: None, count: Some(unresolved), detail: None });
+    }
+    Found { sections, notices }
+}
+
+/// One notice for each section of which statements were withheld because nobody can say whose they are.
+fn loose(home: &Accepted<'_>) -> Vec<Notice> {
+    let mut counts: BTreeMap<Section, u32> = BTreeMap::new();
+    for resource in &home.loose {
+        let section = section_of_type(&tributary_fhir::bundle::type_of(*resource));
+        *counts.entry(section).or_default() += 1;
+    }
+    let notice =
+        |(section, count)| Notice { count: Some(count), ..Notice::about(NoticeKind::NotTied, section) };
+    counts.into_iter().map(notice).collect()
+}
+
+/// The section a type mostly belongs to: a statement that is withheld is not read any closer.
+fn section_of_type(kind: &str) -> Section {
+    match kind {
+        "AllergyIntolerance" => Section::Allergies,
+        "MedicationStatement" | "MedicationRequest" | "MedicationDispense" | "MedicationAdministration" => {
+            Section::Medications
+        }
+        "Condition" => Section::Problems,
+        "Observation" => Section::Results,
+        "DiagnosticReport" | "Specimen" => Section::Reports,
+        "Encounter" => Section::Encounters,
+        "Procedure" => Section::Procedures,
+        "Immunization" => Section::Immunisations,
+        "DocumentReference" => Section::Documents,
+        "ServiceRequest" => Section::Referrals,
+        "Appointment" => Section::Appointments,
+        "Flag" => Section::Flags,
+        "CarePlan" | "QuestionnaireResponse" | "Consent" | "ClinicalImpression" => Section::Plans,
+        "EpisodeOfCare" | "Task" | "RelatedPerson" => Section::SocialCare,
+        _ => Section::Uncategorised,
+    }
+}
+
+fn carried(reply: &Reply) -> Vec<Notice> {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for one in &reply.carried {
+        *counts.entry(one.resource_type.as_str()).or_default() += 1;
+    }
+    let notice = |(kind, count): (&str, u32)| Notice {
+        count: Some(count),
+        detail: Some(kind.to_owned()),
+        ..Notice::about(NoticeKind::CarriedWhole, Section::Uncategorised)
+    };
+    counts.into_iter().map(notice).collect()
+}
+
+fn unresolved(loaded: &Loaded<'_>, home: &Accepted<'_>, place: usize, patient: Uuid) -> u32 {
+    let statements = loaded.statements.iter().filter(|statement| statement.answer == place);
+    let references = statements.flat_map(|statement| statement.resource.marks());
+    let references = references.filter(|(mark, _)| *mark == tributary_fhir::Mark::Reference);
+    let nowhere = references
+        .filter_map(|(_, text)| Json::text(text))
+        .filter(|text| matches!(refs::fate(loaded, home, patient, text), Fate::Nowhere(_)))
+        .count();
+    u32::try_from(nowhere).unwrap_or(u32::MAX)
+}
+
+fn label(ground: Ground<'_>, sources: &[SourceRecord<'_>]) -> AllergyLabel {
+    let mut facts: AllergyFacts = gaps::allergy_gaps(sources);
+    for part in ground.parts {
+        let Part::Line(said) = part else { continue };
+        let Thing::Allergy(allergy) = &said.thing else {
+            continue;
+        };
+        if said.in_error || !allergy.active || allergy.refuted {
+            continue;
+        }
+        match allergy.negative {
+            None => facts.positive = true,
+            Some(crate::facts::Scope::All) => facts.negative_all = true,
+            Some(crate::facts::Scope::Drugs) => facts.negative_part = true,
+            // "No food allergy" says nothing about drugs; its line is shown, the label does not lean on it.
+            Some(crate::facts::Scope::Else) => {}
+        }
+    }
+    AllergyLabel::of(facts)
+}
+
+impl<'a> Record<'a> {
+    /// The statuses of the expected sources, counted.
+    pub fn tally(&self) -> Tally {
+        Tally::of(self.sources.iter().map(|source| source.status))
+    }
+
+    /// What may be said about allergies.
+    pub const fn allergy_label(&self) -> AllergyLabel {
+        self.label
+    }
+
+    /// Every expected source with its status and fault, by rank.
+    pub fn statuses(&self) -> impl Iterator<Item = (&SourceId, SourceStatus, Option<FaultClass>)> {
+        self.sources
+            .iter()
+            .map(|source| (&source.card.id, source.status, source.fault.map(|fault| fault.class)))
+    }
+
+    /// The rules that fired, one item for each discrepancy.
+    pub fn rules(&self) -> impl Iterator<Item = &'static str> {
+        self.discrepancies.iter().map(|one| one.rule.id)
+    }
+
+    /// Whose record it is.
+    pub const fn patient(&self) -> NhsNumber {
+        self.inputs.patient
+    }
+
+    /// The sections that were asked for.
+    pub const fn sections(&self) -> SectionSet {
+        self.inputs.sections
+    }
+
+    pub(crate) fn ground(&self) -> Ground<'_> {
+        Ground { loaded: &self.loaded, parts: &self.parts, copies: &self.copies }
+    }
+
+    /// The lines of one section, in display order.
+    pub(crate) fn lines_of(&self, section: Section) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(move |line| line.section == section)
+    }
+}

@@ -1,0 +1,67 @@
+//! Where a reference of a source leads in the merged bundle. Never to another source's resource.
+
+use tributary_model::SourceId;
+use uuid::Uuid;
+
+use crate::load::{Accepted, Loaded, bare};
+
+/// What becomes of one reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It stays as it is: contained, foreign, or no address at all.
+    Stays,
+    /// It leads to this resource of the merged bundle.
+    Leads(String),
+    /// It named a resource of its own source that is not in the answer.
+    Nowhere(String),
+}
+
+/// The fate of a reference found in an accepted answer.
+pub(crate) fn fate(loaded: &Loaded<'_>, home: &Accepted<'_>, patient: Uuid, reference: &str) -> Fate {
+    if reference.starts_with('#') {
+        return Fate::Stays;
+    }
+    let fragment = reference.split_once('#').map(|(_, fragment)| format!("#{fragment}")).unwrap_or_default();
+    let target = bare(reference);
+    if home.patient_names.contains(target) {
+        return Fate::Leads(format!("urn:uuid:{patient}{fragment}"));
+    }
+    if let Some(statement) = home.index.get(target).and_then(|place| loaded.statements.get(*place)) {
+        return Fate::Leads(format!("urn:uuid:{}{fragment}", statement.id));
+    }
+    let base = home.card.base_url.as_deref().map(|base| base.trim_end_matches('/'));
+    let own = base.and_then(|base| target.strip_prefix(base)?.strip_prefix('/'));
+    match own.or_else(|| is_relative(target).then_some(target)) {
+        // A bare `Type/id` would attach to another source's resource of the same name.
+        Some(relative) => Fate::Nowhere(unresolved(&home.card.id, relative)),
+        None => Fate::Stays,
+    }
+}
+
+fn unresolved(source: &SourceId, relative: &str) -> String {
+    format!("urn:x-tributary:unresolved:{source}:{relative}")
+}
+
+/// Whether the text is `Type/id`. Some systems put display text where a reference belongs.
+fn is_relative(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(kind, id)| {
+        kind.starts_with(|first: char| first.is_ascii_uppercase())
+            && kind.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && !id.is_empty()
+            && !id.contains(char::is_whitespace)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_text_is_no_reference() {
+        assert!(is_relative("Encounter/1_2-3"));
+        for text in ["Encounter", "No encounter/ none", "encounter/1", "https://x/Encounter/1", "Encounter/"]
+        {
+            assert!(!is_relative(text), "{text}");
+        }
+    }
+}

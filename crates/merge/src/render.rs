@@ -1,0 +1,8 @@
+//! The record in its output shapes.
+
+mod lists;
+mod outcome;
+mod provenance;
+mod r4;
+mod statement;
+mod view;

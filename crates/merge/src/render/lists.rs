@@ -1,0 +1,237 @@
+//! The merged Patient and one List for every section.
+
+use tributary_fhir::{Json, Writer};
+use tributary_model::{NoticeKind, Section, SectionState};
+use uuid::Uuid;
+
+use super::{r4, statement};
+use crate::facts::Thing;
+use crate::gaps;
+use crate::lines::Line;
+use crate::load::{hex, own_id};
+use crate::record::Record;
+use sha2::{Digest as _, Sha256};
+
+/// The id of a section's List.
+pub(super) fn id(section: Section) -> Uuid {
+    own_id(&format!("list|{}", section.code()))
+}
+
+/// The code GP Connect gives a list of this kind, so that consumers recognise it.
+fn gp_connect_code(section: Section) -> Option<&'static str> {
+    match section {
+        Section::Allergies => Some("886921000000105"),
+        Section::Medications => Some("933361000000108"),
+        Section::Problems => Some("717711000000103"),
+        Section::Encounters => Some("1149501000000101"),
+        Section::Immunisations => Some("1102181000000102"),
+        Section::Reports => Some("887191000000108"),
+        Section::Referrals => Some("792931000000107"),
+        Section::Diary => Some("714311000000108"),
+        Section::Uncategorised => Some("826501000000100"),
+        Section::Plans
+        | Section::Flags
+        | Section::Results
+        | Section::Procedures
+        | Section::Documents
+        | Section::Appointments
+        | Section::SocialCare => None,
+    }
+}
+
+pub(super) fn write(record: &Record<'_>, section: Section, json: &mut Writer) {
+    json.object(|list| {
+        list.text("resourceType", "List");
+        list.text("id", &id(section).to_string());
+        write_extensions(record, section, list);
+        list.text("status", "current");
+        list.text("mode", "snapshot");
+        list.text("title", &format!("{} – all sources", section.title()));
+        list.key("code").object(|code| write_code(section, code));
+        list.key("subject").object(|subject| subject.text("reference", &r4::urn(record.patient_id)));
+        list.text("date", &record.inputs.as_of.to_string());
+        list.key("source").object(|source| source.text("reference", &r4::urn(r4::device_id())));
+        let mut lines = record.lines_of(section).peekable();
+        if lines.peek().is_some() {
+            list.key("entry").array(|entries| lines.for_each(|line| write_line(record, line, entries)));
+        } else {
+            list.key("emptyReason").object(|reason| write_empty_reason(record, section, reason));
+        }
+    });
+}
+
+fn write_code(section: Section, code: &mut Writer) {
+    code.key("coding").array(|codings| {
+        if let Some(snomed) = gp_connect_code(section) {
+            codings.object(|coding| {
+                coding.text("system", crate::concept::SNOMED);
+                coding.text("code", snomed);
+            });
+        }
+        codings.object(|coding| {
+            coding.text("system", "urn:x-tributary:section");
+            coding.text("code", section.code());
+        });
+    });
+}
+
+fn write_extensions(record: &Record<'_>, section: Section, list: &mut Writer) {
+    let warnings = || {
+        record.sources.iter().flat_map(move |source| {
+            let of_section = source.notices.iter().filter(move |notice| notice.section == Some(section));
+            of_section.filter_map(move |notice| Some((source, warning_code(notice.kind)?)))
+        })
+    };
+    if section != Section::Allergies && warnings().next().is_none() {
+        return;
+    }
+    list.key("extension").array(|extensions| {
+        if section == Section::Allergies {
+            extensions.object(|extension| {
+                extension.text("url", "urn:x-tributary:allergy-label");
+                extension.text("valueString", record.label.words());
+            });
+        }
+        for (source, code) in warnings() {
+            extensions.object(|extension| write_warning(source.card.id.as_str(), code, extension));
+        }
+    });
+}
+
+fn warning_code(kind: NoticeKind) -> Option<&'static str> {
+    match kind {
+        NoticeKind::ConfidentialItems | NoticeKind::DataInTransit | NoticeKind::DataAwaitingFiling => {
+            Some(kind.code())
+        }
+        NoticeKind::NotSupported
+        | NoticeKind::Failed
+        | NoticeKind::CutShort
+        | NoticeKind::NotTied
+        | NoticeKind::CarriedWhole
+        | NoticeKind::NoBirthDate
+        | NoticeKind::UnresolvedReference => None,
+    }
+}
+
+fn write_warning(source: &str, code: &str, extension: &mut Writer) {
+    extension.text("url", "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-ListWarningCode");
+    extension.key("valueCodeableConcept").object(|concept| {
+        concept.key("coding").array(|codings| {
+            codings.object(|coding| {
+                coding.text("system", "https://fhir.hl7.org.uk/CodeSystem/UKCore-ListWarningCode");
+                coding.text("code", code);
+            });
+            codings.object(|coding| {
+                coding.text("system", "urn:x-tributary:source");
+                coding.text("code", source);
+            });
+        });
+    });
+}
+
+fn write_line(record: &Record<'_>, line: &Line, entries: &mut Writer) {
+    let ground = record.ground();
+    for (index, place) in line.members.iter().enumerate() {
+        let Some(statement) = record.loaded.statements.get(*place) else {
+            continue;
+        };
+        let position = ground.facts(*place).and_then(|facts| match &facts.thing {
+            Thing::Medicine(medicine) => Some(medicine.position.code()),
+            _ => None,
+        });
+        entries.object(|entry| {
+            entry.key("extension").array(|extensions| {
+                extension(extensions, "urn:x-tributary:line", |one| {
+                    one.text("valueString", &key_hash(&line.key))
+                });
+                extension(extensions, "urn:x-tributary:line-class", |one| {
+                    one.text("valueCode", line.class.code())
+                });
+                extension(extensions, "urn:x-tributary:lead", |one| {
+                    one.key("valueBoolean").truth(index == 0)
+                });
+                if let Some(position) = position {
+                    extension(extensions, "urn:x-tributary:position", |one| one.text("valueCode", position));
+                }
+            });
+            let title = ground.facts(*place).map(|facts| facts.title.as_str());
+            entry.key("item").object(|item| {
+                item.text("reference", &r4::urn(statement.id));
+                item.text_if("display", title);
+            });
+        });
+    }
+}
+
+fn extension(list: &mut Writer, url: &str, value: impl FnOnce(&mut Writer)) {
+    list.object(|extension| {
+        extension.text("url", url);
+        value(extension);
+    });
+}
+
+/// The key of a line as others may know it: it holds no clinical text.
+fn key_hash(key: &str) -> String {
+    hex(&Sha256::digest(key.as_bytes()))
+}
+
+/// Why a section is empty. Failure outranks withholding, withholding outranks not asking.
+fn write_empty_reason(record: &Record<'_>, section: Section, reason: &mut Writer) {
+    const HL7: &str = "http://terminology.hl7.org/CodeSystem/list-empty-reason";
+    let (system, code) = match gaps::overall(&record.sources, section) {
+        SectionState::Failed | SectionState::Pending | SectionState::Partial => (HL7, "unavailable"),
+        SectionState::Withheld => (HL7, "withheld"),
+        SectionState::Empty | SectionState::Content => {
+            ("https://fhir.hl7.org.uk/CodeSystem/UKCore-ListEmptyReasonCode", "no-content-recorded")
+        }
+        SectionState::NotAsked | SectionState::NotHeld => (HL7, "notasked"),
+    };
+    reason.key("coding").array(|codings| {
+        codings.object(|coding| {
+            coding.text("system", system);
+            coding.text("code", code);
+        });
+    });
+    reason.text("text", &crate::words::empty(&record.sources, section));
+}
+
+/// Elements of the banner. A date of death is never taken over: no source can declare it for the others.
+const BANNER: &[&str] = &["name", "telecom", "gender", "birthDate", "address"];
+
+/// The Patient of the record: the number that was asked for, and what the source of lowest rank says.
+pub(super) fn write_patient(record: &Record<'_>, json: &mut Writer) {
+    json.object(|patient| {
+        patient.text("resourceType", "Patient");
+        patient.text("id", &record.patient_id.to_string());
+        patient.key("identifier").array(|list| {
+            list.object(|identifier| {
+                identifier.text("system", tributary_model::nhs_number::NHS_NUMBER_SYSTEM);
+                identifier.text("value", record.inputs.patient.expose());
+            });
+        });
+        for key in BANNER {
+            let holder =
+                record.loaded.answers.iter().find_map(|home| Some((home, home.proof.patient.get(key)?)));
+            if let Some((home, value)) = holder {
+                patient.key(key).raw(|out| statement::copy(record, home, value, out));
+            }
+        }
+        let twins = record.loaded.statements.iter().filter(|one| one.kind == "Patient");
+        let twins: Vec<Uuid> = twins.map(|one| one.id).collect();
+        if !twins.is_empty() {
+            patient.key("link").array(|links| {
+                for twin in twins {
+                    links.object(|link| {
+                        link.key("other").object(|other| other.text("reference", &r4::urn(twin)));
+                        link.text("type", "seealso");
+                    });
+                }
+            });
+        }
+    });
+}
+
+/// The first value a source of lowest rank gives for an element of its Patient.
+pub(crate) fn banner<'a>(record: &Record<'a>, key: &str) -> Option<Json<'a>> {
+    record.loaded.answers.iter().find_map(|home| home.proof.patient.get(key))
+}

@@ -1,0 +1,65 @@
+//! The first entry: what became of every expected source and every section.
+
+use tributary_fhir::outcome::{ExtensionValue, SPINE_CODES, SimpleExtension};
+use tributary_fhir::{Issue, Notice, Outcome};
+
+use crate::gaps::SourceRecord;
+use crate::record::Record;
+use crate::words;
+
+pub(super) fn of(record: &Record<'_>) -> Outcome {
+    let statuses = record.sources.iter().map(status);
+    let notices =
+        record.sources.iter().flat_map(|source| source.notices.iter().map(|one| notice(source, one)));
+    Outcome { issues: statuses.chain(notices).collect(), profile: None }
+}
+
+fn extension(url: &'static str, value: ExtensionValue) -> SimpleExtension {
+    SimpleExtension { url, value }
+}
+
+fn source_extension(source: &SourceRecord<'_>) -> SimpleExtension {
+    extension("urn:x-tributary:source", ExtensionValue::String(source.card.id.to_string()))
+}
+
+fn status(source: &SourceRecord<'_>) -> Issue {
+    let mut extensions = vec![
+        source_extension(source),
+        extension("urn:x-tributary:latency-ms", ExtensionValue::Unsigned(source.answer.latency_ms)),
+    ];
+    if let Some(last) = source.answer.last_answered.filter(|_| !source.status.carries_statements()) {
+        extensions
+            .push(extension("urn:x-tributary:last-answered", ExtensionValue::Instant(last.to_string())));
+    }
+    let issue = Issue {
+        severity: source.status.severity(),
+        code: source.status.issue_code(),
+        extensions,
+        text: Some(words::status(source)),
+        ..Issue::default()
+    };
+    let issue = issue.coded("urn:x-tributary:source-status", source.status.code(), None);
+    match source.spine() {
+        Some(spine) => issue.coded(SPINE_CODES, spine.as_str(), None),
+        None => issue,
+    }
+}
+
+fn notice(source: &SourceRecord<'_>, notice: &Notice) -> Issue {
+    let mut extensions = vec![source_extension(source)];
+    if let Some(section) = notice.section {
+        extensions
+            .push(extension("urn:x-tributary:section", ExtensionValue::Code(section.code().to_owned())));
+    }
+    if let Some(count) = notice.count {
+        extensions.push(extension("urn:x-tributary:count", ExtensionValue::Unsigned(u64::from(count))));
+    }
+    let issue = Issue {
+        severity: notice.kind.severity(),
+        code: notice.kind.issue_code(),
+        extensions,
+        text: Some(words::notice(&source.card.name, notice)),
+        ..Issue::default()
+    };
+    issue.coded("urn:x-tributary:section-notice", notice.kind.code(), None)
+}

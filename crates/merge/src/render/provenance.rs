@@ -1,0 +1,188 @@
+//! Discrepancies, provenance, and the device that assembled the record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_fhir::Writer;
+use tributary_fhir::reply::KeptAs;
+use uuid::Uuid;
+
+use super::{lists, r4};
+use crate::facts::Part;
+use crate::load::{Accepted, own_id};
+use crate::record::Record;
+use crate::rules::Discrepancy;
+
+/// The id of a discrepancy: its rule and the statements it is about.
+pub(super) fn discrepancy_id(record: &Record<'_>, one: &Discrepancy) -> Uuid {
+    let members = one.members.iter().filter_map(|place| record.loaded.statements.get(*place));
+    let members: Vec<String> = members.map(|statement| statement.id.to_string()).collect();
+    own_id(&format!("discrepancy|{}|{}", one.rule.id, members.join("|")))
+}
+
+pub(super) fn write_discrepancy(record: &Record<'_>, one: &Discrepancy, json: &mut Writer) {
+    json.object(|issue| {
+        issue.text("resourceType", "DetectedIssue");
+        issue.text("id", &discrepancy_id(record, one).to_string());
+        issue.text("status", "final");
+        issue.key("code").object(|code| {
+            code.key("coding").array(|codings| {
+                codings.object(|coding| {
+                    coding.text("system", "urn:x-tributary:discrepancy");
+                    coding.text("code", one.rule.id);
+                });
+                codings.object(|coding| {
+                    coding.text("system", "urn:x-tributary:discrepancy-kind");
+                    coding.text("code", one.rule.kind.code());
+                });
+            });
+        });
+        issue.text("severity", one.rule.severity);
+        issue.key("patient").object(|patient| patient.text("reference", &r4::urn(record.patient_id)));
+        issue.text("identifiedDateTime", &record.inputs.as_of.to_string());
+        issue.key("author").object(|author| author.text("reference", &r4::urn(r4::device_id())));
+        issue.key("implicated").array(|list| {
+            for statement in one.members.iter().filter_map(|place| record.loaded.statements.get(*place)) {
+                list.object(|item| item.text("reference", &r4::urn(statement.id)));
+            }
+        });
+        issue.text("detail", &one.words);
+    });
+}
+
+/// One Provenance for each source, and one for each statement that conversion could not place whole.
+pub(super) fn write_all(record: &Record<'_>, entries: &mut Writer) {
+    for (place, home) in record.loaded.answers.iter().enumerate() {
+        let id = own_id(&format!("provenance|{}", home.card.id));
+        let targets = targets(record, place);
+        r4::entry(entries, id, |json| write_source(record, home, id, &targets, json));
+    }
+    for (place, home) in record.loaded.answers.iter().enumerate() {
+        for (statement, paths) in losses(record, place, home) {
+            let id = own_id(&format!("provenance|{statement}"));
+            r4::entry(entries, id, |json| write_losses(record, id, statement, &paths, json));
+        }
+    }
+}
+
+/// The Lists a source contributed to; its Patient when it contributed to none.
+fn targets(record: &Record<'_>, place: usize) -> Vec<Uuid> {
+    let own =
+        || record.loaded.statements.iter().zip(&record.parts).filter(move |(one, _)| one.answer == place);
+    let sections: BTreeSet<_> = own()
+        .filter_map(|(_, part)| if let Part::Line(facts) = part { Some(facts.section) } else { None })
+        .filter(|section| record.inputs.sections.contains(*section))
+        .collect();
+    if sections.is_empty() {
+        return own().filter(|(one, _)| one.kind == "Patient").map(|(one, _)| one.id).collect();
+    }
+    sections.into_iter().map(lists::id).collect()
+}
+
+fn write_source(record: &Record<'_>, home: &Accepted<'_>, id: Uuid, targets: &[Uuid], json: &mut Writer) {
+    json.object(|provenance| {
+        begin(record, id, targets, provenance);
+        provenance.key("agent").array(|agents| {
+            write_assembler(agents);
+            agents.object(|agent| {
+                write_agent_type("author", agent);
+                agent.key("who").object(|who| {
+                    if let Some(ods) = &home.card.ods {
+                        who.key("identifier").object(|identifier| {
+                            identifier.text("system", "https://fhir.nhs.uk/Id/ods-organization-code");
+                            identifier.text("value", ods.as_str());
+                        });
+                    }
+                    who.text("display", &home.card.name);
+                });
+            });
+        });
+        provenance.key("entity").array(|entities| {
+            entities.object(|entity| {
+                entity.text("role", "source");
+                entity.key("what").object(|what| {
+                    what.key("identifier").object(|identifier| {
+                        identifier.text("system", "urn:x-tributary:source");
+                        identifier.text("value", home.card.id.as_str());
+                    });
+                    what.text("display", &home.card.name);
+                });
+            });
+        });
+    });
+}
+
+fn begin(record: &Record<'_>, id: Uuid, targets: &[Uuid], provenance: &mut Writer) {
+    provenance.text("resourceType", "Provenance");
+    provenance.text("id", &id.to_string());
+    provenance.key("target").array(|list| {
+        for target in targets {
+            list.object(|one| one.text("reference", &r4::urn(*target)));
+        }
+    });
+    provenance.text("recorded", &record.inputs.as_of.to_string());
+}
+
+fn write_assembler(agents: &mut Writer) {
+    agents.object(|agent| {
+        write_agent_type("assembler", agent);
+        agent.key("who").object(|who| who.text("reference", &r4::urn(r4::device_id())));
+    });
+}
+
+fn write_agent_type(code: &str, agent: &mut Writer) {
+    agent.key("type").object(|concept| {
+        concept.key("coding").array(|codings| {
+            codings.object(|coding| {
+                coding.text("system", "http://terminology.hl7.org/CodeSystem/provenance-participant-type");
+                coding.text("code", code);
+            });
+        });
+    });
+}
+
+/// The elements of each statement that are kept as extensions because R4 has no home for them.
+fn losses<'r>(
+    record: &'r Record<'_>,
+    place: usize,
+    home: &'r Accepted<'_>,
+) -> BTreeMap<Uuid, BTreeSet<&'r str>> {
+    let mut losses: BTreeMap<Uuid, BTreeSet<&str>> = BTreeMap::new();
+    for note in home.reply.losses.iter().filter(|note| note.kept_as == KeptAs::Extension) {
+        let target = home.index.get(note.statement.as_str()).and_then(|at| record.loaded.statements.get(*at));
+        if let Some(statement) = target.filter(|statement| statement.answer == place) {
+            losses.entry(statement.id).or_default().insert(&note.path);
+        }
+    }
+    losses
+}
+
+fn write_losses(record: &Record<'_>, id: Uuid, statement: Uuid, paths: &BTreeSet<&str>, json: &mut Writer) {
+    json.object(|provenance| {
+        begin(record, id, &[statement], provenance);
+        provenance.key("extension").array(|list| {
+            for path in paths {
+                list.object(|extension| {
+                    extension.text("url", "urn:x-tributary:kept-as-extension");
+                    extension.text("valueString", path);
+                });
+            }
+        });
+        provenance.key("agent").array(write_assembler);
+    });
+}
+
+pub(super) fn write_device(json: &mut Writer) {
+    json.object(|device| {
+        device.text("resourceType", "Device");
+        device.text("id", &r4::device_id().to_string());
+        device.key("deviceName").array(|names| {
+            names.object(|name| {
+                name.text("name", "Tributary");
+                name.text("type", "user-friendly-name");
+            });
+        });
+        device.key("version").array(|versions| {
+            versions.object(|version| version.text("value", env!("CARGO_PKG_VERSION")));
+        });
+    });
+}

@@ -1,0 +1,125 @@
+//! The merged R4 Bundle.
+
+use std::collections::BTreeSet;
+
+use tributary_fhir::Writer;
+use tributary_model::Section;
+use uuid::Uuid;
+
+use super::{lists, outcome, provenance, statement};
+use crate::facts::Part;
+use crate::load::own_id;
+use crate::record::Record;
+
+/// Address of a resource in the bundle.
+pub(super) fn urn(id: Uuid) -> String {
+    format!("urn:uuid:{id}")
+}
+
+/// Writes one entry whose resource `fill` writes.
+pub(super) fn entry(json: &mut Writer, id: Uuid, fill: impl FnOnce(&mut Writer)) {
+    json.object(|entry| {
+        entry.text("fullUrl", &urn(id));
+        fill(entry.key("resource"));
+    });
+}
+
+/// The id of our own device, the assembler of the record.
+pub(super) fn device_id() -> Uuid {
+    own_id("device")
+}
+
+impl Record<'_> {
+    /// The merged record as an R4 Bundle of type `collection`. Equal records give equal bytes.
+    pub fn to_r4(&self) -> String {
+        let received: usize = self.loaded.statements.iter().map(|one| one.resource.raw().len() + 700).sum();
+        let mut json = Writer::with_capacity(received + 16_384);
+        json.object(|bundle| {
+            bundle.text("resourceType", "Bundle");
+            bundle.key("meta").object(|meta| {
+                meta.key("tag").array(|tags| {
+                    tags.object(|tag| {
+                        tag.text("system", "urn:x-tributary:completeness");
+                        tag.text("code", self.tally().completeness().code());
+                    });
+                });
+            });
+            bundle.text("type", "collection");
+            bundle.text("timestamp", &self.inputs.as_of.to_string());
+            bundle.key("entry").array(|entries| self.write_entries(entries));
+        });
+        json.finish()
+    }
+
+    /// The statuses alone: what a caller gets when there is no record.
+    pub fn to_outcome(&self) -> String {
+        let mut json = Writer::with_capacity(4_096);
+        outcome::of(self).write(&mut json);
+        json.finish()
+    }
+
+    fn write_entries(&self, entries: &mut Writer) {
+        entry(entries, own_id("outcome"), |json| outcome::of(self).write(json));
+        entry(entries, self.patient_id, |json| lists::write_patient(self, json));
+        for section in self.inputs.sections.iter() {
+            entry(entries, lists::id(section), |json| lists::write(self, section, json));
+        }
+        for place in self.display_order() {
+            statement::write_entry(self, place, entries);
+        }
+        for one in &self.discrepancies {
+            entry(entries, provenance::discrepancy_id(self, one), |json| {
+                provenance::write_discrepancy(self, one, json)
+            });
+        }
+        for place in self.supporting_order() {
+            statement::write_entry(self, place, entries);
+        }
+        provenance::write_all(self, entries);
+        entry(entries, device_id(), provenance::write_device);
+    }
+
+    /// Statements by section and line, each followed by what hangs beneath it.
+    fn display_order(&self) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.parts.len());
+        let mut placed = BTreeSet::new();
+        let mut beneath: Vec<Vec<usize>> = vec![Vec::new(); self.parts.len()];
+        for (place, part) in self.parts.iter().enumerate() {
+            if let Part::Beneath(top) = part
+                && let Some(list) = beneath.get_mut(*top)
+            {
+                list.push(place);
+            }
+        }
+        for section in Section::ALL {
+            for place in self.lines_of(*section).flat_map(|line| line.members.iter().copied()) {
+                let below = beneath.get(place).into_iter().flatten().copied();
+                for place in std::iter::once(place).chain(below) {
+                    if placed.insert(place) {
+                        order.push(place);
+                    }
+                }
+            }
+        }
+        // Nothing is ever lost for want of a line to hang beneath.
+        let is_beneath = |place: &usize| matches!(self.parts.get(*place), Some(Part::Beneath(_)));
+        order.extend((0..self.parts.len()).filter(is_beneath).filter(|place| !placed.contains(place)));
+        order
+    }
+
+    /// Patients of the sources first, then what statements refer to.
+    fn supporting_order(&self) -> Vec<usize> {
+        let is_support = |place: &usize| matches!(self.parts.get(*place), Some(Part::Support));
+        let is_patient =
+            |place: usize| self.loaded.statements.get(place).is_some_and(|one| one.kind == "Patient");
+        let mut order: Vec<usize> = (0..self.parts.len()).filter(is_support).collect();
+        order.sort_by_key(|place| !is_patient(*place));
+        order
+    }
+
+    /// Entries received from accepted sources, and how many of them the bundle holds.
+    pub fn entries(&self) -> (usize, usize) {
+        let received = self.loaded.answers.iter().map(|one| one.received).sum();
+        (received, self.loaded.statements.len())
+    }
+}

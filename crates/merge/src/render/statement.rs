@@ -1,0 +1,96 @@
+//! A source's resource in the merged bundle: its own bytes, with a new id, its origin, and references that lead
+//! somewhere.
+
+use tributary_fhir::{Json, Mark, Writer};
+
+use super::r4;
+use crate::load::{Accepted, Statement};
+use crate::record::Record;
+use crate::refs::{self, Fate};
+
+pub(super) fn write_entry(record: &Record<'_>, place: usize, entries: &mut Writer) {
+    let Some(statement) = record.loaded.statements.get(place) else {
+        return;
+    };
+    let Some(home) = record.loaded.home(statement) else {
+        return;
+    };
+    r4::entry(entries, statement.id, |json| {
+        json.object(|resource| {
+            resource.text("resourceType", &statement.kind);
+            resource.text("id", &statement.id.to_string());
+            resource.key("meta").object(|meta| write_meta(record, place, statement, home, meta));
+            for (key, value) in statement.resource.members() {
+                if !matches!(key, "resourceType" | "id" | "meta") {
+                    resource.key(key).raw(|out| copy(record, home, value, out));
+                }
+            }
+        });
+    });
+}
+
+/// Copies a value; only its references change.
+pub(super) fn copy(record: &Record<'_>, home: &Accepted<'_>, value: Json<'_>, out: &mut String) {
+    value.copy_into(out, &mut |mark, text| match mark {
+        Mark::Reference => match refs::fate(&record.loaded, home, record.patient_id, text) {
+            Fate::Stays => None,
+            Fate::Leads(address) | Fate::Nowhere(address) => Some(address),
+        },
+        Mark::System => None,
+    });
+}
+
+/// Adds where it came from to what the source said about it. Security labels stay as they are.
+fn write_meta(
+    record: &Record<'_>,
+    place: usize,
+    statement: &Statement<'_>,
+    home: &Accepted<'_>,
+    meta: &mut Writer,
+) {
+    let own = statement.resource.get("meta");
+    let members = || own.into_iter().flat_map(Json::members);
+    for (key, value) in members() {
+        if !matches!(key, "source" | "tag" | "extension") {
+            meta.key(key).raw(|out| out.push_str(value.raw()));
+        }
+    }
+    meta.text("source", &format!("urn:x-tributary:{}#{}", home.card.id, statement.origin()));
+    meta.key("extension").array(|list| {
+        kept(own, "extension", list);
+        list.object(|extension| {
+            extension.text("url", "urn:x-tributary:retrieved-at");
+            extension.text("valueInstant", &home.answer.fetched_at.to_string());
+        });
+        if let Some(source) = own.and_then(|own| own.get("source")) {
+            list.object(|extension| {
+                extension.text("url", "urn:x-tributary:meta-source-as-sent");
+                extension.key("valueUri").raw(|out| out.push_str(source.raw()));
+            });
+        }
+    });
+    meta.key("tag").array(|list| {
+        kept(own, "tag", list);
+        tag(list, "urn:x-tributary:source", home.card.id.as_str(), Some(&home.card.name));
+        let handling = record.ground().copy(place).map_or("original", crate::copies::Copy::code);
+        tag(list, "urn:x-tributary:handling", handling, None);
+        if home.reply.converted {
+            tag(list, "urn:x-tributary:handling", "converted-stu3", None);
+        }
+        tag(list, "urn:x-tributary:freshness", if home.answer.cached { "cached" } else { "live" }, None);
+    });
+}
+
+fn kept(meta: Option<Json<'_>>, key: &str, list: &mut Writer) {
+    for item in meta.and_then(|meta| meta.get(key)).into_iter().flat_map(Json::each) {
+        list.raw(|out| out.push_str(item.raw()));
+    }
+}
+
+fn tag(list: &mut Writer, system: &str, code: &str, display: Option<&str>) {
+    list.object(|tag| {
+        tag.text("system", system);
+        tag.text("code", code);
+        tag.text_if("display", display);
+    });
+}

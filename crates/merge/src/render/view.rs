@@ -1,0 +1,161 @@
+//! The record copied out in words.
+
+use tributary_fhir::Json;
+use tributary_model::{FhirDate, Section};
+
+use super::{lists, r4};
+use crate::facts::{Facts, Thing};
+use crate::gaps::{self, SourceRecord};
+use crate::lines::Line;
+use crate::record::Record;
+use crate::view::{DiscrepancyView, LineView, MemberView, PatientView, RecordView, SectionView, SourceRow};
+use crate::words;
+
+impl Record<'_> {
+    /// The record in words.
+    pub fn to_view(&self) -> RecordView {
+        let mut sources: Vec<SourceRow> = self.sources.iter().map(row).collect();
+        // Worst first; equals keep the order of ranks.
+        sources.sort_by_key(|row| std::cmp::Reverse(row.status.class()));
+        RecordView {
+            patient: patient(self),
+            sources,
+            allergy_label: self.label,
+            sections: self.inputs.sections.iter().map(|section| self.section_view(section)).collect(),
+            discrepancies: self.discrepancies.iter().map(|one| self.discrepancy_view(one)).collect(),
+            tally: self.tally(),
+            as_of: self.inputs.as_of.to_string(),
+            entries: self.entries(),
+        }
+    }
+
+    fn section_view(&self, section: Section) -> SectionView {
+        let lines: Vec<LineView> = self.lines_of(section).map(|line| self.line_view(line)).collect();
+        let said = self.sources.iter().flat_map(|source| {
+            let of_section = source.notices.iter().filter(move |notice| notice.section == Some(section));
+            of_section.map(|notice| words::notice(&source.card.name, notice))
+        });
+        let gaps = self.sources.iter().filter_map(|source| words::gap(source, section));
+        let mut notices: Vec<String> = gaps.chain(said).collect();
+        if lines.is_empty() {
+            notices.push(words::empty(&self.sources, section));
+        }
+        SectionView { section, state: gaps::overall(&self.sources, section), notices, lines }
+    }
+
+    fn line_view(&self, line: &Line) -> LineView {
+        let members: Vec<MemberView> =
+            line.members.iter().filter_map(|place| self.member_view(*place)).collect();
+        let title = members.first().map(|lead| lead.title.clone()).unwrap_or_default();
+        LineView { title, key: line.key.clone(), class: line.class.code(), members }
+    }
+
+    fn member_view(&self, place: usize) -> Option<MemberView> {
+        let ground = self.ground();
+        let facts = ground.facts(place)?;
+        let statement = self.loaded.statements.get(place)?;
+        let home = self.loaded.home(statement)?;
+        Some(MemberView {
+            source: home.card.id.clone(),
+            source_name: home.card.name.clone(),
+            origin: statement.origin(),
+            title: facts.title.clone(),
+            date: facts.date.map(FhirDate::display).unwrap_or_default(),
+            facts: said(facts),
+            copy: ground.copy(place).map(crate::copies::Copy::code),
+            detail: facts.detail.clone(),
+            full_url: r4::urn(statement.id),
+        })
+    }
+
+    fn discrepancy_view(&self, one: &crate::rules::Discrepancy) -> DiscrepancyView {
+        let name = |place: &usize| {
+            let statement = self.loaded.statements.get(*place)?;
+            Some(format!("{}@{}", statement.origin(), self.loaded.home(statement)?.card.id))
+        };
+        DiscrepancyView {
+            rule: one.rule.id,
+            kind: one.rule.kind.code(),
+            severity: one.rule.severity,
+            words: one.words.clone(),
+            members: one.members.iter().filter_map(name).collect(),
+            section: one.section,
+        }
+    }
+}
+
+fn row(source: &SourceRecord<'_>) -> SourceRow {
+    let whole = source.notices.iter().filter(|notice| notice.section.is_none());
+    let notices = whole.map(|notice| words::notice(&source.card.name, notice));
+    let sentences: Vec<String> = std::iter::once(words::status(source)).chain(notices).collect();
+    SourceRow {
+        id: source.card.id.clone(),
+        name: source.card.name.clone(),
+        status: source.status,
+        words: sentences.join(" "),
+        latency_ms: source.answer.latency_ms,
+    }
+}
+
+/// What is worth saying beside the title.
+fn said(facts: &Facts) -> Vec<String> {
+    let mut said = match &facts.thing {
+        Thing::Medicine(medicine) => vec![medicine.position.code().to_owned()],
+        Thing::Problem(problem) => vec![problem.word().to_owned()],
+        Thing::Allergy(allergy) => {
+            let standing = match (allergy.refuted, allergy.active) {
+                (true, _) => "ruled out",
+                (false, true) => "",
+                (false, false) => "ended",
+            };
+            let criticality = if allergy.criticality == 3 { "high criticality" } else { "" };
+            vec![allergy.severity_word().to_owned(), criticality.to_owned(), standing.to_owned()]
+        }
+        Thing::Deed { done: false, .. } => vec!["not done".to_owned()],
+        Thing::Report(status) => vec![status.clone()],
+        Thing::Other { active: false } => vec!["not active".to_owned()],
+        Thing::Finding(_) | Thing::Cpr(_) | Thing::Plan { .. } | Thing::Deed { .. } | Thing::Other { .. } => {
+            Vec::new()
+        }
+    };
+    if facts.in_error {
+        said.push("entered in error".to_owned());
+    }
+    said.retain(|word| !word.is_empty());
+    said
+}
+
+fn patient(record: &Record<'_>) -> PatientView {
+    let today = tributary_model::date::zoned(record.inputs.as_of).date();
+    let born =
+        lists::banner(record, "birthDate").and_then(Json::text).and_then(|text| FhirDate::parse(&text));
+    let born = born.map(|date| {
+        let age = words::age(date, today).map(|age| format!(" ({age}y)")).unwrap_or_default();
+        format!("{}{age}", date.display())
+    });
+    let gender = lists::banner(record, "gender").and_then(Json::text).map(|text| capital(&text));
+    PatientView {
+        nhs_number: record.inputs.patient.grouped(),
+        name: lists::banner(record, "name").map(name).unwrap_or_default(),
+        born: born.unwrap_or_default(),
+        gender: gender.unwrap_or_default(),
+    }
+}
+
+/// `ASHWORTH, George (Mr)`, as the professional standard wants it.
+fn name(names: Json<'_>) -> String {
+    let official = names.each().find(|one| one.says("use", "official")).or_else(|| names.each().next());
+    let Some(one) = official else { return String::new() };
+    let part = |key| one.path(&[key]).and_then(Json::text).unwrap_or_default();
+    let (family, given, prefix) = (part("family"), part("given"), part("prefix"));
+    if family.is_empty() {
+        return part("text").into_owned();
+    }
+    let prefix = if prefix.is_empty() { String::new() } else { format!(" ({prefix})") };
+    format!("{}, {given}{prefix}", family.to_uppercase())
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,184 @@
+//! Rules about the statements of one line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    ALLERGY_REFUTED, ALLERGY_SEVERITY, ALLERGY_STATUS, CPR_RECOMMENDATION, IMMUNISATION_BATCH, MEDICINE_DOSE,
+    MEDICINE_STATUS, PROBLEM_REFUTED, PROBLEM_STATUS, REPORT_CORRECTED, REPORT_STATUS, RESULT_CORRECTED,
+    RESULT_VALUE, Rule, Verdict,
+};
+use crate::facts::{Allergy, Cpr, Facts, Finding, Medicine, Position, Problem, Standing, Thing};
+use crate::lines::Ground;
+
+/// A statement's place, its source, and what it says.
+type Said<'a, T> = (usize, usize, &'a T);
+
+pub(super) fn judge(ground: Ground<'_>, members: &[usize]) -> Vec<Verdict> {
+    let mut found = Vec::new();
+    let of = |pick: fn(&Facts) -> bool| ground.valid(members).any(|(_, facts)| pick(facts));
+    if of(|facts| matches!(facts.thing, Thing::Allergy(_))) {
+        allergies(
+            &said(ground, members, |thing| if let Thing::Allergy(one) = thing { Some(one) } else { None }),
+            &mut found,
+        );
+    }
+    if of(|facts| matches!(facts.thing, Thing::Medicine(_))) {
+        medicines(
+            &said(ground, members, |thing| if let Thing::Medicine(one) = thing { Some(one) } else { None }),
+            &mut found,
+        );
+    }
+    if of(|facts| matches!(facts.thing, Thing::Problem(_))) {
+        problems(
+            &said(ground, members, |thing| if let Thing::Problem(one) = thing { Some(one) } else { None }),
+            &mut found,
+        );
+    }
+    if of(|facts| matches!(facts.thing, Thing::Finding(_))) {
+        findings(
+            &said(ground, members, |thing| if let Thing::Finding(one) = thing { Some(one) } else { None }),
+            &mut found,
+        );
+    }
+    reports(
+        &said(ground, members, |thing| if let Thing::Report(one) = thing { Some(one) } else { None }),
+        &mut found,
+    );
+    cpr(
+        &said(ground, members, |thing| if let Thing::Cpr(one) = thing { Some(one) } else { None }),
+        &mut found,
+    );
+    batches(
+        &said(
+            ground,
+            members,
+            |thing| {
+                if let Thing::Deed { batch, .. } = thing { batch.as_ref() } else { None }
+            },
+        ),
+        &mut found,
+    );
+    found
+}
+
+fn said<'a, T: 'a>(
+    ground: Ground<'a>,
+    members: &[usize],
+    pick: impl Fn(&'a Thing) -> Option<&'a T>,
+) -> Vec<Said<'a, T>> {
+    ground
+        .valid(members)
+        .filter_map(|(place, facts)| Some((place, ground.source(place), pick(&facts.thing)?)))
+        .collect()
+}
+
+fn fire<T>(rule: Rule, said: &[Said<'_, T>], found: &mut Vec<Verdict>) {
+    found.push(Verdict { rule, members: said.iter().map(|(place, ..)| *place).collect() });
+}
+
+/// Whether some source says it and some other source says the opposite.
+fn opposed<T>(said: &[Said<'_, T>], one: impl Fn(&T) -> bool, other: impl Fn(&T) -> bool) -> bool {
+    said.iter().any(|(_, source, what)| {
+        one(what) && said.iter().any(|(_, second, what)| second != source && other(what))
+    })
+}
+
+fn allergies(said: &[Said<'_, Allergy>], found: &mut Vec<Verdict>) {
+    if opposed(said, |one| one.refuted, |other| !other.refuted && other.active) {
+        fire(ALLERGY_REFUTED, said, found);
+    }
+    if opposed(said, |one| one.active && !one.refuted, |other| !other.active && !other.refuted) {
+        fire(ALLERGY_STATUS, said, found);
+    }
+    let differ = |grade: fn(&Allergy) -> u8| {
+        let stated: BTreeSet<u8> =
+            said.iter().map(|(.., one)| grade(one)).filter(|grade| *grade > 0).collect();
+        stated.len() > 1
+    };
+    if differ(|one| one.severity) || differ(|one| one.criticality) {
+        fire(ALLERGY_SEVERITY, said, found);
+    }
+}
+
+/// The strongest position of each source: a product can be listed as current and, earlier, as past.
+fn positions(said: &[Said<'_, Medicine>]) -> BTreeMap<usize, Position> {
+    let mut positions = BTreeMap::new();
+    for (_, source, medicine) in said.iter().filter(|(.., medicine)| medicine.position != Position::Unknown) {
+        let strongest = positions.entry(*source).or_insert(medicine.position);
+        *strongest = medicine.position.min(*strongest);
+    }
+    positions
+}
+
+fn medicines(said: &[Said<'_, Medicine>], found: &mut Vec<Verdict>) {
+    let positions: BTreeSet<Position> = positions(said).into_values().collect();
+    if positions.len() > 1 {
+        fire(MEDICINE_STATUS, said, found);
+    }
+    let current: Vec<Said<'_, Medicine>> = said
+        .iter()
+        .filter(|(.., medicine)| medicine.position == Position::Current && !medicine.dose.is_empty())
+        .copied()
+        .collect();
+    let doses_differ = current.iter().any(|(_, source, one)| {
+        current.iter().any(|(_, second, other)| second != source && one.dose != other.dose)
+    });
+    if doses_differ {
+        fire(MEDICINE_DOSE, &current, found);
+    }
+}
+
+fn problems(said: &[Said<'_, Problem>], found: &mut Vec<Verdict>) {
+    if opposed(said, |one| one.refuted, |other| !other.refuted) {
+        fire(PROBLEM_REFUTED, said, found);
+    }
+    // A source that lists an old and a new occurrence calls the problem active.
+    let mut active = BTreeMap::new();
+    for (_, source, problem) in said.iter().filter(|(.., problem)| !problem.refuted) {
+        if let Some(now) = problem.active {
+            *active.entry(*source).or_insert(false) |= now;
+        }
+    }
+    if active.values().any(|active| *active) && active.values().any(|active| !active) {
+        fire(PROBLEM_STATUS, said, found);
+    }
+}
+
+fn findings(said: &[Said<'_, Finding>], found: &mut Vec<Verdict>) {
+    let finals: Vec<Said<'_, Finding>> =
+        said.iter().filter(|(.., finding)| finding.standing == Standing::Final).copied().collect();
+    let values: BTreeSet<&str> = finals.iter().filter_map(|(.., finding)| finding.value.as_deref()).collect();
+    if values.len() > 1 {
+        fire(RESULT_VALUE, &finals, found);
+    }
+    let corrected = said.iter().filter(|(.., finding)| finding.standing == Standing::Corrected);
+    let corrects = corrected
+        .into_iter()
+        .any(|(.., correction)| finals.iter().any(|(.., old)| old.value != correction.value));
+    if corrects {
+        fire(RESULT_CORRECTED, said, found);
+    }
+}
+
+fn reports(said: &[Said<'_, String>], found: &mut Vec<Verdict>) {
+    let statuses: BTreeSet<&str> = said.iter().map(|(.., status)| status.as_str()).collect();
+    if statuses.len() > 1 {
+        let is_correction =
+            statuses.iter().any(|status| matches!(*status, "corrected" | "amended" | "appended"));
+        fire(if is_correction { REPORT_CORRECTED } else { REPORT_STATUS }, said, found);
+    }
+}
+
+fn cpr(said: &[Said<'_, Cpr>], found: &mut Vec<Verdict>) {
+    let speaks = |wanted: Cpr| said.iter().any(|(.., cpr)| **cpr == wanted);
+    if speaks(Cpr::For) && speaks(Cpr::NotFor) {
+        fire(CPR_RECOMMENDATION, said, found);
+    }
+}
+
+fn batches(said: &[Said<'_, String>], found: &mut Vec<Verdict>) {
+    let batches: BTreeSet<&str> = said.iter().map(|(.., batch)| batch.as_str()).collect();
+    if batches.len() > 1 {
+        fire(IMMUNISATION_BATCH, said, found);
+    }
+}

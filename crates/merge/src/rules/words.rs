@@ -1,0 +1,111 @@
+//! Discrepancies in words a clinician reads: who says what, and when.
+
+use tributary_model::Section;
+
+use super::{
+    ALLERGY_REFUTED, ALLERGY_SEVERITY, ALLERGY_STATUS, CPR_RECOMMENDATION, Discrepancy, MEDICINE_DOSE,
+    MEDICINE_STATUS, MORE_THAN_ONE_PLAN, NKA_VS_ALLERGY, POSSIBLE_SAME, SAME_INGREDIENT, Verdict,
+};
+use crate::facts::{Facts, Thing};
+use crate::lines::Ground;
+
+/// Puts a verdict into words.
+pub(super) fn tell(ground: Ground<'_>, verdict: Verdict, section: Option<Section>) -> Discrepancy {
+    let each = |say: &dyn Fn(&Facts, &str) -> String| {
+        let all = ground.valid(&verdict.members).map(|(place, facts)| say(facts, source_name(ground, place)));
+        all.collect::<Vec<_>>().join(" ")
+    };
+    let words = match verdict.rule {
+        rule if rule == CPR_RECOMMENDATION => {
+            let newest = ground.valid(&verdict.members).next();
+            let newest = newest.map(|(place, facts)| {
+                format!("Newest: {}, {}{}.", facts.title, source_name(ground, place), on(facts))
+            });
+            format!("Records disagree about CPR. {} Check the form and ask.", newest.unwrap_or_default())
+        }
+        rule if rule == NKA_VS_ALLERGY => each(&|facts, source| match &facts.thing {
+            Thing::Allergy(allergy) if allergy.negative.is_some() => {
+                format!("{source} recorded ‘{}’{}.", facts.title, on(facts))
+            }
+            _ => format!("{source} records {}{}.", facts.title, on(facts)),
+        }),
+        rule if rule == ALLERGY_SEVERITY => format!("Severity differs: {}", each(&severity)),
+        rule if rule == ALLERGY_STATUS || rule == ALLERGY_REFUTED => each(&standing),
+        rule if rule == MEDICINE_STATUS => each(&position),
+        rule if rule == MEDICINE_DOSE => {
+            format!("Dose differs. {}", each(&|facts, source| format!("{source}: {}.", facts.detail)))
+        }
+        rule if rule == SAME_INGREDIENT => each(&|facts, source| format!("{source} has {}.", facts.title)),
+        rule if rule == MORE_THAN_ONE_PLAN => "More than one plan of this type. Newest first.".to_owned(),
+        rule if rule == POSSIBLE_SAME => "These entries have the same name but different codes.".to_owned(),
+        _ => format!(
+            "{} {}",
+            heading(verdict.rule.id),
+            each(&|facts, source| format!("{source}{}: {}.", on(facts), said(facts)))
+        ),
+    };
+    Discrepancy { rule: verdict.rule, section, members: verdict.members, words }
+}
+
+fn heading(rule: &str) -> &'static str {
+    match rule {
+        "problem-status" => "Sources disagree whether this is active.",
+        "problem-refuted" => "One source ruled this out, another lists it.",
+        "result-value" => "Two final values for one test.",
+        "result-corrected" | "report-corrected" => "Corrected.",
+        "report-status" => "The report's status differs.",
+        "immunisation-batch" => "The batch differs.",
+        "done-vs-not-done" => "Recorded as done and as not done on the same day.",
+        _ => "",
+    }
+}
+
+fn source_name<'a>(ground: Ground<'a>, place: usize) -> &'a str {
+    let home = ground.loaded.statements.get(place).and_then(|statement| ground.loaded.home(statement));
+    home.map_or("A source", |home| home.card.name.as_str())
+}
+
+fn on(facts: &Facts) -> String {
+    facts.date.map(|date| format!(" ({})", date.display())).unwrap_or_default()
+}
+
+fn severity(facts: &Facts, source: &str) -> String {
+    let word = match &facts.thing {
+        Thing::Allergy(allergy) => allergy.severity_word(),
+        _ => "",
+    };
+    format!("{source} {}.", if word.is_empty() { "does not say" } else { word })
+}
+
+fn standing(facts: &Facts, source: &str) -> String {
+    let word = match &facts.thing {
+        Thing::Allergy(allergy) if allergy.refuted => "ruled out",
+        Thing::Allergy(allergy) if allergy.active => "active",
+        _ => "ended",
+    };
+    format!("{source} lists this as {word}{}.", on(facts))
+}
+
+fn position(facts: &Facts, source: &str) -> String {
+    let word = match &facts.thing {
+        Thing::Medicine(medicine) => medicine.position.code(),
+        _ => "",
+    };
+    let end = facts.end.map(|end| format!(", until {}", end.display())).unwrap_or_default();
+    format!("{source}: {word}{end}.")
+}
+
+fn said(facts: &Facts) -> String {
+    match &facts.thing {
+        Thing::Problem(problem) => problem.word().to_owned(),
+        Thing::Finding(finding) => finding.value.clone().unwrap_or_default(),
+        Thing::Report(status) => status.clone(),
+        Thing::Deed { done, batch, .. } => {
+            let way = if *done { "done" } else { "not done" };
+            batch.as_ref().map_or_else(|| way.to_owned(), |batch| format!("{way}, batch {batch}"))
+        }
+        Thing::Allergy(_) | Thing::Medicine(_) | Thing::Cpr(_) | Thing::Plan { .. } | Thing::Other { .. } => {
+            facts.title.clone()
+        }
+    }
+}

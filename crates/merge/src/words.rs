@@ -1,0 +1,124 @@
+//! Statuses and gaps in words fit for a clinician: plain, complete, never reassuring by accident.
+
+use tributary_fhir::Notice;
+use tributary_model::{FhirDate, NoticeKind, Section, SectionState, SourceKind, SourceStatus};
+
+use crate::gaps::SourceRecord;
+
+/// What became of a source, in words.
+pub(crate) fn status(source: &SourceRecord<'_>) -> String {
+    let name = &source.card.name;
+    if source.pending {
+        return format!("{name} has not answered yet.");
+    }
+    let sentence = match source.status {
+        SourceStatus::Ok => format!("{name} answered."),
+        SourceStatus::OkEmpty => format!("{name} answered and holds nothing in the sections asked for."),
+        SourceStatus::OkCached => format!("{name} answered earlier; shown from memory."),
+        SourceStatus::OkStale => format!("{name} did not answer; an older answer is shown."),
+        SourceStatus::OkTruncated => format!("{name} answered, but not all of its entries could be read."),
+        SourceStatus::NoRecord if source.card.kind == SourceKind::Gp => format!(
+            "The GP system ({name}) did not return a record. This can mean that the patient is not registered there, \
+             or that the record may not be shared."
+        ),
+        SourceStatus::NoRecord => format!("{name} holds no record that it can share."),
+        SourceStatus::WithheldConsent => {
+            format!("{name} does not share this record: the patient has not agreed.")
+        }
+        SourceStatus::WithheldSource => format!("{name} answered, and left some information out."),
+        SourceStatus::WithheldPolicy => format!("What {name} holds is not shown for your role."),
+        SourceStatus::Denied => format!("{name} refused the request."),
+        SourceStatus::Timeout => format!("{name} did not answer in time."),
+        SourceStatus::Unavailable => format!("{name} could not be reached."),
+        SourceStatus::Shed => format!("{name} is too busy to answer."),
+        SourceStatus::Invalid => {
+            format!("{name} sent an answer that cannot be read. Nothing of it is shown.")
+        }
+        SourceStatus::IdentityMismatch => {
+            format!(
+                "{name} answered with details that do not match this patient. Nothing from {name} is shown."
+            )
+        }
+        SourceStatus::NotQueried => format!("{name} was not asked."),
+    };
+    let last = source.answer.last_answered.filter(|_| !source.status.carries_statements());
+    let last = last.map(|instant| {
+        let local = tributary_model::date::zoned(instant);
+        format!(" Last answered {}.", local.strftime("%H:%M on %d-%b-%Y"))
+    });
+    format!("{sentence}{}", last.unwrap_or_default())
+}
+
+/// A notice in words.
+pub(crate) fn notice(source: &str, notice: &Notice) -> String {
+    let place = notice.section.map_or("the record", Section::title);
+    let detail = notice.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let count = notice.count.unwrap_or(0);
+    let entries = if count == 1 { "entry".to_owned() } else { "entries".to_owned() };
+    match notice.kind {
+        NoticeKind::ConfidentialItems => format!("{place}: some information is withheld by {source}."),
+        NoticeKind::DataInTransit => format!(
+            "{place}: the record from the previous practice has not arrived at {source}; earlier entries may be missing."
+        ),
+        NoticeKind::DataAwaitingFiling => {
+            format!("{place}: the list of {source} may be incomplete: letters are waiting to be filed.")
+        }
+        NoticeKind::NotSupported => format!("{place}: switched off or not supported at {source}{detail}."),
+        NoticeKind::Failed => format!("{place}: {source} did not answer for this section."),
+        NoticeKind::CutShort => format!("{place}: {source} holds more entries than could be read."),
+        NoticeKind::NotTied => format!(
+            "{place}: {count} {entries} of {source} could not be tied to this patient and {} not shown.",
+            if count == 1 { "is" } else { "are" }
+        ),
+        NoticeKind::CarriedWhole => {
+            format!(
+                "{place}: {count} {entries} of {source}{detail} could not be converted and are attached as sent."
+            )
+        }
+        NoticeKind::NoBirthDate => {
+            format!("{source} gives no date of birth; accepted on the NHS number alone.")
+        }
+        NoticeKind::UnresolvedReference => {
+            format!("{count} references in the answer of {source} lead to entries it did not send.")
+        }
+    }
+}
+
+/// What must be said at a section because of what a source did not say.
+pub(crate) fn gap(source: &SourceRecord<'_>, section: Section) -> Option<String> {
+    let name = &source.card.name;
+    match source.states.get(&section)? {
+        SectionState::Failed => Some(match source.fault {
+            Some(_) => format!("Nothing from {name}: {}", status(source)),
+            None => format!("{name} did not answer for this section."),
+        }),
+        SectionState::Withheld => Some(format!("{name} withholds entries here.")),
+        SectionState::Pending => Some(format!("{name} has not answered yet.")),
+        SectionState::Content
+        | SectionState::Partial
+        | SectionState::Empty
+        | SectionState::NotAsked
+        | SectionState::NotHeld => None,
+    }
+}
+
+/// Why a section shows no line.
+pub(crate) fn empty(sources: &[SourceRecord<'_>], section: Section) -> String {
+    let names = |wanted: SectionState| {
+        let found = sources.iter().filter(|source| source.states.get(&section) == Some(&wanted));
+        found.map(|source| source.card.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let silent = names(SectionState::Empty);
+    if silent.is_empty() {
+        "Not checked: no source was asked, or none answered.".to_owned()
+    } else {
+        format!("Asked, and nothing recorded: {silent}.")
+    }
+}
+
+/// How old somebody is.
+pub(crate) fn age(born: FhirDate, today: jiff::civil::Date) -> Option<i16> {
+    let FhirDate::Day(born) = born else { return None };
+    let had_birthday = (today.month(), today.day()) >= (born.month(), born.day());
+    Some(today.year() - born.year() - i16::from(!had_birthday)).filter(|age| *age >= 0)
+}

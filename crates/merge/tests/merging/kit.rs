@@ -1,0 +1,132 @@
+//! Builds answers for merge tests from short notation.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tributary_fhir::{Document, Limits, Reply};
+use tributary_merge::{Answer, Heard, Inputs, Maps, Record, SourceCard, merge};
+use tributary_model::{FaultClass, NhsNumber, SectionSet, SourceFault, SourceId, SourceKind};
+
+pub(crate) const NHS: &str = "9990000107";
+
+pub(crate) struct Federation {
+    pub(crate) registry: Vec<SourceCard>,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) maps: Maps,
+    pub(crate) sections: SectionSet,
+    pub(crate) as_of: &'static str,
+}
+
+pub(crate) fn federation() -> Federation {
+    let (registry, answers, maps) = (Vec::new(), Vec::new(), Maps::default());
+    Federation { registry, answers, maps, sections: SectionSet::all(), as_of: "2026-03-10T02:10:00Z" }
+}
+
+pub(crate) fn patient() -> Value {
+    json!({"resourceType": "Patient", "id": "p1", "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": NHS}],
+        "name": [{"use": "official", "family": "Ashworth", "given": ["George"]}], "gender": "male", "birthDate": "1953-02-11"})
+}
+
+pub(crate) fn snomed(code: &str, display: &str) -> Value {
+    json!({"coding": [{"system": "http://snomed.info/sct", "code": code, "display": display}]})
+}
+
+/// A resource about the patient with these members.
+pub(crate) fn about(kind: &str, id: &str, members: Value) -> Value {
+    let mut resource = json!({"resourceType": kind, "id": id});
+    let key = if matches!(kind, "AllergyIntolerance" | "Immunization") { "patient" } else { "subject" };
+    resource[key] = json!({"reference": "Patient/p1"});
+    for (key, value) in members.as_object().expect("an object") {
+        resource[key] = value.clone();
+    }
+    resource
+}
+
+pub(crate) fn reply(resources: &[Value]) -> Reply {
+    let entries: Vec<Value> = resources.iter().map(|one| json!({"resource": one})).collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": entries}).to_string();
+    let document = Document::scan(bundle.into_bytes(), &Limits::default()).expect("valid");
+    Reply { documents: vec![document], asked: SectionSet::all(), ..Reply::default() }
+}
+
+impl Federation {
+    pub(crate) fn source(&mut self, id: &str, kind: SourceKind, serves: &[&str], owns: &[&str]) {
+        let serves =
+            serves.iter().map(|code| tributary_model::Section::from_code(code).expect("section")).collect();
+        let owns = owns.iter().map(ToString::to_string).collect();
+        let rank = u32::try_from(self.registry.len()).expect("few") + 1;
+        let id = SourceId::parse(id).expect("id");
+        let name = format!("Name of {id}");
+        self.registry.push(SourceCard { id, name, kind, ods: None, rank, serves, owns, base_url: None });
+    }
+
+    pub(crate) fn answers(&mut self, id: &str, resources: &[Value]) {
+        let mut all = vec![patient()];
+        all.extend_from_slice(resources);
+        self.hears(id, Heard::Reply(Arc::new(reply(&all))));
+    }
+
+    pub(crate) fn fails(&mut self, id: &str, class: FaultClass) {
+        self.hears(id, Heard::Fault(SourceFault::new(class)));
+    }
+
+    pub(crate) fn hears(&mut self, id: &str, heard: Heard) {
+        let source = SourceId::parse(id).expect("id");
+        let fetched_at = self.as_of.parse().expect("instant");
+        self.answers.push(Answer {
+            source,
+            heard,
+            latency_ms: 0,
+            fetched_at,
+            cached: false,
+            last_answered: None,
+        });
+    }
+
+    pub(crate) fn merged(&self) -> Record<'_> {
+        merge(Inputs {
+            patient: NhsNumber::parse(NHS).expect("number"),
+            as_of: self.as_of.parse().expect("instant"),
+            sections: self.sections,
+            registry: &self.registry,
+            answers: &self.answers,
+            maps: &self.maps,
+        })
+    }
+
+    /// `section | title | class | members`, one line each.
+    pub(crate) fn table(&self) -> Vec<String> {
+        let view = self.merged().to_view();
+        let mut rows = Vec::new();
+        for section in &view.sections {
+            for line in &section.lines {
+                let members: Vec<String> = line
+                    .members
+                    .iter()
+                    .map(|member| {
+                        let copy = member.copy.map(|copy| format!(" [{copy}]")).unwrap_or_default();
+                        let medicine = section.section == tributary_model::Section::Medications;
+                        let position =
+                            if medicine { format!(" ({})", member.facts.join(" ")) } else { String::new() };
+                        format!("{} {}{copy}{position}", member.source, member.origin)
+                    })
+                    .collect();
+                rows.push(format!(
+                    "{} | {} | {} | {} | {}",
+                    section.section.code(),
+                    line.title,
+                    line.key,
+                    line.class,
+                    members.join(", ")
+                ));
+            }
+        }
+        rows
+    }
+
+    /// `rule: members`.
+    pub(crate) fn disputes(&self) -> Vec<String> {
+        let view = self.merged().to_view();
+        view.discrepancies.iter().map(|one| format!("{}: {}", one.rule, one.members.join(", "))).collect()
+    }
+}

@@ -1,0 +1,5 @@
+//! Stories and properties of the merge.
+
+mod kit;
+mod properties;
+mod stories;
