@@ -1,1 +1,22 @@
 #![doc = include_str!("../README.md")]
+
+mod admin;
+mod body;
+mod desk;
+mod exchange;
+mod handlers;
+mod identity;
+mod layers;
+mod listener;
+mod negotiate;
+mod problem;
+mod render;
+mod routes;
+mod serve;
+mod settings;
+
+pub use serve::{Listeners, serve};
+pub use settings::{Limits, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The types that travel through the edge.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use tokio::sync::Semaphore;
+use tower::util::BoxCloneSyncService;
+use tributary_model::{Deadline, OdsCode, RequestId, Requester};
+use tributary_telemetry::Metrics;
+
+use crate::body::ReplyBody;
+use crate::desk::Desk;
+
+use crate::settings::Settings;
+
+/// A request body that has not been read.
+pub(crate) type Inbound = UnsyncBoxBody<Bytes, ReadError>;
+/// Every response.
+pub(crate) type Reply = Response<ReplyBody>;
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// The rest of the onion, seen from one of its layers.
+pub(crate) type Next<B> = BoxCloneSyncService<http::Request<B>, Reply, Infallible>;
+
+/// The media type of everything FHIR.
+pub(crate) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+
+/// The body could not be read. Why is the connection's business.
+#[derive(Debug)]
+pub(crate) struct ReadError;
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request body could not be read")
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// What every request shares.
+pub(crate) struct Edge {
+    pub(crate) desk: Arc<dyn Desk>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) settings: Settings,
+    pub(crate) in_flight: Arc<Semaphore>,
+    draining: AtomicBool,
+}
+
+impl Edge {
+    pub(crate) fn new(desk: Arc<dyn Desk>, metrics: Arc<Metrics>, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            desk,
+            metrics,
+            in_flight: Arc::new(Semaphore::new(settings.limits.in_flight)),
+            settings,
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on this node takes no new work.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Acquire) && self.desk.is_ready()
+    }
+}
+
+/// One request as a handler gets it: whole, bounded, with an id, a deadline and a requester.
+pub(crate) struct Exchange {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: Option<String>,
+    pub(crate) body: Bytes,
+    pub(crate) id: RequestId,
+    pub(crate) deadline: Deadline,
+    pub(crate) requester: Arc<Requester>,
+    /// The organisation in the path, where the route has one.
+    pub(crate) practice: Option<Result<OdsCode, ()>>,
+}
+
+/// The one value of a header, as text.
+pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A response with a body.
+pub(crate) fn reply(status: StatusCode, media: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(ReplyBody::of(body.into()));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    reply
+}
+
+/// Sets a header whose value was written by us; a value that cannot be one is left out.
+pub(crate) fn set(reply: &mut Reply, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        reply.headers_mut().insert(name, value);
+    }
+}

@@ -1,0 +1,10 @@
+//! One file per interaction.
+
+pub(crate) mod health;
+pub(crate) mod metadata;
+pub(crate) mod openapi;
+pub(crate) mod page;
+pub(crate) mod parameters;
+pub(crate) mod record;
+pub(crate) mod relay;
+pub(crate) mod sources;

@@ -1,0 +1,132 @@
+//! `POST /fhir/R4/Patient/$record`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use tributary_broker::{Answer, Refusal, Verdict};
+use tributary_model::{Freshness, Handling, RecordRequest, SourceStatus};
+
+use super::parameters;
+use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set};
+use crate::negotiate;
+use crate::problem::{Problem, Spine, retry_seconds};
+use crate::render::outcome::{Dialect, respond};
+
+/// When a caller may come back after something this broker depends on was not to be had.
+const COME_BACK: Duration = Duration::from_secs(5);
+
+/// Answers one record request.
+pub(crate) async fn record(exchange: Exchange) -> Reply {
+    let request = match request(&exchange) {
+        Ok(request) => request,
+        Err(problem) => return respond(Dialect::R4, problem),
+    };
+    match exchange.edge.desk.answer(request).await {
+        Ok(answer) => {
+            let audit = answer.audit.clone();
+            from_answer(answer).map(|body| body.disclosed(Arc::clone(&exchange.edge.desk), audit))
+        }
+        Err(refusal) => respond(Dialect::R4, from_refusal(refusal)),
+    }
+}
+
+fn request(exchange: &Exchange) -> Result<RecordRequest, Problem> {
+    negotiate::r4_body(&exchange.headers)?;
+    negotiate::r4_answer(&exchange.headers, exchange.query.as_deref())?;
+    let asked = parameters::read(&exchange.body)?;
+    Ok(RecordRequest {
+        id: exchange.id,
+        patient: asked.patient,
+        sections: asked.sections,
+        since: asked.since,
+        purpose: asked.purpose,
+        break_glass: asked.break_glass,
+        requester: Arc::clone(&exchange.requester),
+        deadline: exchange.deadline,
+        handling: handling(&exchange.headers),
+        freshness: freshness(&exchange.headers),
+    })
+}
+
+fn handling(headers: &HeaderMap) -> Handling {
+    if says(headers, "prefer", "handling=strict") { Handling::Strict } else { Handling::Lenient }
+}
+
+fn freshness(headers: &HeaderMap) -> Freshness {
+    if says(headers, "cache-control", "no-cache") { Freshness::FetchNow } else { Freshness::Allowed }
+}
+
+/// Whether a list header has this item, whatever its case and spaces.
+fn says(headers: &HeaderMap, name: &str, item: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let mut items = values.flat_map(|value| value.split([',', ';']));
+    items.any(|found| {
+        let found: String = found.split_ascii_whitespace().collect();
+        found.replace('"', "").eq_ignore_ascii_case(item)
+    })
+}
+
+/// The response to an answer; the body is the broker's, untouched.
+pub(crate) fn from_answer(answer: Answer) -> Reply {
+    let mut reply = reply(status(answer.verdict), FHIR_JSON, answer.body);
+    let tally = answer.tally;
+    set(&mut reply, "tributary-completeness", &tally.to_string());
+    let sources = format!("{}/{}", tally.answered, tally.expected);
+    set(&mut reply, "tributary-sources", &sources);
+    set(&mut reply, "tributary-audit", &answer.audit);
+    if let Verdict::Shed(wait) = answer.verdict {
+        reply.headers_mut().insert(header::RETRY_AFTER, retry_seconds(wait).into());
+    }
+    reply
+}
+
+/// The status of a verdict.
+pub(crate) const fn status(verdict: Verdict) -> StatusCode {
+    match verdict {
+        Verdict::Record => StatusCode::OK,
+        Verdict::NotFound => StatusCode::NOT_FOUND,
+        Verdict::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        Verdict::Shed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Verdict::Failed | Verdict::Incomplete => StatusCode::BAD_GATEWAY,
+    }
+}
+
+/// A refusal in words for the caller.
+pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::Denied(reason) => {
+            let text =
+                format!("This requester may not see this record ({}). No source was asked.", reason.code());
+            Problem::new(StatusCode::FORBIDDEN, "forbidden", text).coded(Spine::DENIED)
+        }
+        Refusal::AuditUnavailable => {
+            let text = "The audit log cannot be written, so nothing may be shown.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no-store", text).after(COME_BACK)
+        }
+        Refusal::Overloaded(wait) => {
+            let text = "Too much is going on. No source was asked.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "throttled", text).after(wait)
+        }
+        Refusal::Unlocated => {
+            let text = "It could not be found out which sources may hold this record. No source was asked.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text).after(COME_BACK)
+        }
+        Refusal::NoSuchSource => {
+            let text = "No registered source answers to this.";
+            Problem::new(StatusCode::NOT_FOUND, "not-found", text)
+        }
+        Refusal::Source(fault) if fault.status() == SourceStatus::Timeout => {
+            let text = "The source did not answer in time.";
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", text)
+        }
+        Refusal::Source(_) => {
+            let text = "The source could not be used.";
+            Problem::new(StatusCode::BAD_GATEWAY, "transient", text)
+        }
+        Refusal::Internal => Problem::internal(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! The onion around every request of the data listener, outside in.
+
+mod around;
+mod bounds;
+mod head;
+mod observe;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tower::ServiceBuilder;
+use tower::util::service_fn;
+
+use crate::exchange::{Edge, Inbound, Next};
+use crate::{identity, routes};
+use around::layer;
+
+pub(crate) use observe::Watch;
+
+/// The whole edge as one service. The order is the safety of it: each line says why it stands where it does.
+pub(crate) fn onion(edge: &Arc<Edge>) -> Next<Inbound> {
+    let routed = Arc::clone(edge);
+    let onion = ServiceBuilder::new()
+        // An id before anything else: even a panic has one, and every answer has the headers.
+        .layer(layer::<Inbound, _>(edge, observe::identified))
+        // Every request is logged and counted, also one whose caller hangs up early.
+        .layer(layer::<Inbound, _>(edge, observe::watched))
+        // Outside of everything that could panic.
+        .layer(layer::<Inbound, _>(edge, observe::unpanicked))
+        // Before any work, and before identity: strangers cannot buy time.
+        .layer(layer::<Inbound, _>(edge, bounds::in_flight))
+        // Before a byte of the body is read: a head that two readers could read differently ends here.
+        .layer(layer::<Inbound, _>(edge, head::strict))
+        // The body is small and arrives soon, or not at all; behind this line it is bytes.
+        .layer(layer::<Bytes, _>(edge, bounds::whole_body))
+        // Before identity, so that looking up who asks counts too.
+        .layer(layer::<Bytes, _>(edge, bounds::deadline))
+        // Who asks, before what is asked.
+        .layer(layer::<Bytes, _>(edge, identity::identified))
+        .service(service_fn(move |request| routes::dispatch(Arc::clone(&routed), request)));
+    Next::new(onion)
+}

@@ -1,0 +1,114 @@
+//! Names requests, watches them to their end, and outlives their panics.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use tokio::time::Instant;
+use tower::ServiceExt as _;
+use tributary_model::RequestId;
+
+use crate::exchange::{Edge, Inbound, Next, Reply, text};
+use crate::problem::Problem;
+use crate::render::outcome::{Dialect, respond};
+use crate::routes;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+const CORRELATION_LONGEST: usize = 128;
+/// The code logged for a caller who left before the answer, as reverse proxies write it.
+const CALLER_GONE: u16 = 499;
+
+/// When the head of the request was complete.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrived(pub(super) Instant);
+
+/// Names the request and puts the headers on its answer that every answer has.
+pub(super) async fn identified(
+    _edge: Arc<Edge>,
+    mut request: Request<Inbound>,
+    next: Next<Inbound>,
+) -> Reply {
+    // A malformed id is refused further in, under an id of our own.
+    let id = text(request.headers(), REQUEST_ID.as_str())
+        .and_then(RequestId::parse)
+        .unwrap_or_else(RequestId::random);
+    let correlation = correlation(request.headers());
+    request.extensions_mut().insert(id);
+    request.extensions_mut().insert(Arrived(Instant::now()));
+    let Ok(mut reply) = next.oneshot(request).await;
+    let headers = reply.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(correlation) = correlation {
+        headers.insert(CORRELATION_ID, correlation);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+fn correlation(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers.get(CORRELATION_ID)?;
+    let short = (1..=CORRELATION_LONGEST).contains(&value.len());
+    let printable = value.as_bytes().iter().all(u8::is_ascii_graphic);
+    (short && printable).then(|| value.clone())
+}
+
+/// Logs and counts the request when its answer, or its caller, is gone.
+pub(super) async fn watched(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {
+    let mut watch = Watch {
+        id: request.extensions().get::<RequestId>().copied(),
+        route: routes::template(request.uri().path()),
+        method: request.method().clone(),
+        code: CALLER_GONE,
+        began: Instant::now(),
+        edge,
+    };
+    let Ok(reply) = next.oneshot(request).await;
+    watch.code = reply.status().as_u16();
+    reply.map(|body| body.watched_by(watch))
+}
+
+/// One request's line in the log and its count, written when it is dropped.
+pub(crate) struct Watch {
+    edge: Arc<Edge>,
+    id: Option<RequestId>,
+    route: &'static str,
+    method: Method,
+    code: u16,
+    began: Instant,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let elapsed = self.began.elapsed();
+        let id = self.id.map(|id| id.to_string()).unwrap_or_default();
+        tracing::info!(
+            request.id = id,
+            route = self.route,
+            method = routes::known(&self.method),
+            code = self.code,
+            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "request answered"
+        );
+        let method = self.method.as_str();
+        self.edge.metrics.http_request(self.route, method, self.code, elapsed.as_secs_f64());
+    }
+}
+
+/// Turns a panic into an answer without detail. What it said may be clinical.
+pub(super) async fn unpanicked(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {
+    let dialect = Dialect::of(request.uri().path());
+    // Nothing of the request outlives the panic, so nothing half-changed is seen again.
+    match AssertUnwindSafe(next.oneshot(request)).catch_unwind().await {
+        Ok(Ok(reply)) => reply,
+        Err(_what_it_said) => {
+            edge.metrics.panicked();
+            tracing::error!("panic caught");
+            respond(dialect, Problem::internal().closing())
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Errors as `OperationOutcome`, in the version of the path.
+
+use http::StatusCode;
+use tributary_fhir::outcome::SPINE_CODES;
+use tributary_fhir::{FhirVersion, Issue, Outcome};
+
+use crate::exchange::{FHIR_JSON, Reply, reply};
+use crate::problem::{Problem, Spine};
+
+/// Which shape a path's errors have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    R4,
+    GpConnect,
+}
+
+impl Dialect {
+    /// The dialect of a path, known or not.
+    pub(crate) fn of(path: &str) -> Self {
+        if path.split('/').any(|part| part == "STU3") { Self::GpConnect } else { Self::R4 }
+    }
+}
+
+/// The response to a problem.
+pub(crate) fn respond(dialect: Dialect, problem: Problem) -> Reply {
+    let body = match dialect {
+        Dialect::R4 => r4(&problem).to_json(FhirVersion::R4),
+        Dialect::GpConnect => gp_connect(&problem).to_json(FhirVersion::Stu3),
+    };
+    let mut reply = reply(problem.status, FHIR_JSON, body);
+    reply.headers_mut().extend(problem.headers);
+    reply
+}
+
+fn r4(problem: &Problem) -> Outcome {
+    let issue = Issue::error(problem.code, &*problem.text);
+    let issue = match problem.spine {
+        Some(Spine(code, display)) => issue.coded(SPINE_CODES, code, Some(display)),
+        None => issue,
+    };
+    Outcome::of(match &problem.element {
+        Some(element) => issue.naming(&**element),
+        None => issue,
+    })
+}
+
+/// One issue, one Spine coding, always diagnostics: what GP Connect consumers look for.
+fn gp_connect(problem: &Problem) -> Outcome {
+    let Spine(code, display) = problem.spine.unwrap_or_else(|| spine_of(problem.status));
+    let diagnostics = match &problem.element {
+        Some(element) => format!("{element}: {}", problem.text),
+        None => problem.text.to_string(),
+    };
+    Outcome::spine(stu3_issue(problem), code, display, Some(&diagnostics))
+}
+
+/// GP Connect answers wrong media types and verbs as `invalid`, and failures as `processing`.
+fn stu3_issue(problem: &Problem) -> &'static str {
+    match problem.status {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST => {
+            if problem.code == "value" {
+                "value"
+            } else {
+                "invalid"
+            }
+        }
+        status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => "processing",
+        _ => problem.code,
+    }
+}
+
+fn spine_of(status: StatusCode) -> Spine {
+    match status {
+        StatusCode::FORBIDDEN => Spine::DENIED,
+        StatusCode::UNPROCESSABLE_ENTITY => Spine::PARAMETER,
+        StatusCode::NOT_IMPLEMENTED => Spine::UNIMPLEMENTED,
+        status if status.is_server_error() => Spine::INTERNAL,
+        _ => Spine::BAD_REQUEST,
+    }
+}

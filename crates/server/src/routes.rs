@@ -1,0 +1,161 @@
+//! Every route of the data listener. A route that is not in this table does not exist.
+
+use std::convert::Infallible;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use matchit::Router;
+use tributary_model::{Deadline, OdsCode, RequestId, Requester};
+
+use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
+use crate::handlers::{health, metadata, openapi, page, record, relay, sources};
+use crate::problem::Problem;
+use crate::render::outcome::{Dialect, respond};
+
+/// What answers a route.
+#[derive(Clone, Copy)]
+enum Handler {
+    /// From what is at hand.
+    Tell(fn(&Exchange) -> Reply),
+    /// After asking the broker.
+    Ask(fn(Exchange) -> BoxFuture<Reply>),
+}
+
+/// One route.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) pattern: &'static str,
+    handler: Handler,
+}
+
+const fn get(pattern: &'static str, tell: fn(&Exchange) -> Reply) -> Route {
+    Route { method: Method::GET, pattern, handler: Handler::Tell(tell) }
+}
+
+const fn post(pattern: &'static str, ask: fn(Exchange) -> BoxFuture<Reply>) -> Route {
+    Route { method: Method::POST, pattern, handler: Handler::Ask(ask) }
+}
+
+fn merged(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(record::record(exchange))
+}
+
+fn relayed(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(relay::structured(exchange))
+}
+
+fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(page::record(exchange))
+}
+
+/// The table. GP Connect roots come with and without the practice, and with and without `/fhir`.
+pub(crate) const TABLE: &[Route] = &[
+    post("/fhir/R4/Patient/$record", merged),
+    get("/fhir/R4/metadata", metadata::r4),
+    post("/STU3/1/gpconnect/structured/Patient/$gpc.getstructuredrecord", relayed),
+    post("/STU3/1/gpconnect/structured/fhir/Patient/$gpc.getstructuredrecord", relayed),
+    post("/{ods}/STU3/1/gpconnect/structured/Patient/$gpc.getstructuredrecord", relayed),
+    post("/{ods}/STU3/1/gpconnect/structured/fhir/Patient/$gpc.getstructuredrecord", relayed),
+    get("/STU3/1/gpconnect/structured/metadata", metadata::stu3),
+    get("/STU3/1/gpconnect/structured/fhir/metadata", metadata::stu3),
+    get("/{ods}/STU3/1/gpconnect/structured/metadata", metadata::stu3),
+    get("/{ods}/STU3/1/gpconnect/structured/fhir/metadata", metadata::stu3),
+    get("/sources", sources::sources),
+    get("/_ping", health::ping),
+    get("/_status", health::status),
+    get("/openapi.yaml", openapi::openapi),
+    get("/", page::search),
+    post("/record", viewed),
+    get("/viewer.css", page::style),
+];
+
+/// What logs and metrics call a path that matches nothing.
+pub(crate) const UNMATCHED: &str = "unmatched";
+
+type Found = (&'static str, Vec<&'static Route>);
+
+static ROUTER: LazyLock<Router<Found>> = LazyLock::new(router);
+
+fn router() -> Router<Found> {
+    let mut router = Router::new();
+    for route in TABLE {
+        let same: Vec<_> = TABLE.iter().filter(|other| other.pattern == route.pattern).collect();
+        // A pattern with two methods comes twice; the second insertion changes nothing. That no two patterns
+        // clash is a test.
+        let _known_already = router.insert(route.pattern, (route.pattern, same));
+    }
+    router
+}
+
+/// Some clients escape the dollar sign of operations; nothing else is undone.
+fn plain(path: &str) -> String {
+    path.replace("%24", "$")
+}
+
+/// The pattern a path matches, for logs and metrics.
+pub(crate) fn template(path: &str) -> &'static str {
+    ROUTER.at(&plain(path)).map_or(UNMATCHED, |found| found.value.0)
+}
+
+/// The name of a method; the caller's own words never reach a log.
+pub(crate) fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        _ => "other",
+    }
+}
+
+/// Finds the route and lets it answer.
+pub(crate) async fn dispatch(edge: Arc<Edge>, request: Request<Bytes>) -> Result<Reply, Infallible> {
+    let dialect = Dialect::of(request.uri().path());
+    let path = plain(request.uri().path());
+    let Ok(found) = ROUTER.at(&path) else {
+        return Ok(respond(dialect, not_found()));
+    };
+    let (_, routes) = found.value;
+    let Some(route) = routes.iter().find(|route| route.method == request.method()) else {
+        return Ok(respond(dialect, not_allowed(routes)));
+    };
+    let practice = found.params.get("ods").map(|code| OdsCode::parse(code).map_err(drop));
+    let exchange = exchange(edge, request, practice);
+    Ok(match route.handler {
+        Handler::Tell(tell) => tell(&exchange),
+        Handler::Ask(ask) => ask(exchange).await,
+    })
+}
+
+fn exchange(edge: Arc<Edge>, request: Request<Bytes>, practice: Option<Result<OdsCode, ()>>) -> Exchange {
+    let (head, body) = request.into_parts();
+    // The layers have set all three; the stand-ins keep a mistake in their order from becoming a panic.
+    let extensions = &head.extensions;
+    let limit = edge.settings.limits.deadline_default;
+    let id = extensions.get().copied().unwrap_or_else(RequestId::random);
+    let deadline = extensions.get().copied().unwrap_or_else(|| Deadline::after(limit));
+    let requester = extensions
+        .get::<Arc<Requester>>()
+        .map_or_else(|| Arc::new(edge.settings.demo_requester.clone()), Arc::clone);
+    Exchange {
+        id,
+        deadline,
+        requester,
+        practice,
+        query: head.uri.query().map(str::to_owned),
+        headers: head.headers,
+        body,
+        edge,
+    }
+}
+
+fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.")
+}
+
+fn not_allowed(routes: &[&Route]) -> Problem {
+    let methods: Vec<_> = routes.iter().map(|route| known(&route.method)).collect();
+    let allow = HeaderValue::from_str(&methods.join(", "));
+    let text = "This address does not take this method.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text)
+        .with(header::ALLOW, allow.unwrap_or_else(|_| HeaderValue::from_static("")))
+}

@@ -1,0 +1,71 @@
+//! Both listeners, from start to the end of the drain.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tributary_broker::Broker;
+use tributary_telemetry::Metrics;
+
+use crate::exchange::Edge;
+use crate::listener::{Answering, run};
+use crate::settings::{Limits, Settings};
+use crate::{admin, layers};
+
+/// The admin listener is for one scraper and one operator.
+const ADMIN_CONNECTIONS: usize = 32;
+
+/// The two bound sockets.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For callers: records, the relay, the viewer.
+    pub data: TcpListener,
+    /// For operators: metrics, health, sources. No patient data can reach it.
+    pub admin: TcpListener,
+}
+
+/// Serves both listeners until `shutdown`, then drains: first not ready, then no new connections, then at most
+/// the drain time of the settings for what is in flight. The admin listener ends last.
+///
+/// Needs a tokio runtime with time and network enabled.
+pub async fn serve(
+    listeners: Listeners,
+    broker: Broker,
+    metrics: Arc<Metrics>,
+    settings: Settings,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    open(Edge::new(Arc::new(broker), metrics, settings), listeners, shutdown).await;
+}
+
+/// The same for any desk.
+pub(crate) async fn open(edge: Arc<Edge>, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) {
+    let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
+    let (limits, drain) = (edge.settings.limits.clone(), edge.settings.drain);
+    let admin_limits = Limits { connections: ADMIN_CONNECTIONS, ..limits.clone() };
+    let data = run(listeners.data, limits, answering(&edge), stop.clone(), drain);
+    let admin = run(listeners.admin, admin_limits, admin::answering(&edge), stop_admin.clone(), drain);
+    let ending = async {
+        shutdown.await;
+        tracing::info!("draining");
+        edge.drain();
+        stop.cancel();
+    };
+    let work = async {
+        tokio::join!(data, ending);
+        stop_admin.cancel();
+    };
+    tokio::join!(work, admin);
+}
+
+fn answering(edge: &Arc<Edge>) -> Answering {
+    let onion = layers::onion(edge);
+    Arc::new(move |request| {
+        let onion = onion.clone();
+        Box::pin(async move {
+            let Ok(reply) = onion.oneshot(request).await;
+            reply
+        })
+    })
+}

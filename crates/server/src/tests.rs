@@ -1,0 +1,8 @@
+//! The whole edge, with a stand-in for the broker.
+
+pub(crate) mod bench;
+mod headers;
+mod onion;
+mod pages;
+mod sockets;
+mod timers;
