@@ -1,1 +1,17 @@
 #![doc = include_str!("../README.md")]
+
+pub mod egress;
+pub mod identity;
+pub mod locate;
+pub mod registry;
+pub mod source;
+
+mod connect;
+mod token;
+
+pub use connect::relay::replace_bundle_id;
+pub use egress::{Egress, EgressError, EgressSettings};
+pub use identity::BrokerIdentity;
+pub use locate::{Fixed, LocateFault, Locator};
+pub use registry::{Context, Observers, Protocol, Registry, RegistryError, SourceEntry, UnobservedSources};
+pub use source::{AskService, RelayService, Source};

@@ -1,0 +1,142 @@
+//! From a received answer to a document, or to the fault its status and codes stand for.
+
+use tributary_fhir::outcome::{OutcomeFacts, read_outcome};
+use tributary_fhir::{Document, Limits};
+use tributary_model::{FaultClass, Retry, SourceFault};
+
+use crate::egress::Received;
+
+/// An answer that is no document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) fault: SourceFault,
+    /// Whether the source said so in an `OperationOutcome`.
+    pub(crate) said: Said,
+}
+
+/// How a source refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// With an `OperationOutcome`.
+    Outcome,
+    /// With a bare status, or not at all.
+    Nothing,
+}
+
+impl Refused {
+    /// A fault without a word of the source.
+    pub(crate) const fn silent(fault: SourceFault) -> Self {
+        Self { fault, said: Said::Nothing }
+    }
+
+    /// Whether a search was refused because the source does not know the type or how to search it.
+    pub(crate) const fn is_unknown_type(&self) -> bool {
+        matches!(self.said, Said::Outcome) && matches!(self.fault.http, Some(400 | 404 | 422 | 501))
+    }
+}
+
+impl From<Refused> for SourceFault {
+    fn from(refused: Refused) -> Self {
+        refused.fault
+    }
+}
+
+/// The document of a good answer.
+pub(crate) fn document(received: Received) -> Result<Document, Refused> {
+    if received.status != 200 {
+        return Err(refusal(received));
+    }
+    let silent = |class| Refused::silent(SourceFault::new(class).with_http(200));
+    if received.body.is_empty() {
+        return Err(silent(FaultClass::EmptyBody));
+    }
+    if !received.media_type.as_deref().is_some_and(is_fhir_json) {
+        return Err(silent(FaultClass::MediaType));
+    }
+    let document =
+        Document::scan(received.body, &Limits::default()).map_err(|rejection| silent(rejection.class))?;
+    match read_outcome(document.root()) {
+        None => Ok(document),
+        Some(facts) => Err(Refused { fault: in_success(facts).with_http(200), said: Said::Outcome }),
+    }
+}
+
+/// The fault of an answer whose status is not 200.
+pub(crate) fn refusal(received: Received) -> Refused {
+    let Received { status, retry_after, body, media_type: _, attempts: _ } = received;
+    // Best effort: proxies send HTML, or nothing.
+    let document = Document::scan(body, &Limits::default()).ok();
+    let facts = document.and_then(|document| read_outcome(document.root()));
+    let (class, retry) = match (status, retry_after) {
+        (429, wait) => (FaultClass::Throttled, later(wait)),
+        (503, Some(wait)) => (FaultClass::Throttled, Retry::Later(wait)),
+        _ => (of_status(status, facts), Retry::Never),
+    };
+    Refused {
+        fault: SourceFault::new(class)
+            .with_http(status)
+            .with_spine(facts.and_then(|facts| facts.spine))
+            .with_retry(retry),
+        said: if facts.is_some() { Said::Outcome } else { Said::Nothing },
+    }
+}
+
+fn later(wait: Option<std::time::Duration>) -> Retry {
+    wait.map_or(Retry::Never, Retry::Later)
+}
+
+fn of_status(status: u16, facts: Option<OutcomeFacts>) -> FaultClass {
+    match status {
+        204 => FaultClass::EmptyBody,
+        300..=399 => FaultClass::Redirect,
+        403 if facts.is_some_and(says_consent) => FaultClass::Consent,
+        401 | 403 => FaultClass::Denied,
+        404 if facts.is_some_and(says_no_record) => FaultClass::NoRecord,
+        // A wrong address must never look like a patient without a record.
+        404 | 410 => FaultClass::BadEndpoint,
+        408 | 500..=599 => FaultClass::ServerError,
+        400..=499 => FaultClass::OurRequest,
+        _ => FaultClass::UnexpectedStatus,
+    }
+}
+
+/// A 200 that carries nothing but an outcome is a refusal, whatever its severity.
+fn in_success(facts: OutcomeFacts) -> SourceFault {
+    let denied = matches!(spine(facts), "ACCESS DENIED" | "ACCESS_DENIED" | "NO_RELATIONSHIP");
+    let class = if says_consent(facts) {
+        FaultClass::Consent
+    } else if says_no_record(facts) {
+        FaultClass::NoRecord
+    } else if denied {
+        FaultClass::Denied
+    } else {
+        FaultClass::OutcomeError
+    };
+    SourceFault::new(class).with_spine(facts.spine)
+}
+
+fn spine(facts: OutcomeFacts) -> &'static str {
+    facts.spine.map_or("", tributary_model::SpineCode::as_str)
+}
+
+fn says_consent(facts: OutcomeFacts) -> bool {
+    matches!(spine(facts), "NO_PATIENT_CONSENT" | "NO_ORGANISATION_CONSENT" | "NO_ORGANISATIONAL_CONSENT")
+}
+
+/// A Spine code decides; without one the FHIR issue type does.
+fn says_no_record(facts: OutcomeFacts) -> bool {
+    match spine(facts) {
+        "" => facts.not_found,
+        code => matches!(code, "PATIENT_NOT_FOUND" | "NO_RECORD_FOUND"),
+    }
+}
+
+fn is_fhir_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    ["application/fhir+json", "application/json", "application/json+fhir"]
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Reads what the lists of a structured record say about its sections.
+//!
+//! An area that was asked comes back as a primary list, even when empty. So an absent list is a failure,
+//! never an empty section; and a warning on a list means that something exists, or may exist, and was not
+//! sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_fhir::bundle::type_of;
+use tributary_fhir::{Bundle, Json, Notice};
+use tributary_model::{NoticeKind, Section, SectionSet, SectionState};
+
+use super::areas::{AREAS, Area};
+use super::is_beyond;
+
+const WARNING_EXTENSION: &str = "Extension-CareConnect-GPC-ListWarningCode-1";
+/// How providers name the switched-off metadata of documents.
+const DOCUMENT_METADATA: &str = "DocumentReferences";
+
+/// What the lists say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) states: BTreeMap<Section, SectionState>,
+    pub(super) notices: Vec<Notice>,
+}
+
+/// Reads the lists and the `OperationOutcome` of a bundle.
+pub(super) fn read(bundle: Bundle<'_>, asked: SectionSet) -> Report {
+    let mut reading = Reading::new(asked);
+    for resource in bundle.resources() {
+        match type_of(resource).as_ref() {
+            "List" => reading.list(resource),
+            "OperationOutcome" => reading.outcome(resource),
+            _ => {}
+        }
+    }
+    reading.finish()
+}
+
+/// What was seen of one area.
+#[derive(Debug)]
+struct Evidence {
+    area: &'static Area,
+    /// Its first primary list came.
+    listed: bool,
+    /// Entries that refer to something.
+    entries: usize,
+    /// Entries that only have words: the item was left out.
+    words_only: usize,
+    /// Some of its items are withheld.
+    warned: bool,
+    /// The source does not support it.
+    refused: bool,
+}
+
+impl Evidence {
+    const fn of(area: &'static Area) -> Self {
+        Self { area, listed: false, entries: 0, words_only: 0, warned: false, refused: false }
+    }
+
+    const fn state(&self) -> SectionState {
+        let gaps = self.warned || self.refused || self.words_only > 0;
+        match (self.listed, self.entries, gaps) {
+            (false, _, _) => SectionState::Failed,
+            (true, 0, _) if self.refused => SectionState::Failed,
+            (true, 0, true) => SectionState::Withheld,
+            (true, 0, false) => SectionState::Empty,
+            (true, _, true) => SectionState::Partial,
+            (true, _, false) => SectionState::Content,
+        }
+    }
+}
+
+struct Reading {
+    asked: SectionSet,
+    areas: Vec<Evidence>,
+    /// Sections of which a secondary list says that items are withheld.
+    warned: SectionSet,
+    /// Sections of which a secondary list has items.
+    linked: SectionSet,
+    notices: BTreeSet<Notice>,
+}
+
+impl Reading {
+    fn new(asked: SectionSet) -> Self {
+        Self {
+            asked,
+            areas: Area::implied_by(asked).into_iter().map(Evidence::of).collect(),
+            warned: SectionSet::EMPTY,
+            linked: SectionSet::EMPTY,
+            notices: BTreeSet::new(),
+        }
+    }
+
+    fn list(&mut self, list: Json<'_>) {
+        let warnings: Vec<_> = warnings(list).collect();
+        let asked = self.asked;
+        let primary = self.areas.iter_mut().find_map(|seen| {
+            let place = place_of(list, seen.area)?;
+            Some((seen, place))
+        });
+        if let Some((seen, place)) = primary {
+            seen.listed |= place == 0;
+            seen.warned |= !warnings.is_empty();
+            for entry in list.get("entry").into_iter().flat_map(Json::items) {
+                let refers = entry.path(&["item", "reference"]).is_some();
+                seen.entries += usize::from(refers);
+                seen.words_only += usize::from(!refers);
+            }
+            let fed: Vec<_> = seen.area.fed(asked).map(Some).collect();
+            self.note(&warnings, &fed);
+        } else {
+            self.secondary(list, &warnings);
+        }
+    }
+
+    /// Reads a secondary list: what consultations and problems brought along.
+    fn secondary(&mut self, list: Json<'_>, warnings: &[NoticeKind]) {
+        let title = list.text_at("title").unwrap_or_default();
+        let (own, cause) = sections_of_title(&title, self.asked);
+        let mut entries = list.get("entry").into_iter().flat_map(Json::items);
+        if entries.any(|entry| entry.path(&["item", "reference"]).is_some()) {
+            self.linked = self.linked.or(own);
+        }
+        if warnings.is_empty() {
+            return;
+        }
+        // Where its own sections were not asked, it speaks of the section it came with.
+        let sections = if own.is_empty() { cause } else { own };
+        self.warned = self.warned.or(sections);
+        let named: Vec<_> =
+            if sections.is_empty() { vec![None] } else { sections.iter().map(Some).collect() };
+        self.note(warnings, &named);
+    }
+
+    fn note(&mut self, warnings: &[NoticeKind], sections: &[Option<Section>]) {
+        for section in sections {
+            self.notices.extend(warnings.iter().map(|kind| Notice {
+                kind: *kind,
+                section: *section,
+                count: None,
+                detail: None,
+            }));
+        }
+    }
+
+    /// Reads the outcome that tells which parameters were not served.
+    fn outcome(&mut self, outcome: Json<'_>) {
+        for issue in outcome.get("issue").into_iter().flat_map(Json::items) {
+            let severity = issue.text_at("severity").unwrap_or_default();
+            let unsupported = issue.says("code", "not-supported") || has_code(issue, "NOT_IMPLEMENTED");
+            if unsupported {
+                let named = issue.text_at("diagnostics").unwrap_or_default();
+                self.refuse(&named);
+            } else if matches!(severity.as_ref(), "error" | "fatal") {
+                self.notices.insert(unplaced(NoticeKind::Failed));
+            }
+        }
+    }
+
+    fn refuse(&mut self, named: &str) {
+        let (parameter, part) =
+            named.split_once('.').map_or((named, None), |(parameter, part)| (parameter, Some(part)));
+        let asked = self.asked;
+        let seen = self.areas.iter_mut().find(|seen| {
+            seen.area.parameter == parameter && part.is_none_or(|part| seen.area.has_part(part))
+        });
+        if let Some(seen) = seen {
+            seen.refused |= part.is_none();
+            let sections: Vec<_> = seen.area.fed(asked).collect();
+            for section in sections {
+                self.notices.insert(Notice {
+                    // Compared with our own names above, so it is no free text of the source.
+                    detail: Some(named.to_owned()),
+                    ..Notice::about(NoticeKind::NotSupported, section)
+                });
+            }
+        } else if named == DOCUMENT_METADATA {
+            self.notices.insert(Notice {
+                detail: Some(DOCUMENT_METADATA.to_owned()),
+                ..Notice::about(NoticeKind::NotSupported, Section::Documents)
+            });
+        } else {
+            self.notices.insert(unplaced(NoticeKind::NotSupported));
+        }
+    }
+
+    fn finish(mut self) -> Report {
+        for seen in &self.areas {
+            // A refused area has its notice already.
+            if !seen.listed && !seen.refused {
+                let missing = seen.area.fed(self.asked);
+                self.notices.extend(missing.map(|section| Notice::about(NoticeKind::Failed, section)));
+            }
+        }
+        let states = self.asked.iter().map(|section| (section, self.state(section)));
+        Report { states: states.collect(), notices: self.notices.into_iter().collect() }
+    }
+
+    fn state(&self, section: Section) -> SectionState {
+        if is_beyond(section) {
+            return SectionState::NotHeld;
+        }
+        let areas = self.areas.iter();
+        let feeding = areas.filter(|seen| seen.area.sections.contains(&section));
+        let of_areas = feeding.map(Evidence::state);
+        let warned = self.warned.contains(section).then_some(SectionState::Withheld);
+        let linked = self.linked.contains(section).then_some(SectionState::Content);
+        together(of_areas.chain(warned).chain(linked))
+    }
+}
+
+/// The state of a section that several areas feed.
+fn together(states: impl Iterator<Item = SectionState>) -> SectionState {
+    let states: BTreeSet<_> = states.collect();
+    let any = |state| states.contains(&state);
+    let content = any(SectionState::Content) || any(SectionState::Partial);
+    let gaps = any(SectionState::Partial) || any(SectionState::Withheld) || any(SectionState::Failed);
+    if content && gaps {
+        SectionState::Partial
+    } else if content {
+        SectionState::Content
+    } else if any(SectionState::Failed) {
+        SectionState::Failed
+    } else if any(SectionState::Withheld) {
+        SectionState::Withheld
+    } else {
+        SectionState::Empty
+    }
+}
+
+/// Which of an area's primary lists this is.
+fn place_of(list: Json<'_>, area: &Area) -> Option<usize> {
+    area.lists.iter().position(|code| {
+        let codings = list.path(&["code"]).and_then(|concept| concept.get("coding"));
+        codings.into_iter().flat_map(Json::each).any(|coding| coding.says("code", code))
+    })
+}
+
+/// The warning codes of a list. Their texts vary; only the codes count.
+fn warnings(list: Json<'_>) -> impl Iterator<Item = NoticeKind> {
+    let extensions = list.get("extension").into_iter().flat_map(Json::each);
+    extensions
+        .filter(|extension| extension.text_at("url").is_some_and(|url| url.ends_with(WARNING_EXTENSION)))
+        .filter_map(|extension| match extension.text_at("valueCode")?.as_ref() {
+            "confidential-items" => Some(NoticeKind::ConfidentialItems),
+            "data-in-transit" => Some(NoticeKind::DataInTransit),
+            "data-awaiting-filing" => Some(NoticeKind::DataAwaitingFiling),
+            // A warning we do not know still means that the list is less than whole.
+            _ => Some(NoticeKind::Failed),
+        })
+}
+
+/// The asked sections a secondary list speaks of, by the words of its title (`Problems - medications …`),
+/// and the section that brought it along.
+fn sections_of_title(title: &str, asked: SectionSet) -> (SectionSet, SectionSet) {
+    let title = title.to_ascii_lowercase();
+    let (cause, rest) = title.split_once(" - ").unwrap_or(("", &title));
+    let cause = match cause {
+        "consultations" => SectionSet::EMPTY.with(Section::Encounters),
+        "problems" => SectionSet::EMPTY.with(Section::Problems),
+        _ => SectionSet::EMPTY,
+    };
+    let rest = rest.strip_prefix("linked ").unwrap_or(rest);
+    let area = AREAS.iter().find(|area| rest.starts_with(area.title));
+    let own = area.into_iter().flat_map(|area| area.fed(asked)).collect();
+    (own, cause.and(asked))
+}
+
+fn has_code(issue: Json<'_>, code: &str) -> bool {
+    let codings = issue.get("details").and_then(|details| details.get("coding"));
+    codings.into_iter().flat_map(Json::each).any(|coding| coding.says("code", code))
+}
+
+const fn unplaced(kind: NoticeKind) -> Notice {
+    Notice { kind, section: None, count: None, detail: None }
+}
+
+#[cfg(test)]
+mod tests;

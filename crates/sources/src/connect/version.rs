@@ -1,0 +1,100 @@
+//! Notices when a source answers in another FHIR version than it is registered with.
+//!
+//! Versions are told apart by shapes that only one of them has. A mistaken version would be read wrongly
+//! without any error, so this stands before everything that reads content.
+
+use tributary_fhir::bundle::type_of;
+use tributary_fhir::{Bundle, FhirVersion, Json, Kind};
+use tributary_model::FaultClass;
+
+/// NHS numbers of DSTU2 answers.
+const DSTU2_NHS_NUMBER: &str = "http://fhir.nhs.net/Id/nhs-number";
+
+/// The version a shape belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Dstu2,
+    Stu3,
+    R4,
+}
+
+/// Checks that nothing in the bundle has the shape of another version.
+pub(crate) fn check(bundle: Bundle<'_>, expected: FhirVersion) -> Result<(), FaultClass> {
+    let wanted = match expected {
+        FhirVersion::Stu3 => Shape::Stu3,
+        FhirVersion::R4 => Shape::R4,
+    };
+    let other = bundle.resources().filter_map(shape_of).any(|shape| shape != wanted);
+    if other { Err(FaultClass::Version) } else { Ok(()) }
+}
+
+/// The version of a resource, where its shape tells.
+fn shape_of(resource: Json<'_>) -> Option<Shape> {
+    let has = |key: &str| resource.get(key).is_some();
+    match type_of(resource).as_ref() {
+        "MedicationOrder" | "DiagnosticOrder" | "Conformance" | "DeviceUseRequest" => Some(Shape::Dstu2),
+        "ReferralRequest" | "ProcedureRequest" | "Sequence" | "BodySite" | "DataElement" => Some(Shape::Stu3),
+        "ServiceRequest" | "BodyStructure" | "MolecularSequence" => Some(Shape::R4),
+        "Patient" if has("careProvider") || has_old_number(resource) => Some(Shape::Dstu2),
+        "AllergyIntolerance" | "Condition" => status_shape(resource),
+        "MedicationStatement" if has("taken") => Some(Shape::Stu3),
+        "Immunization" if has("notGiven") => Some(Shape::Stu3),
+        "Immunization" if has("statusReason") => Some(Shape::R4),
+        "Observation" if has("context") => Some(Shape::Stu3),
+        _ => None,
+    }
+}
+
+/// Clinical and verification status were codes until STU3 and are concepts since.
+fn status_shape(resource: Json<'_>) -> Option<Shape> {
+    let status = ["clinicalStatus", "verificationStatus"].iter().find_map(|key| resource.get(key))?;
+    match status.kind() {
+        Kind::String => Some(Shape::Stu3),
+        Kind::Object => Some(Shape::R4),
+        Kind::Array | Kind::Number | Kind::True | Kind::False | Kind::Null => None,
+    }
+}
+
+fn has_old_number(patient: Json<'_>) -> bool {
+    let identifiers = patient.get("identifier").into_iter().flat_map(Json::each);
+    identifiers.into_iter().any(|identifier| identifier.says("system", DSTU2_NHS_NUMBER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tributary_fhir::{Document, Limits};
+
+    const BOTH: &[FhirVersion] = &[FhirVersion::Stu3, FhirVersion::R4];
+
+    #[track_caller]
+    fn fits(resource: &str, versions: &[FhirVersion]) {
+        let text = format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{resource}}}]}}"#);
+        let doc = Document::scan(text.into_bytes(), &Limits::default()).unwrap();
+        let bundle = Bundle::of(&doc).unwrap();
+        for version in BOTH {
+            let expected = versions.contains(version);
+            assert_eq!(check(bundle, *version).is_ok(), expected, "{version:?} {resource}");
+        }
+    }
+
+    #[test]
+    fn shapes_of_other_versions_are_refused() {
+        let stu3 = &[FhirVersion::Stu3];
+        let r4 = &[FhirVersion::R4];
+        fits(r#"{"resourceType":"Patient"}"#, BOTH);
+        fits(r#"{"resourceType":"Patient","careProvider":[]}"#, &[]);
+        fits(
+            r#"{"resourceType":"Patient","identifier":[{"system":"http://fhir.nhs.net/Id/nhs-number"}]}"#,
+            &[],
+        );
+        fits(r#"{"resourceType":"MedicationOrder"}"#, &[]);
+        fits(r#"{"resourceType":"ReferralRequest"}"#, stu3);
+        fits(r#"{"resourceType":"ServiceRequest"}"#, r4);
+        fits(r#"{"resourceType":"Condition","clinicalStatus":"active"}"#, stu3);
+        fits(r#"{"resourceType":"Condition","clinicalStatus":{"coding":[]}}"#, r4);
+        fits(r#"{"resourceType":"MedicationStatement","taken":"unk"}"#, stu3);
+        fits(r#"{"resourceType":"Immunization","notGiven":false}"#, stu3);
+    }
+}

@@ -1,0 +1,138 @@
+//! Reads a body chunk by chunk, under a size, a rate and a deadline.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use tokio::time::{Instant, timeout_at};
+use tributary_model::{Deadline, FaultClass};
+
+use super::classify;
+use super::decode::{Coding, Sink};
+
+/// Slower than this, after the grace, is a stalled body.
+const MIN_BYTES_PER_SEC: u64 = 8 << 10;
+/// A body may take this long to get going.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What the head said of the body, and what we allow.
+pub(super) struct Expected {
+    pub(super) coding: Coding,
+    pub(super) declared_bytes: Option<u64>,
+    pub(super) max_bytes: u64,
+    pub(super) deadline: Deadline,
+}
+
+/// Says which fault an error of the body is.
+pub(super) trait BodyError {
+    fn class(&self) -> FaultClass;
+}
+
+impl BodyError for reqwest::Error {
+    fn class(&self) -> FaultClass {
+        classify::in_body(self)
+    }
+}
+
+/// Reads the whole body, decoded.
+pub(super) async fn read<S, E>(chunks: S, expected: &Expected) -> Result<Vec<u8>, FaultClass>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+    E: BodyError,
+{
+    if expected.declared_bytes.is_some_and(|bytes| bytes > expected.max_bytes) {
+        return Err(FaultClass::TooLarge);
+    }
+    let mut chunks = std::pin::pin!(chunks);
+    let mut sink = Sink::new(expected.coding, expected.declared_bytes, expected.max_bytes);
+    let begun = Instant::now();
+    let mut received = 0_u64;
+    loop {
+        // By then, more must have come.
+        let due = begun + GRACE + Duration::from_millis(received.saturating_mul(1000) / MIN_BYTES_PER_SEC);
+        let patience = expected.deadline.instant().min(due);
+        let next = timeout_at(patience, chunks.next());
+        let chunk = match next.await.map_err(|_elapsed| FaultClass::SlowBody)? {
+            None => return sink.finish(),
+            Some(Err(error)) => return Err(error.class()),
+            Some(Ok(chunk)) => chunk,
+        };
+        received += chunk.len() as u64;
+        if received > expected.max_bytes {
+            return Err(FaultClass::TooLarge);
+        }
+        sink.take(&chunk, received)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use futures_util::stream;
+    use tokio::time::sleep;
+
+    impl BodyError for FaultClass {
+        fn class(&self) -> FaultClass {
+            *self
+        }
+    }
+
+    fn expected() -> Expected {
+        Expected {
+            coding: Coding::Identity,
+            declared_bytes: None,
+            max_bytes: 100_000,
+            deadline: Deadline::after(Duration::from_secs(5)),
+        }
+    }
+
+    /// A body of chunks of `bytes`, one each `millis`, for ever.
+    fn drip(bytes: usize, millis: u64) -> impl Stream<Item = Result<Bytes, FaultClass>> {
+        stream::repeat_with(move || vec![b'x'; bytes]).then(move |chunk| async move {
+            sleep(Duration::from_millis(millis)).await;
+            Ok(Bytes::from(chunk))
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drip_is_cut_by_the_rate_soon_after_the_grace() {
+        let begun = Instant::now();
+        let read = read(drip(1, 1000), &expected()).await;
+        assert_eq!(read, Err(FaultClass::SlowBody));
+        assert!(begun.elapsed() < Duration::from_millis(1100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drip_above_the_rate_lives_until_the_deadline() {
+        let begun = Instant::now();
+        let read = read(drip(900, 100), &expected()).await;
+        assert_eq!(read, Err(FaultClass::SlowBody));
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endless_body_stops_at_the_cap() {
+        assert_eq!(read(drip(9000, 1), &expected()).await, Err(FaultClass::TooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_declared_length_above_the_cap_is_refused_unread() {
+        let expected = Expected { declared_bytes: Some(10_000_000_000), ..expected() };
+        let never = stream::pending::<Result<Bytes, FaultClass>>();
+        assert_eq!(read(never, &expected).await, Err(FaultClass::TooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_body_gives_nothing() {
+        let chunks = stream::iter([Ok(Bytes::from_static(b"{")), Err(FaultClass::Reset)]);
+        assert_eq!(read(chunks, &expected()).await, Err(FaultClass::Reset));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_body_is_joined() {
+        let chunks = ["{\"a\"", ":1}"].map(|part| Ok::<_, FaultClass>(Bytes::from_static(part.as_bytes())));
+        let read = read(stream::iter(chunks), &expected()).await;
+        assert_eq!(read.as_deref(), Ok(b"{\"a\":1}".as_slice()));
+    }
+}

@@ -1,0 +1,213 @@
+//! The registered sources and their stacks, built once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tributary_flow::{Observer, Unobserved};
+use tributary_model::{Clock, OdsCode, Section, SectionSet, SourceId, SourceKind};
+use url::{Host, Url};
+
+use crate::egress::Egress;
+use crate::identity::BrokerIdentity;
+use crate::source::Source;
+
+/// The protocol a source speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// GP Connect Access Record: Structured (STU3).
+    GpConnectStructured,
+    /// FHIR R4 searches.
+    FhirR4,
+    /// FHIR STU3 searches.
+    FhirStu3,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: &[Self] = &[Self::GpConnectStructured, Self::FhirR4, Self::FhirStu3];
+
+    /// The code in configuration.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::GpConnectStructured => "gpconnect-structured",
+            Self::FhirR4 => "fhir-r4",
+            Self::FhirStu3 => "fhir-stu3",
+        }
+    }
+
+    /// Reads a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|protocol| protocol.code() == code)
+    }
+
+    /// The sections that can be asked for in this protocol.
+    pub fn can_serve(self) -> SectionSet {
+        match self {
+            Self::GpConnectStructured => crate::connect::structured::sections(),
+            Self::FhirR4 | Self::FhirStu3 => {
+                Section::ALL.iter().copied().filter(|section| *section != Section::Uncategorised).collect()
+            }
+        }
+    }
+}
+
+/// A registered source.
+#[derive(Clone, Debug)]
+pub struct SourceEntry {
+    /// Its id.
+    pub id: SourceId,
+    /// What people call it.
+    pub name: String,
+    /// What kind of organisation it belongs to.
+    pub kind: SourceKind,
+    /// How it is asked.
+    pub protocol: Protocol,
+    /// Its organisation.
+    pub ods: Option<OdsCode>,
+    /// Its system id on the Spine.
+    pub asid: Option<String>,
+    /// Its service root.
+    pub base_url: Url,
+    /// The sections it can answer; `None` means all that its protocol can.
+    pub sections: Option<SectionSet>,
+    /// Identifier systems it is the author of, as prefixes.
+    pub owns: Vec<String>,
+    /// Its place among the sources; lower comes first.
+    pub rank: u32,
+    /// Longest time for one ask.
+    pub timeout: Duration,
+    /// How long its replies may be kept; `None` means never.
+    pub cache_ttl: Option<Duration>,
+    /// Most bytes of one reply, all its bodies together.
+    pub max_body_bytes: u64,
+    /// Most asks at a time.
+    pub max_in_flight: usize,
+}
+
+impl SourceEntry {
+    /// The sections it serves: what it is registered with, as far as its protocol can.
+    pub fn serves(&self) -> SectionSet {
+        let able = self.protocol.can_serve();
+        self.sections.map_or(able, |registered| registered.and(able))
+    }
+
+    fn check(&self) -> Result<(), RegistryError> {
+        let root = &self.base_url;
+        let loopback = match root.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        let scheme_fits = root.scheme() == "https" || (root.scheme() == "http" && loopback);
+        let bare = root.query().is_none()
+            && root.fragment().is_none()
+            && root.username().is_empty()
+            && root.password().is_none();
+        if !scheme_fits || !bare {
+            return Err(RegistryError::Address(self.id.clone()));
+        }
+        if self.protocol == Protocol::GpConnectStructured && self.asid.is_none() {
+            return Err(RegistryError::NoAsid(self.id.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// Why a registry cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// Two entries have one id.
+    #[error("source {0} is registered twice")]
+    Twice(SourceId),
+    /// The address is not https (http only on loopback), or holds a query, a fragment or a password.
+    #[error("source {0} has an address that cannot be a service root")]
+    Address(SourceId),
+    /// A GP Connect source without a system id cannot be addressed.
+    #[error("source {0} has no asid")]
+    NoAsid(SourceId),
+}
+
+/// Gives each source its observer.
+pub trait Observers: Send + Sync {
+    /// The observer of one source.
+    fn of(&self, source: &SourceEntry) -> Arc<dyn Observer>;
+}
+
+/// Nobody listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnobservedSources;
+
+impl Observers for UnobservedSources {
+    fn of(&self, _source: &SourceEntry) -> Arc<dyn Observer> {
+        Arc::new(Unobserved)
+    }
+}
+
+/// What every source's stack is built with.
+#[derive(Clone)]
+pub struct Context {
+    /// Who we are.
+    pub identity: Arc<BrokerIdentity>,
+    /// Dates tokens. Sources compare tokens with their own clocks, so this is the system's clock, always;
+    /// the clock of dated rules is another one.
+    pub token_clock: Arc<dyn Clock>,
+    /// Who hears of asks.
+    pub observers: Arc<dyn Observers>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// The registered sources.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    sources: Arc<BTreeMap<SourceId, Source>>,
+}
+
+impl Registry {
+    /// Checks the entries and builds a stack for each.
+    pub fn build(
+        entries: impl IntoIterator<Item = SourceEntry>,
+        egress: &Egress,
+        context: &Context,
+    ) -> Result<Self, RegistryError> {
+        let mut sources = BTreeMap::new();
+        for entry in entries {
+            entry.check()?;
+            let id = entry.id.clone();
+            let source = Source::build(entry, egress, context);
+            if sources.insert(id.clone(), source).is_some() {
+                return Err(RegistryError::Twice(id));
+            }
+        }
+        Ok(Self { sources: Arc::new(sources) })
+    }
+
+    /// A source by its id.
+    pub fn get(&self, id: &SourceId) -> Option<&Source> {
+        self.sources.get(id)
+    }
+
+    /// The sources in the order of their ids.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Source> {
+        self.sources.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+use super::*;
+
+use tributary_model::SystemClock;
+
+use crate::egress::EgressSettings;
+
+fn entry(id: &str, protocol: Protocol, address: &str) -> SourceEntry {
+    SourceEntry {
+        id: SourceId::parse(id).unwrap(),
+        name: "Riverside Surgery".into(),
+        kind: SourceKind::Gp,
+        protocol,
+        ods: None,
+        asid: Some("200000000205".into()),
+        base_url: Url::parse(address).unwrap(),
+        sections: None,
+        owns: Vec::new(),
+        rank: 1,
+        timeout: Duration::from_secs(3),
+        cache_ttl: None,
+        max_body_bytes: 1 << 20,
+        max_in_flight: 8,
+    }
+}
+
+fn build(entries: Vec<SourceEntry>) -> Result<Registry, RegistryError> {
+    let identity = BrokerIdentity {
+        iss: "https://broker.example.test".into(),
+        device_system: "https://broker.example.test/Id/device".into(),
+        device_value: "node-1".into(),
+        model: "Tributary".into(),
+        version: "0.1.0".into(),
+        asid: "200000000001".into(),
+    };
+    let context = Context {
+        identity: Arc::new(identity),
+        token_clock: Arc::new(SystemClock),
+        observers: Arc::new(UnobservedSources),
+    };
+    Registry::build(entries, &Egress::new(&EgressSettings::default()).unwrap(), &context)
+}
+
+#[test]
+fn only_safe_addresses_are_service_roots() {
+    let id = SourceId::parse("a").unwrap();
+    for (address, good) in [
+        ("https://gp.example.test/A99901/STU3/1/gpconnect/structured/fhir", true),
+        ("http://127.0.0.1:9000/fhir", true),
+        ("http://[::1]:9000/fhir", true),
+        ("http://gp.example.test/fhir", false),
+        ("ftp://127.0.0.1/fhir", false),
+        ("https://user@gp.example.test/fhir", false),
+        ("https://gp.example.test/fhir?x=1", false),
+        ("https://gp.example.test/fhir#x", false),
+    ] {
+        let built = build(vec![entry("a", Protocol::FhirR4, address)]).map(|registry| registry.len());
+        let expected = if good { Ok(1) } else { Err(RegistryError::Address(id.clone())) };
+        assert_eq!(built, expected, "{address}");
+    }
+}
+
+#[test]
+fn one_id_is_one_source() {
+    let twice = ["a", "a"].map(|id| entry(id, Protocol::FhirR4, "https://one.example.test"));
+    let built = build(twice.to_vec()).map(drop);
+    assert_eq!(built, Err(RegistryError::Twice(SourceId::parse("a").unwrap())));
+}
+
+#[test]
+fn a_gp_connect_source_needs_its_system_id_and_can_be_relayed_to() {
+    let gp = entry("gp-1", Protocol::GpConnectStructured, "https://one.example.test");
+    let nameless = SourceEntry { asid: None, ..gp.clone() };
+    assert_eq!(build(vec![nameless]).map(drop), Err(RegistryError::NoAsid(gp.id.clone())));
+    let acute = entry("acute-1", Protocol::FhirR4, "https://two.example.test");
+    let registry = build(vec![gp.clone(), acute.clone()]).unwrap();
+    assert!(registry.get(&gp.id).unwrap().relay.is_some());
+    assert!(registry.get(&acute.id).unwrap().relay.is_none());
+}
+
+#[test]
+fn a_source_serves_what_it_is_registered_with_as_far_as_its_protocol_can() {
+    let wide = SourceEntry {
+        sections: Some([Section::Allergies, Section::Appointments].into_iter().collect()),
+        ..entry("gp-1", Protocol::GpConnectStructured, "https://one.example.test")
+    };
+    assert_eq!(wide.serves(), SectionSet::EMPTY.with(Section::Allergies));
+    let all = entry("acute-1", Protocol::FhirR4, "https://two.example.test").serves();
+    assert_eq!(all.iter().count(), Section::ALL.len() - 1);
+    assert!(!all.contains(Section::Uncategorised));
+}

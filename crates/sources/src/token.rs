@@ -1,0 +1,167 @@
+//! The unsigned token that tells a source on whose behalf we ask (GP Connect 1.x).
+//!
+//! It is an assertion for the source's audit, not a proof: nobody verifies it. One is made for each attempt.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tributary_fhir::Writer;
+use tributary_model::{Purpose, Requester};
+
+use crate::identity::BrokerIdentity;
+
+/// A token is valid for exactly this long: providers refuse any other span.
+const LIFETIME_SECS: u64 = 300;
+const ODS_SYSTEM: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+const USER_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-user-id";
+const ROLE_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-role-profile-id";
+
+/// What a token says.
+pub(crate) struct Claims<'a> {
+    pub(crate) identity: &'a BrokerIdentity,
+    pub(crate) requester: &'a Requester,
+    /// Service root of the source.
+    pub(crate) audience: &'a str,
+    /// Now, in Unix seconds.
+    pub(crate) issued_at: u64,
+}
+
+/// The token: three parts, the third empty.
+pub(crate) fn token(claims: &Claims<'_>) -> String {
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+    let payload = URL_SAFE_NO_PAD.encode(payload(claims));
+    format!("{header}.{payload}.")
+}
+
+fn payload(claims: &Claims<'_>) -> String {
+    let Claims { identity, requester, audience, issued_at } = *claims;
+    let mut json = Writer::with_capacity(1024);
+    json.object(|token| {
+        token.text("iss", &identity.iss);
+        token.text("sub", &requester.user_id);
+        token.text("aud", audience);
+        token.key("iat").number(issued_at);
+        token.key("exp").number(issued_at + LIFETIME_SECS);
+        token.text("reason_for_request", Purpose::DirectCare.code());
+        token.text("requested_scope", "patient/*.read");
+        token.key("requesting_device").object(|device| write_device(device, identity));
+        token
+            .key("requesting_organization")
+            .object(|organisation| write_organisation(organisation, requester));
+        token
+            .key("requesting_practitioner")
+            .object(|practitioner| write_practitioner(practitioner, requester, identity));
+    });
+    json.finish()
+}
+
+fn write_device(device: &mut Writer, identity: &BrokerIdentity) {
+    device.text("resourceType", "Device");
+    let identifier = (identity.device_system.as_str(), identity.device_value.as_str());
+    write_identifiers(device, &[identifier]);
+    device.text("model", &identity.model);
+    device.text("version", &identity.version);
+}
+
+fn write_organisation(organisation: &mut Writer, requester: &Requester) {
+    organisation.text("resourceType", "Organization");
+    write_identifiers(organisation, &[(ODS_SYSTEM, requester.organisation.as_str())]);
+    organisation.text("name", &requester.organisation_name);
+}
+
+fn write_practitioner(practitioner: &mut Writer, requester: &Requester, identity: &BrokerIdentity) {
+    practitioner.text("resourceType", "Practitioner");
+    practitioner.text("id", &requester.user_id);
+    let local_system = format!("{}/Id/user", identity.iss.trim_end_matches('/'));
+    let identifiers = [
+        // We know our callers' users by their local id only; `UNK` is the published word for that.
+        (USER_SYSTEM, "UNK"),
+        (ROLE_SYSTEM, "UNK"),
+        (local_system.as_str(), requester.user_id.as_str()),
+    ];
+    write_identifiers(practitioner, &identifiers);
+    practitioner.key("name").array(|names| {
+        names.object(|name| {
+            name.text("family", &requester.family);
+            name.key("given").array(|given| given.string(&requester.given));
+        });
+    });
+}
+
+fn write_identifiers(resource: &mut Writer, identifiers: &[(&str, &str)]) {
+    resource.key("identifier").array(|list| {
+        for (system, value) in identifiers {
+            list.object(|identifier| {
+                identifier.text("system", system);
+                identifier.text("value", value);
+            });
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tributary_fhir::{Document, Limits};
+    use tributary_model::requester::Assurance;
+    use tributary_model::{OdsCode, Role};
+
+    fn decoded(token: &str) -> Document {
+        let parts: Vec<_> = token.split('.').collect();
+        assert_eq!(parts.len(), 3);
+        assert_eq!(parts[2], "");
+        let payload = URL_SAFE_NO_PAD.decode(parts[1]).unwrap();
+        Document::scan(payload, &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn a_token_has_exactly_the_published_claims() {
+        let identity = BrokerIdentity {
+            iss: "https://broker.example.test/".into(),
+            device_system: "https://broker.example.test/Id/device".into(),
+            device_value: "node-1".into(),
+            model: "Tributary".into(),
+            version: "0.1.0".into(),
+            asid: "200000000001".into(),
+        };
+        let requester = Requester {
+            user_id: "u-17".into(),
+            family: "Okoro \"quoted\"".into(),
+            given: "Ada".into(),
+            role: Role::CommunityNurse,
+            organisation: OdsCode::parse("RXX01").unwrap(),
+            organisation_name: "Community Trust".into(),
+            asid: None,
+            assurance: Assurance::Demo,
+        };
+        let doc = decoded(&token(&Claims {
+            identity: &identity,
+            requester: &requester,
+            audience: "https://gp.example.test/A99901/STU3/1/gpconnect/structured",
+            issued_at: 1_767_225_600,
+        }));
+        let claims = doc.root();
+        let names: Vec<_> = claims.members().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "iss",
+                "sub",
+                "aud",
+                "iat",
+                "exp",
+                "reason_for_request",
+                "requested_scope",
+                "requesting_device",
+                "requesting_organization",
+                "requesting_practitioner",
+            ]
+        );
+        assert_eq!(claims.get("iat").unwrap().raw(), "1767225600");
+        assert_eq!(claims.get("exp").unwrap().raw(), "1767225900");
+        let practitioner = claims.get("requesting_practitioner").unwrap();
+        assert_eq!(practitioner.text_at("id"), claims.text_at("sub"));
+        assert_eq!(practitioner.get("identifier").unwrap().items().count(), 3);
+        assert!(practitioner.path(&["name"]).unwrap().says("family", "Okoro \"quoted\""));
+    }
+}
