@@ -69,12 +69,12 @@ impl Broker {
     pub fn new(parts: Parts) -> Self {
         let cards: Vec<SourceCard> = parts.ports.iter().map(|port| port.card.clone()).collect();
         let in_flight = cards.iter().map(|card| (card.id.clone(), AtomicUsize::new(0))).collect();
-        let ports = parts.ports.into_iter().map(|port| (port.card.id.clone(), port)).collect();
+        let by_id: BTreeMap<_, _> = parts.ports.into_iter().map(|one| (one.card.id.clone(), one)).collect();
         let tasks = TaskTracker::new();
         let cache = Cache::new(parts.limits.cache_bytes);
         cache.keep_clean(&tasks, Arc::clone(&parts.metrics));
         let room = Room {
-            ports,
+            ports: by_id,
             cards,
             locator: parts.locator,
             trail: parts.trail,

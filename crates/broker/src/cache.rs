@@ -149,7 +149,7 @@ mod tests {
         let cache = Cache::new(1 << 20);
         let source = SourceId::parse("gp").unwrap();
         let mine = Key::of(&source, &ask("me"));
-        cache.keep(mine.clone(), Arc::new(Reply::default()), Timestamp::UNIX_EPOCH, Duration::from_secs(60));
+        cache.keep(mine.clone(), Arc::new(Reply::default()), Timestamp::UNIX_EPOCH, Duration::from_mins(1));
         assert!(cache.get(&mine).is_some());
         assert!(cache.get(&Key::of(&source, &ask("you"))).is_none());
         cache.forget(&mine);

@@ -14,6 +14,7 @@ use tributary_model::{
 
 use crate::answer::RelayRequest;
 use crate::broker::Room;
+use crate::mixups::Consequence;
 use crate::refusal::Refusal;
 
 /// "The client closed the request": the status of answers that nobody waited for.
@@ -93,22 +94,27 @@ pub(crate) async fn deny(room: &Room, access: Arc<Access>, reason: DenyReason, d
     let _stands = write(room, Event::Denied(Denied { access, intent: None, reason }), deadline).await;
 }
 
-/// Puts a proven mix-up on record.
-pub(crate) fn warn(
-    room: &Room,
-    what: SecurityKind,
-    request: RequestId,
-    source: &SourceId,
-    patient: NhsNumber,
-) {
-    let event =
-        SecurityEvent { what, request: Some(request), source: Some(source.clone()), patient: Some(patient) };
-    let trail = room.trail.clone();
-    room.tasks.spawn(async move {
-        if let Err(error) = trail.record(Event::Security(event)).await {
-            complain(&error);
+impl Room {
+    /// A source answered with another patient's record: counted, recorded, and in the end switched off.
+    pub(crate) fn quarantine(&self, request: RequestId, patient: NhsNumber, source: &SourceId) {
+        self.metrics.quarantined(source);
+        self.warn(SecurityKind::IdentityMismatch, request, patient, source);
+        if self.mixups.count(source) == Consequence::SwitchedOff {
+            tracing::error!({ source.id = source.as_str() }, "source switched off after proven mix-ups");
+            self.warn(SecurityKind::IdentitySwitch, request, patient, source);
         }
-    });
+    }
+
+    fn warn(&self, what: SecurityKind, request: RequestId, patient: NhsNumber, source: &SourceId) {
+        let (request, source, patient) = (Some(request), Some(source.clone()), Some(patient));
+        let event = Event::Security(SecurityEvent { what, request, source, patient });
+        let trail = self.trail.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = trail.record(event).await {
+                complain(&error);
+            }
+        });
+    }
 }
 
 impl OpenIntent {

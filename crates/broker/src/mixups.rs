@@ -10,7 +10,7 @@ use tributary_model::SourceId;
 /// Proven mix-ups inside the window that switch a source off.
 const LIMIT: usize = 3;
 /// The window.
-const WINDOW: Duration = Duration::from_secs(600);
+const WINDOW: Duration = Duration::from_mins(10);
 
 /// Proven mix-ups by source. Only a restart clears a switched-off source.
 #[derive(Debug, Default)]

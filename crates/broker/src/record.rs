@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tributary_audit::{SecurityKind, SourceEntry};
+use tributary_audit::SourceEntry;
 use tributary_merge::RecordView;
 use tributary_merge::{Answer as SourceAnswer, Heard, Inputs, merge};
 use tributary_model::{
@@ -17,7 +17,6 @@ use crate::answer::{Answer, Verdict};
 use crate::broker::Room;
 use crate::gather::{Heard1, gather};
 use crate::ledger::{self, Contribution};
-use crate::mixups::Consequence;
 use crate::parts::Mode;
 use crate::refusal::Refusal;
 
@@ -140,7 +139,7 @@ fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Heard
         room.metrics.source_fault(source, fault.class);
     }
     if status == SourceStatus::IdentityMismatch {
-        quarantine(room, request, source);
+        room.quarantine(request.id, request.patient, source);
     }
     if status.carries_statements() || status.class() == StatusClass::Answered {
         room.note_answer(source, one.answer.fetched_at);
@@ -151,15 +150,6 @@ fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Heard
     }
     let body = reply.map(|reply| (reply.bytes, reply.digest.as_str(), reply.attempts));
     Contribution { source, status, fault, body, elapsed: one.elapsed, fetch: one.fetch }.entry()
-}
-
-fn quarantine(room: &Room, request: &RecordRequest, source: &SourceId) {
-    room.metrics.quarantined(source);
-    ledger::warn(room, SecurityKind::IdentityMismatch, request.id, source, request.patient);
-    if room.mixups.count(source) == Consequence::SwitchedOff {
-        tracing::error!({ source.id = source.as_str() }, "source switched off after proven mix-ups");
-        ledger::warn(room, SecurityKind::IdentitySwitch, request.id, source, request.patient);
-    }
 }
 
 /// What the statuses amount to.

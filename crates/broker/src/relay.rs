@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
-use tributary_audit::SecurityKind;
 use tributary_fhir::{Document, Limits};
 use tributary_merge::identity;
 use tributary_model::{
@@ -48,11 +47,9 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
     let began = Instant::now();
     let outcome = pass(room, port, &request).await;
     let elapsed = began.elapsed();
-    let (status, fault) = match &outcome {
-        Ok(_) => (SourceStatus::Ok, None),
-        Err(fault) => (fault.status(), Some(*fault)),
-    };
-    count(room, port, &request, status, fault, elapsed);
+    let fault = outcome.as_ref().err().copied();
+    let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
+    count(room, port, &request, fault, elapsed);
     let body = outcome.as_ref().ok().map(|reply| &reply.body);
     let http = outcome.as_ref().map_or(502, |reply| reply.status);
     let completeness = Tally::of([status]).completeness();
@@ -113,22 +110,17 @@ fn count(
     room: &Room,
     port: &SourcePort,
     request: &RelayRequest,
-    status: SourceStatus,
     fault: Option<SourceFault>,
     elapsed: Duration,
 ) {
     let source = &port.card.id;
+    let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
     room.metrics.source_ask(source, port.card.kind, status, elapsed.as_secs_f64());
-    if let Some(fault) = fault {
-        room.metrics.source_fault(source, fault.class);
-    } else {
-        room.note_answer(source, room.clock.now());
+    match fault {
+        Some(fault) => room.metrics.source_fault(source, fault.class),
+        None => room.note_answer(source, room.clock.now()),
     }
     if status == SourceStatus::IdentityMismatch {
-        room.metrics.quarantined(source);
-        ledger::warn(room, SecurityKind::IdentityMismatch, request.id, source, request.patient);
-        if room.mixups.count(source) == crate::mixups::Consequence::SwitchedOff {
-            ledger::warn(room, SecurityKind::IdentitySwitch, request.id, source, request.patient);
-        }
+        room.quarantine(request.id, request.patient, source);
     }
 }

@@ -15,9 +15,7 @@ pub struct Writer {
 impl Writer {
     /// A writer with room for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            out: String::with_capacity(capacity),
-        }
+        Self { out: String::with_capacity(capacity) }
     }
 
     fn comma(&mut self) {
@@ -69,6 +67,11 @@ impl Writer {
         if let Some(text) = text {
             self.text(key, text);
         }
+    }
+
+    /// Writes an object of string members.
+    pub fn record<const N: usize>(&mut self, members: [(&str, &str); N]) {
+        self.object(|object| members.iter().for_each(|(key, text)| object.text(key, text)));
     }
 
     /// Writes a whole number.

@@ -71,6 +71,43 @@ pub(crate) enum Thing {
     },
 }
 
+impl Thing {
+    /// What matters about it, if it is an allergy statement.
+    pub(crate) const fn allergy(&self) -> Option<&Allergy> {
+        if let Self::Allergy(one) = self { Some(one) } else { None }
+    }
+
+    /// What matters about it, if it is a medicine statement.
+    pub(crate) const fn medicine(&self) -> Option<&Medicine> {
+        if let Self::Medicine(one) = self { Some(one) } else { None }
+    }
+
+    /// What matters about it, if it is a problem.
+    pub(crate) const fn problem(&self) -> Option<&Problem> {
+        if let Self::Problem(one) = self { Some(one) } else { None }
+    }
+
+    /// What matters about it, if it is a result.
+    pub(crate) const fn finding(&self) -> Option<&Finding> {
+        if let Self::Finding(one) = self { Some(one) } else { None }
+    }
+
+    /// What it recommends, if it is about CPR.
+    pub(crate) const fn cpr(&self) -> Option<&Cpr> {
+        if let Self::Cpr(one) = self { Some(one) } else { None }
+    }
+
+    /// Its status, if it is a report.
+    pub(crate) const fn report(&self) -> Option<&String> {
+        if let Self::Report(one) = self { Some(one) } else { None }
+    }
+
+    /// Its batch, if it is a vaccine with one.
+    pub(crate) const fn batch(&self) -> Option<&String> {
+        if let Self::Deed { batch: Some(batch), .. } = self { Some(batch) } else { None }
+    }
+}
+
 /// How a resource takes part in the record.
 #[derive(Clone, Debug)]
 pub(crate) enum Part {

@@ -46,17 +46,38 @@ pub(crate) fn failed<'a>(
     fault: SourceFault,
     asked: SectionSet,
 ) -> SourceRecord<'a> {
-    let status = fault.status();
-    let state = match status {
+    let became = fault.status();
+    let state = match became {
         SourceStatus::WithheldConsent | SourceStatus::WithheldPolicy => SectionState::Withheld,
         SourceStatus::NotQueried if fault.class == FaultClass::NothingAsked => SectionState::NotAsked,
         // A hospital that never met the patient holds nothing of him. A GP system that does not find him may
         // be hiding him: deceased, sensitive, moved away and unknown all look the same from outside.
         SourceStatus::NoRecord if card.kind != SourceKind::Gp => SectionState::Empty,
-        _ => SectionState::Failed,
+        SourceStatus::Ok
+        | SourceStatus::OkEmpty
+        | SourceStatus::OkCached
+        | SourceStatus::OkStale
+        | SourceStatus::OkTruncated
+        | SourceStatus::NoRecord
+        | SourceStatus::WithheldSource
+        | SourceStatus::Denied
+        | SourceStatus::Timeout
+        | SourceStatus::Unavailable
+        | SourceStatus::Shed
+        | SourceStatus::Invalid
+        | SourceStatus::IdentityMismatch
+        | SourceStatus::NotQueried => SectionState::Failed,
     };
     let states = asked.iter().map(|section| (section, serve(card, section, state))).collect();
-    SourceRecord { card, answer, status, pending: false, fault: Some(fault), notices: Vec::new(), states }
+    SourceRecord {
+        card,
+        answer,
+        status: became,
+        pending: false,
+        fault: Some(fault),
+        notices: Vec::new(),
+        states,
+    }
 }
 
 /// The record of a source that has not answered yet.
@@ -94,8 +115,8 @@ pub(crate) fn accepted<'a>(
         .iter()
         .map(|section| (section, state(card, reply, &found.sections, &notices, section)))
         .collect();
-    let status = status(answer, reply, &notices, &found.sections, asked);
-    SourceRecord { card, answer, status, pending: false, fault: None, notices, states }
+    let became = status(answer, reply, &notices, &found.sections, asked);
+    SourceRecord { card, answer, status: became, pending: false, fault: None, notices, states }
 }
 
 fn is_warning(kind: NoticeKind) -> bool {

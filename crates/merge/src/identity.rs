@@ -35,7 +35,7 @@ pub fn prove<'d>(documents: &'d [Document], number: NhsNumber) -> Result<Proof<'
     Ok(Proof { patient: entry.resource, full_url: entry.full_url })
 }
 
-fn patients<'d>(documents: &'d [Document]) -> Result<Vec<Entry<'d>>, FaultClass> {
+fn patients(documents: &[Document]) -> Result<Vec<Entry<'_>>, FaultClass> {
     let mut patients = Vec::new();
     for document in documents {
         let entries = Bundle::of(document)?.entries();

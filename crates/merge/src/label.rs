@@ -21,6 +21,7 @@ pub enum AllergyLabel {
 
 /// The facts the label follows from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "six independent facts, named as the rule names them")]
 pub struct AllergyFacts {
     /// An active, not refuted positive statement exists.
     pub positive: bool,

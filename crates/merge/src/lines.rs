@@ -144,14 +144,9 @@ fn member_order(ground: Ground<'_>, place: usize) -> (bool, Reverse<(u8, u8)>, u
     let Some(facts) = ground.facts(place) else {
         return (true, Reverse((0, 0)), 0, Reverse(None), ground.source(place), ground.origin(place));
     };
-    let badness = match &facts.thing {
-        Thing::Allergy(allergy) => allergy.badness(),
-        _ => (0, 0),
-    };
-    let standing = match &facts.thing {
-        Thing::Finding(finding) if finding.standing == Standing::Corrected => 0,
-        _ => 1,
-    };
+    let badness = facts.thing.allergy().map(|allergy| allergy.badness()).unwrap_or_default();
+    let is_corrected = facts.thing.finding().is_some_and(|finding| finding.standing == Standing::Corrected);
+    let standing = u8::from(!is_corrected);
     (
         facts.in_error,
         Reverse(badness),
@@ -176,20 +171,22 @@ fn line_order(ground: Ground<'_>, line: &Line) -> LineOrder {
     let all = || ground.valid(&line.members).map(|(_, facts)| facts);
     let is_calm = u8::from(line.class != Class::Conflict);
     let newest = all().filter_map(|facts| facts.date).max();
-    let worst = all()
-        .filter_map(|facts| if let Thing::Allergy(one) = &facts.thing { Some(one.badness()) } else { None })
-        .max();
+    let worst = all().filter_map(|facts| facts.thing.allergy()).map(|allergy| allergy.badness()).max();
     let block = all().map(|facts| block(&facts.thing)).min().unwrap_or(u8::MAX);
-    let (block, calm) = match line.section {
-        // A plan is never moved for being disputed; an allergy stands above every negative first.
-        Section::Plans => (block, 0),
-        Section::Allergies => (block, is_calm),
-        Section::Medications | Section::Problems => (is_calm, block),
-        _ => (block, 0),
+    // Disputed medicines and problems come first of all. Plans are never moved for being disputed, and a calm
+    // negative never stands above a disputed allergy.
+    let (block, calm) = if matches!(line.section, Section::Medications | Section::Problems) {
+        (is_calm, block)
+    } else if line.section == Section::Allergies {
+        (block, is_calm)
+    } else {
+        (block, 0)
     };
-    let date = match line.section {
-        Section::Diary | Section::Appointments => DateOrder::Soonest(newest.is_none(), newest),
-        _ => DateOrder::Newest(Reverse(newest)),
+    let soonest_first = matches!(line.section, Section::Diary | Section::Appointments);
+    let date = if soonest_first {
+        DateOrder::Soonest(newest.is_none(), newest)
+    } else {
+        DateOrder::Newest(Reverse(newest))
     };
     (line.section, block, calm, Reverse(worst.unwrap_or_default()), date, line.key.clone())
 }
@@ -200,9 +197,8 @@ fn block(thing: &Thing) -> u8 {
         Thing::Allergy(allergy) => u8::from(allergy.negative.is_some()),
         Thing::Medicine(medicine) => medicine.position.block(),
         Thing::Problem(problem) => problem.block(),
-        Thing::Cpr(_) => 0,
         Thing::Plan { place, .. } => *place,
         Thing::Other { active } => u8::from(!active),
-        Thing::Finding(_) | Thing::Report(_) | Thing::Deed { .. } => 0,
+        Thing::Cpr(_) | Thing::Finding(_) | Thing::Report(_) | Thing::Deed { .. } => 0,
     }
 }

@@ -195,7 +195,7 @@ fn label(ground: Ground<'_>, sources: &[SourceRecord<'_>]) -> AllergyLabel {
     AllergyLabel::of(facts)
 }
 
-impl<'a> Record<'a> {
+impl Record<'_> {
     /// The statuses of the expected sources, counted.
     pub fn tally(&self) -> Tally {
         Tally::of(self.sources.iter().map(|source| source.status))

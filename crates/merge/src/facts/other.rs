@@ -127,10 +127,10 @@ pub(super) fn immunisation(reader: &Reader<'_>) -> Facts {
     );
     let batch =
         reader.resource().text_at("lotNumber").map(|lot| concept::normal(&lot)).filter(|lot| !lot.is_empty());
-    match facts.thing {
-        Thing::Deed { done, what, .. } => Facts { thing: Thing::Deed { done, what, batch }, ..facts },
-        _ => facts,
+    if let Thing::Deed { done, what, .. } = facts.thing {
+        return Facts { thing: Thing::Deed { done, what, batch }, ..facts };
     }
+    facts
 }
 
 /// Something done or given, or not, on a day. Without a day it is only itself.

@@ -5,7 +5,6 @@ use tributary_model::{NoticeKind, Section, SectionState};
 use uuid::Uuid;
 
 use super::{r4, statement};
-use crate::facts::Thing;
 use crate::gaps;
 use crate::lines::Line;
 use crate::load::{hex, own_id};
@@ -131,42 +130,33 @@ fn write_warning(source: &str, code: &str, extension: &mut Writer) {
 
 fn write_line(record: &Record<'_>, line: &Line, entries: &mut Writer) {
     let ground = record.ground();
+    let hash = key_hash(&line.key);
     for (index, place) in line.members.iter().enumerate() {
-        let Some(statement) = record.loaded.statements.get(*place) else {
-            continue;
-        };
-        let position = ground.facts(*place).and_then(|facts| match &facts.thing {
-            Thing::Medicine(medicine) => Some(medicine.position.code()),
-            _ => None,
-        });
+        let Some(statement) = record.loaded.statements.get(*place) else { continue };
+        let facts = ground.facts(*place);
+        let position =
+            facts.and_then(|facts| facts.thing.medicine()).map(|medicine| medicine.position.code());
         entries.object(|entry| {
-            entry.key("extension").array(|extensions| {
-                extension(extensions, "urn:x-tributary:line", |one| {
-                    one.text("valueString", &key_hash(&line.key))
-                });
-                extension(extensions, "urn:x-tributary:line-class", |one| {
-                    one.text("valueCode", line.class.code())
-                });
-                extension(extensions, "urn:x-tributary:lead", |one| {
-                    one.key("valueBoolean").truth(index == 0)
-                });
+            entry.key("extension").array(|list| {
+                list.record([("url", "urn:x-tributary:line"), ("valueString", &hash)]);
+                list.record([("url", "urn:x-tributary:line-class"), ("valueCode", line.class.code())]);
+                write_lead(index == 0, list);
                 if let Some(position) = position {
-                    extension(extensions, "urn:x-tributary:position", |one| one.text("valueCode", position));
+                    list.record([("url", "urn:x-tributary:position"), ("valueCode", position)]);
                 }
             });
-            let title = ground.facts(*place).map(|facts| facts.title.as_str());
             entry.key("item").object(|item| {
                 item.text("reference", &r4::urn(statement.id));
-                item.text_if("display", title);
+                item.text_if("display", facts.map(|facts| facts.title.as_str()));
             });
         });
     }
 }
 
-fn extension(list: &mut Writer, url: &str, value: impl FnOnce(&mut Writer)) {
-    list.object(|extension| {
-        extension.text("url", url);
-        value(extension);
+fn write_lead(is_lead: bool, list: &mut Writer) {
+    list.object(|lead| {
+        lead.text("url", "urn:x-tributary:lead");
+        lead.key("valueBoolean").truth(is_lead);
     });
 }
 
@@ -216,16 +206,21 @@ pub(super) fn write_patient(record: &Record<'_>, json: &mut Writer) {
                 patient.key(key).raw(|out| statement::copy(record, home, value, out));
             }
         }
-        let twins = record.loaded.statements.iter().filter(|one| one.kind == "Patient");
-        let twins: Vec<Uuid> = twins.map(|one| one.id).collect();
-        if !twins.is_empty() {
-            patient.key("link").array(|links| {
-                for twin in twins {
-                    links.object(|link| {
-                        link.key("other").object(|other| other.text("reference", &r4::urn(twin)));
-                        link.text("type", "seealso");
-                    });
-                }
+        write_links(record, patient);
+    });
+}
+
+/// Every source keeps its own Patient; the merged one points to them.
+fn write_links(record: &Record<'_>, patient: &mut Writer) {
+    let mut twins = record.loaded.statements.iter().filter(|one| one.kind == "Patient").peekable();
+    if twins.peek().is_none() {
+        return;
+    }
+    patient.key("link").array(|links| {
+        for twin in twins {
+            links.object(|link| {
+                link.key("other").record([("reference", &r4::urn(twin.id))]);
+                link.text("type", "seealso");
             });
         }
     });

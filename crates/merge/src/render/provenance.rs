@@ -83,31 +83,29 @@ fn write_source(record: &Record<'_>, home: &Accepted<'_>, id: Uuid, targets: &[U
         begin(record, id, targets, provenance);
         provenance.key("agent").array(|agents| {
             write_assembler(agents);
-            agents.object(|agent| {
-                write_agent_type("author", agent);
-                agent.key("who").object(|who| {
-                    if let Some(ods) = &home.card.ods {
-                        who.key("identifier").object(|identifier| {
-                            identifier.text("system", "https://fhir.nhs.uk/Id/ods-organization-code");
-                            identifier.text("value", ods.as_str());
-                        });
-                    }
-                    who.text("display", &home.card.name);
-                });
-            });
+            agents.object(|author| write_author(home, author));
         });
-        provenance.key("entity").array(|entities| {
-            entities.object(|entity| {
-                entity.text("role", "source");
-                entity.key("what").object(|what| {
-                    what.key("identifier").object(|identifier| {
-                        identifier.text("system", "urn:x-tributary:source");
-                        identifier.text("value", home.card.id.as_str());
-                    });
-                    what.text("display", &home.card.name);
-                });
-            });
-        });
+        provenance.key("entity").array(|entities| entities.object(|entity| write_entity(home, entity)));
+    });
+}
+
+fn write_author(home: &Accepted<'_>, author: &mut Writer) {
+    write_agent_type("author", author);
+    author.key("who").object(|who| {
+        if let Some(ods) = &home.card.ods {
+            let system = "https://fhir.nhs.uk/Id/ods-organization-code";
+            who.key("identifier").record([("system", system), ("value", ods.as_str())]);
+        }
+        who.text("display", &home.card.name);
+    });
+}
+
+fn write_entity(home: &Accepted<'_>, entity: &mut Writer) {
+    entity.text("role", "source");
+    entity.key("what").object(|what| {
+        let id = home.card.id.as_str();
+        what.key("identifier").record([("system", "urn:x-tributary:source"), ("value", id)]);
+        what.text("display", &home.card.name);
     });
 }
 
@@ -130,13 +128,9 @@ fn write_assembler(agents: &mut Writer) {
 }
 
 fn write_agent_type(code: &str, agent: &mut Writer) {
+    let system = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
     agent.key("type").object(|concept| {
-        concept.key("coding").array(|codings| {
-            codings.object(|coding| {
-                coding.text("system", "http://terminology.hl7.org/CodeSystem/provenance-participant-type");
-                coding.text("code", code);
-            });
-        });
+        concept.key("coding").array(|codings| codings.record([("system", system), ("code", code)]));
     });
 }
 

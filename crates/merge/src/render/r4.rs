@@ -36,13 +36,10 @@ impl Record<'_> {
         let mut json = Writer::with_capacity(received + 16_384);
         json.object(|bundle| {
             bundle.text("resourceType", "Bundle");
+            let code = self.tally().completeness().code();
             bundle.key("meta").object(|meta| {
-                meta.key("tag").array(|tags| {
-                    tags.object(|tag| {
-                        tag.text("system", "urn:x-tributary:completeness");
-                        tag.text("code", self.tally().completeness().code());
-                    });
-                });
+                meta.key("tag")
+                    .array(|tags| tags.record([("system", "urn:x-tributary:completeness"), ("code", code)]));
             });
             bundle.text("type", "collection");
             bundle.text("timestamp", &self.inputs.as_of.to_string());
@@ -69,7 +66,7 @@ impl Record<'_> {
         }
         for one in &self.discrepancies {
             entry(entries, provenance::discrepancy_id(self, one), |json| {
-                provenance::write_discrepancy(self, one, json)
+                provenance::write_discrepancy(self, one, json);
             });
         }
         for place in self.supporting_order() {
@@ -91,15 +88,11 @@ impl Record<'_> {
                 list.push(place);
             }
         }
-        for section in Section::ALL {
-            for place in self.lines_of(*section).flat_map(|line| line.members.iter().copied()) {
-                let below = beneath.get(place).into_iter().flatten().copied();
-                for place in std::iter::once(place).chain(below) {
-                    if placed.insert(place) {
-                        order.push(place);
-                    }
-                }
-            }
+        let shown =
+            Section::ALL.iter().flat_map(|section| self.lines_of(*section)).flat_map(|line| &line.members);
+        for place in shown {
+            let below = beneath.get(*place).into_iter().flatten();
+            order.extend(std::iter::once(place).chain(below).copied().filter(|place| placed.insert(*place)));
         }
         // Nothing is ever lost for want of a line to hang beneath.
         let is_beneath = |place: &usize| matches!(self.parts.get(*place), Some(Part::Beneath(_)));

@@ -7,7 +7,7 @@ use super::{
     MEDICINE_STATUS, PROBLEM_REFUTED, PROBLEM_STATUS, REPORT_CORRECTED, REPORT_STATUS, RESULT_CORRECTED,
     RESULT_VALUE, Rule, Verdict,
 };
-use crate::facts::{Allergy, Cpr, Facts, Finding, Medicine, Position, Problem, Standing, Thing};
+use crate::facts::{Allergy, Cpr, Finding, Medicine, Position, Problem, Standing, Thing};
 use crate::lines::Ground;
 
 /// A statement's place, its source, and what it says.
@@ -15,61 +15,23 @@ type Said<'a, T> = (usize, usize, &'a T);
 
 pub(super) fn judge(ground: Ground<'_>, members: &[usize]) -> Vec<Verdict> {
     let mut found = Vec::new();
-    let of = |pick: fn(&Facts) -> bool| ground.valid(members).any(|(_, facts)| pick(facts));
-    if of(|facts| matches!(facts.thing, Thing::Allergy(_))) {
-        allergies(
-            &said(ground, members, |thing| if let Thing::Allergy(one) = thing { Some(one) } else { None }),
-            &mut found,
-        );
-    }
-    if of(|facts| matches!(facts.thing, Thing::Medicine(_))) {
-        medicines(
-            &said(ground, members, |thing| if let Thing::Medicine(one) = thing { Some(one) } else { None }),
-            &mut found,
-        );
-    }
-    if of(|facts| matches!(facts.thing, Thing::Problem(_))) {
-        problems(
-            &said(ground, members, |thing| if let Thing::Problem(one) = thing { Some(one) } else { None }),
-            &mut found,
-        );
-    }
-    if of(|facts| matches!(facts.thing, Thing::Finding(_))) {
-        findings(
-            &said(ground, members, |thing| if let Thing::Finding(one) = thing { Some(one) } else { None }),
-            &mut found,
-        );
-    }
-    reports(
-        &said(ground, members, |thing| if let Thing::Report(one) = thing { Some(one) } else { None }),
-        &mut found,
-    );
-    cpr(
-        &said(ground, members, |thing| if let Thing::Cpr(one) = thing { Some(one) } else { None }),
-        &mut found,
-    );
-    batches(
-        &said(
-            ground,
-            members,
-            |thing| {
-                if let Thing::Deed { batch, .. } = thing { batch.as_ref() } else { None }
-            },
-        ),
-        &mut found,
-    );
+    allergies(&said(ground, members, Thing::allergy), &mut found);
+    medicines(&said(ground, members, Thing::medicine), &mut found);
+    problems(&said(ground, members, Thing::problem), &mut found);
+    findings(&said(ground, members, Thing::finding), &mut found);
+    reports(&said(ground, members, Thing::report), &mut found);
+    cpr(&said(ground, members, Thing::cpr), &mut found);
+    batches(&said(ground, members, Thing::batch), &mut found);
     found
 }
 
-fn said<'a, T: 'a>(
+fn said<'a, T>(
     ground: Ground<'a>,
     members: &[usize],
-    pick: impl Fn(&'a Thing) -> Option<&'a T>,
+    pick: fn(&'a Thing) -> Option<&'a T>,
 ) -> Vec<Said<'a, T>> {
-    ground
-        .valid(members)
-        .filter_map(|(place, facts)| Some((place, ground.source(place), pick(&facts.thing)?)))
-        .collect()
+    let valid = ground.valid(members);
+    valid.filter_map(|(place, facts)| Some((place, ground.source(place), pick(&facts.thing)?))).collect()
 }
 
 fn fire<T>(rule: Rule, said: &[Said<'_, T>], found: &mut Vec<Verdict>) {

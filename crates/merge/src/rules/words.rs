@@ -23,11 +23,12 @@ pub(super) fn tell(ground: Ground<'_>, verdict: Verdict, section: Option<Section
             });
             format!("Records disagree about CPR. {} Check the form and ask.", newest.unwrap_or_default())
         }
-        rule if rule == NKA_VS_ALLERGY => each(&|facts, source| match &facts.thing {
-            Thing::Allergy(allergy) if allergy.negative.is_some() => {
+        rule if rule == NKA_VS_ALLERGY => each(&|facts, source| {
+            if facts.thing.allergy().is_some_and(|allergy| allergy.negative.is_some()) {
                 format!("{source} recorded ‘{}’{}.", facts.title, on(facts))
+            } else {
+                format!("{source} records {}{}.", facts.title, on(facts))
             }
-            _ => format!("{source} records {}{}.", facts.title, on(facts)),
         }),
         rule if rule == ALLERGY_SEVERITY => format!("Severity differs: {}", each(&severity)),
         rule if rule == ALLERGY_STATUS || rule == ALLERGY_REFUTED => each(&standing),
@@ -60,7 +61,7 @@ fn heading(rule: &str) -> &'static str {
     }
 }
 
-fn source_name<'a>(ground: Ground<'a>, place: usize) -> &'a str {
+fn source_name(ground: Ground<'_>, place: usize) -> &str {
     let home = ground.loaded.statements.get(place).and_then(|statement| ground.loaded.home(statement));
     home.map_or("A source", |home| home.card.name.as_str())
 }
@@ -70,27 +71,21 @@ fn on(facts: &Facts) -> String {
 }
 
 fn severity(facts: &Facts, source: &str) -> String {
-    let word = match &facts.thing {
-        Thing::Allergy(allergy) => allergy.severity_word(),
-        _ => "",
-    };
-    format!("{source} {}.", if word.is_empty() { "does not say" } else { word })
+    let word = facts.thing.allergy().map(|allergy| allergy.severity_word()).filter(|word| !word.is_empty());
+    format!("{source} {}.", word.unwrap_or("does not say"))
 }
 
 fn standing(facts: &Facts, source: &str) -> String {
-    let word = match &facts.thing {
-        Thing::Allergy(allergy) if allergy.refuted => "ruled out",
-        Thing::Allergy(allergy) if allergy.active => "active",
-        _ => "ended",
+    let word = match facts.thing.allergy() {
+        Some(allergy) if allergy.refuted => "ruled out",
+        Some(allergy) if allergy.active => "active",
+        Some(_) | None => "ended",
     };
     format!("{source} lists this as {word}{}.", on(facts))
 }
 
 fn position(facts: &Facts, source: &str) -> String {
-    let word = match &facts.thing {
-        Thing::Medicine(medicine) => medicine.position.code(),
-        _ => "",
-    };
+    let word = facts.thing.medicine().map(|medicine| medicine.position.code()).unwrap_or_default();
     let end = facts.end.map(|end| format!(", until {}", end.display())).unwrap_or_default();
     format!("{source}: {word}{end}.")
 }

@@ -1,11 +1,13 @@
 //! Builds answers for merge tests from short notation.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tributary_fhir::{Document, Limits, Reply};
+use tributary_merge::view::{LineView, MemberView};
 use tributary_merge::{Answer, Heard, Inputs, Maps, Record, SourceCard, merge};
-use tributary_model::{FaultClass, NhsNumber, SectionSet, SourceFault, SourceId, SourceKind};
+use tributary_model::{FaultClass, NhsNumber, Section, SectionSet, SourceFault, SourceId, SourceKind};
 
 pub(crate) const NHS: &str = "9990000107";
 
@@ -32,11 +34,11 @@ pub(crate) fn snomed(code: &str, display: &str) -> Value {
 }
 
 /// A resource about the patient with these members.
-pub(crate) fn about(kind: &str, id: &str, members: Value) -> Value {
+pub(crate) fn about(kind: &str, id: &str, members: impl Borrow<Value>) -> Value {
     let mut resource = json!({"resourceType": kind, "id": id});
     let key = if matches!(kind, "AllergyIntolerance" | "Immunization") { "patient" } else { "subject" };
     resource[key] = json!({"reference": "Patient/p1"});
-    for (key, value) in members.as_object().expect("an object") {
+    for (key, value) in members.borrow().as_object().expect("an object") {
         resource[key] = value.clone();
     }
     resource
@@ -94,34 +96,11 @@ impl Federation {
         })
     }
 
-    /// `section | title | class | members`, one line each.
+    /// `section | title | key | class | members`, one row a line.
     pub(crate) fn table(&self) -> Vec<String> {
         let view = self.merged().to_view();
-        let mut rows = Vec::new();
-        for section in &view.sections {
-            for line in &section.lines {
-                let members: Vec<String> = line
-                    .members
-                    .iter()
-                    .map(|member| {
-                        let copy = member.copy.map(|copy| format!(" [{copy}]")).unwrap_or_default();
-                        let medicine = section.section == tributary_model::Section::Medications;
-                        let position =
-                            if medicine { format!(" ({})", member.facts.join(" ")) } else { String::new() };
-                        format!("{} {}{copy}{position}", member.source, member.origin)
-                    })
-                    .collect();
-                rows.push(format!(
-                    "{} | {} | {} | {} | {}",
-                    section.section.code(),
-                    line.title,
-                    line.key,
-                    line.class,
-                    members.join(", ")
-                ));
-            }
-        }
-        rows
+        let rows = view.sections.iter().flat_map(|one| one.lines.iter().map(|line| row(one.section, line)));
+        rows.collect()
     }
 
     /// `rule: members`.
@@ -129,4 +108,16 @@ impl Federation {
         let view = self.merged().to_view();
         view.discrepancies.iter().map(|one| format!("{}: {}", one.rule, one.members.join(", "))).collect()
     }
+}
+
+fn row(section: Section, line: &LineView) -> String {
+    let members: Vec<String> = line.members.iter().map(|member| told(section, member)).collect();
+    format!("{} | {} | {} | {} | {}", section.code(), line.title, line.key, line.class, members.join(", "))
+}
+
+fn told(section: Section, member: &MemberView) -> String {
+    let copy = member.copy.map(|copy| format!(" [{copy}]")).unwrap_or_default();
+    let is_medicine = section == Section::Medications;
+    let position = if is_medicine { format!(" ({})", member.facts.join(" ")) } else { String::new() };
+    format!("{} {}{copy}{position}", member.source, member.origin)
 }

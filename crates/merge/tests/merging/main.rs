@@ -1,5 +1,12 @@
 //! Stories and properties of the merge.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it stands"
+)]
+
 mod kit;
 mod properties;
 mod stories;

@@ -153,7 +153,7 @@ proptest! {
     #[test]
     fn the_bundle_does_not_depend_on_any_order(told in prop::collection::vec(told(), 1..=4), seed in any::<prop::sample::Index>()) {
         let first = stage(&told).merged().to_r4();
-        let mut shuffled = told.clone();
+        let mut shuffled = told;
         for one in &mut shuffled {
             if let Told::Said(resources) = one {
                 let turn = seed.index(resources.len().max(1));

@@ -181,6 +181,7 @@ fn doris_absence_never_hides_an_allergy() {
     assert_eq!(stage.disputes().len(), 1);
 }
 
+#[expect(clippy::too_many_lines, reason = "a story is told in one piece")]
 fn harold() -> Federation {
     let medicine = |id: &str,
                     concept: serde_json::Value,
