@@ -16,4 +16,5 @@ pub use answer::{Answer, RelayAnswer, RelayRequest, SourceSummary, Verdict};
 pub use broker::{Broker, Delivery};
 pub use parts::{AskService, Limits, LocateFault, Locator, Mode, Parts, RelayService, SourcePort};
 pub use refusal::Refusal;
-pub use tributary_merge::{label, view};
+pub use tributary_merge::maps::{MAP_NAMES, MapError};
+pub use tributary_merge::{Maps, RULE_IDS, SourceCard, label, view};

@@ -49,7 +49,8 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let told = ledger::outcome(http(verdict), merged.tally.completeness(), Some(&body), merged.rules);
     let audit = intent.disclose(entries, told, request.deadline).await?;
     room.metrics.record_answered(merged.tally.completeness());
-    let view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
+    let mut view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
+    show_timings(&mut view, &heard);
     Ok(Answer { verdict, tally: merged.tally, audit, body, view: Arc::new(view) })
 }
 
@@ -188,6 +189,15 @@ fn without_statements(mut view: RecordView) -> RecordView {
     view.patient.born.clear();
     view.patient.gender.clear();
     view
+}
+
+/// How long each source really took. The bundle does not say so under a fixed clock; people may know.
+fn show_timings(view: &mut RecordView, heard: &[Heard1]) {
+    for row in &mut view.sources {
+        if let Some(one) = heard.iter().find(|one| one.answer.source == row.id) {
+            row.latency_ms = u64::try_from(one.elapsed.as_millis()).unwrap_or(u64::MAX);
+        }
+    }
 }
 
 #[cfg(test)]

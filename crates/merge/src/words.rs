@@ -104,16 +104,34 @@ pub(crate) fn gap(source: &SourceRecord<'_>, section: Section) -> Option<String>
 
 /// Why a section shows no line.
 pub(crate) fn empty(sources: &[SourceRecord<'_>], section: Section) -> String {
-    let names = |wanted: SectionState| {
-        let found = sources.iter().filter(|source| source.states.get(&section) == Some(&wanted));
-        found.map(|source| source.card.name.as_str()).collect::<Vec<_>>().join(", ")
+    let names = |wanted: &[SectionState]| {
+        let is_wanted = |source: &&SourceRecord<'_>| {
+            source.states.get(&section).is_some_and(|state| wanted.contains(state))
+        };
+        sources
+            .iter()
+            .filter(is_wanted)
+            .map(|source| source.card.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
-    let silent = names(SectionState::Empty);
-    if silent.is_empty() {
-        "Not checked: no source was asked, or none answered.".to_owned()
-    } else {
-        format!("Asked, and nothing recorded: {silent}.")
+    let failed = names(&[SectionState::Failed, SectionState::Pending]);
+    let withheld = names(&[SectionState::Withheld, SectionState::Partial]);
+    let silent = names(&[SectionState::Empty]);
+    let mut sentences = Vec::new();
+    if !failed.is_empty() {
+        sentences.push(format!("Not known: no answer from {failed}."));
     }
+    if !withheld.is_empty() {
+        sentences.push(format!("May exist and not be shown: {withheld}."));
+    }
+    if !silent.is_empty() {
+        sentences.push(format!("Asked, and nothing recorded: {silent}."));
+    }
+    if sentences.is_empty() {
+        sentences.push("Not checked: no source was asked.".to_owned());
+    }
+    sentences.join(" ")
 }
 
 /// How old somebody is.

@@ -53,8 +53,7 @@ pub(crate) fn reply(resources: &[Value]) -> Reply {
 
 impl Federation {
     pub(crate) fn source(&mut self, id: &str, kind: SourceKind, serves: &[&str], owns: &[&str]) {
-        let serves =
-            serves.iter().map(|code| tributary_model::Section::from_code(code).expect("section")).collect();
+        let serves = serves.iter().map(|code| Section::from_code(code).expect("section")).collect();
         let owns = owns.iter().map(ToString::to_string).collect();
         let rank = u32::try_from(self.registry.len()).expect("few") + 1;
         let id = SourceId::parse(id).expect("id");

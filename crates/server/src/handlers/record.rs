@@ -67,6 +67,13 @@ fn says(headers: &HeaderMap, name: &str, item: &str) -> bool {
     })
 }
 
+/// How long each source took, in milliseconds (Server Timing, W3C). It stands outside the bundle, which is the
+/// same for the same answers however long they took.
+fn timings(answer: &Answer) -> String {
+    let rows = answer.view.sources.iter().map(|row| format!("{};dur={}", row.id, row.latency_ms));
+    rows.collect::<Vec<_>>().join(", ")
+}
+
 /// The response to an answer; the body is the broker's, untouched.
 pub(crate) fn from_answer(answer: Answer) -> Reply {
     let mut reply = reply(status(answer.verdict), FHIR_JSON, answer.body);
@@ -75,6 +82,7 @@ pub(crate) fn from_answer(answer: Answer) -> Reply {
     let sources = format!("{}/{}", tally.answered, tally.expected);
     set(&mut reply, "tributary-sources", &sources);
     set(&mut reply, "tributary-audit", &answer.audit);
+    set(&mut reply, "server-timing", &timings(&answer));
     if let Verdict::Shed(wait) = answer.verdict {
         reply.headers_mut().insert(header::RETRY_AFTER, retry_seconds(wait).into());
     }
