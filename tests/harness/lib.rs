@@ -1,1 +1,116 @@
-//! x
+//! Runs the real broker against the mock sources, and reads what comes out of it.
+//!
+//! The broker is configured by TOML and asked over sockets, as its users do. Nothing of ours parses its answers.
+
+pub mod bundle;
+pub mod http;
+pub mod process;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use mock_providers::{Federation, FederationOptions, Played, SourceFacts, start_story_federation};
+use serde_json::json;
+use tributary::{Running, Settings};
+
+pub use http::Reply;
+
+/// George Ashworth's number.
+pub const GEORGE: &str = "9990000107";
+/// The instant of George's story.
+pub const AS_OF: &str = "2026-03-10T02:10:00Z";
+
+/// A federation, and a broker that runs in this process.
+#[derive(Debug)]
+pub struct Stage {
+    /// The mock sources.
+    pub federation: Federation,
+    /// The broker.
+    pub running: Running,
+    /// Where it keeps its audit log.
+    pub audit: tempfile::TempDir,
+}
+
+/// What a stage is set up with.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The sources expected for George; all registered ones otherwise.
+    pub expected: Vec<&'static str>,
+    /// Keys to add to every `[[source]]`.
+    pub source_keys: &'static str,
+    /// Whether the stories' delays and faults are played.
+    pub played: Played,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let expected = vec!["gp", "acute-a", "specialist", "walkin"];
+        Self { expected, source_keys: "timeout_ms = 3000", played: Played::Off }
+    }
+}
+
+/// The mock sources, without delays unless the plan wants them.
+pub async fn federation(plan: &Plan) -> Federation {
+    let options = FederationOptions { delays: plan.played, faults: plan.played, ..FederationOptions::default() };
+    start_story_federation(options).await.expect("mock sources start")
+}
+
+/// The configuration of a broker in front of these sources, on ports of its own.
+pub fn configuration(facts: &[SourceFacts], plan: &Plan, audit: &Path) -> String {
+    let mut text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[log]\nlevel = \"trace\"\nformat = \"json\"\n\
+         [audit]\ndir = {}\n[maps]\ndir = {}\n[demo]\ninsecure = true\nas_of = \"{AS_OF}\"\n",
+        quoted(audit),
+        quoted(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/maps")),
+    );
+    for facts in facts {
+        let list = |words: &[&str]| serde_json::to_string(words).expect("words");
+        let asid = facts.asid.map(|asid| format!("asid = \"{asid}\"\n")).unwrap_or_default();
+        write!(
+            text,
+            "[[source]]\nid = \"{}\"\nname = \"{}\"\nkind = \"{}\"\nprotocol = \"{}\"\nods = \"{}\"\n{asid}base_url = \"{}\"\n\
+             rank = {}\nsections = {}\nowns = {}\n{}\n",
+            facts.id, facts.name, facts.kind, facts.protocol, facts.ods, facts.base_url, facts.rank,
+            list(facts.sections), list(facts.owns), plan.source_keys,
+        )
+        .expect("text");
+    }
+    let expected = serde_json::to_string(&plan.expected).expect("ids");
+    write!(text, "[[demo.patient]]\nnhs_number = \"{GEORGE}\"\ntitle = \"George Ashworth\"\nsources = {expected}\n").expect("text");
+    text
+}
+
+fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display())
+}
+
+impl Stage {
+    /// Sets the stage.
+    pub async fn set(plan: Plan) -> Self {
+        let federation = federation(&plan).await;
+        let audit = tempfile::tempdir().expect("a directory");
+        let text = configuration(federation.source_facts(), &plan, &audit.path().join("log"));
+        let settings = Settings::parse(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?}\n{text}"));
+        let running = Running::start(settings).await.expect("the broker starts");
+        Self { federation, running, audit }
+    }
+
+    /// Asks for a record.
+    pub async fn record(&self, number: &str, headers: &[(&str, &str)]) -> Reply {
+        self.ask(&parameters(number, &[]), headers).await
+    }
+
+    /// Asks with these `Parameters`.
+    pub async fn ask(&self, parameters: &str, headers: &[(&str, &str)]) -> Reply {
+        let path = "/fhir/R4/Patient/$record";
+        http::post(self.running.data_addr(), path, "application/fhir+json", parameters, headers).await
+    }
+}
+
+/// The `Parameters` of a record request.
+pub fn parameters(number: &str, sections: &[&str]) -> String {
+    let identifier = json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": number});
+    let mut list = vec![json!({"name": "patient", "valueIdentifier": identifier})];
+    list.extend(sections.iter().map(|code| json!({"name": "section", "valueCode": code})));
+    json!({"resourceType": "Parameters", "parameter": list}).to_string()
+}

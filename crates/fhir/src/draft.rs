@@ -37,12 +37,7 @@ impl<'d> Draft<'d> {
 
     /// An object with these members.
     pub fn object<const N: usize>(members: [(&'d str, Self); N]) -> Self {
-        Self::Object(Fields(
-            members
-                .into_iter()
-                .map(|(key, value)| (Cow::Borrowed(key), value))
-                .collect(),
-        ))
+        Self::Object(Fields(members.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect()))
     }
 
     /// A `CodeableConcept` with one coding.
@@ -64,6 +59,24 @@ impl<'d> Draft<'d> {
         match self {
             Self::Raw(json) => Some(*json),
             Self::Text(_) | Self::Object(_) | Self::Array(_) => None,
+        }
+    }
+
+    /// What the value is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Raw(json) => json.kind(),
+            Self::Object(_) => Kind::Object,
+            Self::Array(_) => Kind::Array,
+            Self::Text(text) => match text.as_bytes().first() {
+                Some(b'{') => Kind::Object,
+                Some(b'[') => Kind::Array,
+                Some(b'"') => Kind::String,
+                Some(b't') => Kind::True,
+                Some(b'f') => Kind::False,
+                Some(b'-' | b'0'..=b'9') => Kind::Number,
+                _ => Kind::Null,
+            },
         }
     }
 
@@ -116,11 +129,7 @@ impl<'d> Draft<'d> {
 impl<'d> Fields<'d> {
     /// Opens an object; nothing comes of any other value.
     pub fn open(json: Json<'d>) -> Self {
-        Self(
-            json.members()
-                .map(|(key, value)| (Cow::Borrowed(key), Draft::Raw(value)))
-                .collect(),
-        )
+        Self(json.members().map(|(key, value)| (Cow::Borrowed(key), Draft::Raw(value))).collect())
     }
 
     fn place(&self, key: &str) -> Option<usize> {
@@ -129,18 +138,12 @@ impl<'d> Fields<'d> {
 
     /// A member.
     pub fn get(&self, key: &str) -> Option<&Draft<'d>> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value)
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// A member, to be edited.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Draft<'d>> {
-        self.0
-            .iter_mut()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value)
+        self.0.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// The text of an untouched string member.
@@ -156,6 +159,11 @@ impl<'d> Fields<'d> {
     /// The keys in their order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_ref())
+    }
+
+    /// The members in their order.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Draft<'d>)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
     /// Removes a member and gives it.
@@ -212,6 +220,28 @@ impl<'d> Fields<'d> {
         }
     }
 
+    /// Appends several items to a list member. Nothing is made for none.
+    pub fn append_all(&mut self, key: &str, mut added: Vec<Draft<'d>>) {
+        if added.is_empty() {
+            return;
+        }
+        if !self.has(key) {
+            self.put(key.to_owned(), Draft::Array(Vec::new()));
+        }
+        self.wrap(key);
+        if let Some(items) = self.get_mut(key).and_then(Draft::items) {
+            items.append(&mut added);
+        }
+    }
+
+    /// Puts an item before the others of a list member, which is made when absent.
+    pub fn prepend(&mut self, key: &str, item: Draft<'d>) {
+        self.append(key, item);
+        if let Some(items) = self.get_mut(key).and_then(Draft::items) {
+            items.rotate_right(1);
+        }
+    }
+
     /// Edits an object member, or every object in a list member.
     pub fn each(&mut self, key: &str, mut edit: impl FnMut(&mut Self)) {
         let Some(value) = self.get_mut(key) else { return };
@@ -220,6 +250,16 @@ impl<'d> Fields<'d> {
         } else if let Some(fields) = value.fields() {
             edit(fields);
         }
+    }
+
+    /// The members, given away in their order.
+    pub fn into_members(self) -> impl Iterator<Item = (Cow<'d, str>, Draft<'d>)> {
+        self.0.into_iter()
+    }
+
+    /// How many members there are.
+    pub const fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether no member is left.
@@ -267,25 +307,17 @@ mod tests {
     #[test]
     fn rename_takes_the_sibling_along_and_overwrites_nothing() {
         assert_eq!(
-            edited(r#"{"on":"2012","_on":{"id":"x"}}"#, |f| assert!(
-                f.rename("on", "at")
-            )),
+            edited(r#"{"on":"2012","_on":{"id":"x"}}"#, |f| assert!(f.rename("on", "at"))),
             r#"{"at":"2012","_at":{"id":"x"}}"#
         );
-        assert_eq!(
-            edited(r#"{"on":1,"at":2}"#, |f| assert!(!f.rename("on", "at"))),
-            r#"{"on":1,"at":2}"#
-        );
+        assert_eq!(edited(r#"{"on":1,"at":2}"#, |f| assert!(!f.rename("on", "at"))), r#"{"on":1,"at":2}"#);
     }
 
     #[test]
     fn wrap_append_each() {
         assert_eq!(edited(r#"{"c":{"x":1}}"#, |f| f.wrap("c")), r#"{"c":[{"x":1}]}"#);
         assert_eq!(edited(r#"{"c":[1]}"#, |f| f.wrap("c")), r#"{"c":[1]}"#);
-        assert_eq!(
-            edited(r#"{"c":[1]}"#, |f| f.append("c", Draft::string("é\""))),
-            r#"{"c":[1,"é\""]}"#
-        );
+        assert_eq!(edited(r#"{"c":[1]}"#, |f| f.append("c", Draft::string("é\""))), r#"{"c":[1,"é\""]}"#);
         assert_eq!(
             edited(r#"{"c":[{"x":1},{"x":2}]}"#, |f| f.each("c", |o| {
                 o.rename("x", "y");

@@ -32,13 +32,7 @@ pub struct Limits {
 impl Default for Limits {
     /// The limits of the ingest gate.
     fn default() -> Self {
-        Self {
-            depth: 64,
-            tokens: 2_000_000,
-            string_bytes: 5 << 20,
-            key_bytes: 256,
-            number_bytes: 512,
-        }
+        Self { depth: 64, tokens: 2_000_000, string_bytes: 5 << 20, key_bytes: 256, number_bytes: 512 }
     }
 }
 
@@ -147,10 +141,7 @@ pub struct Json<'d> {
 impl std::fmt::Debug for Json<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The content may be clinical.
-        f.debug_struct("Json")
-            .field("kind", &self.kind())
-            .field("span", &self.span())
-            .finish()
+        f.debug_struct("Json").field("kind", &self.kind()).field("span", &self.span()).finish()
     }
 }
 
@@ -186,33 +177,23 @@ impl<'d> Json<'d> {
 
     /// The member of an object.
     pub fn get(self, key: &str) -> Option<Self> {
-        self.members()
-            .find_map(|(name, value)| (name == key).then_some(value))
+        self.members().find_map(|(name, value)| (name == key).then_some(value))
     }
 
     /// The value at the end of a chain of keys. Where a step is an array, its first item is taken.
     pub fn path(self, keys: &[&str]) -> Option<Self> {
-        keys.iter()
-            .try_fold(self, |value, key| value.first_or_self().get(key))
-            .map(Self::first_or_self)
+        keys.iter().try_fold(self, |value, key| value.first_or_self().get(key)).map(Self::first_or_self)
     }
 
     fn first_or_self(self) -> Self {
-        if self.kind() == Kind::Array {
-            self.items().next().unwrap_or(self)
-        } else {
-            self
-        }
+        if self.kind() == Kind::Array { self.items().next().unwrap_or(self) } else { self }
     }
 
     /// The members of an object in their order; nothing for any other value.
     pub fn members(self) -> impl Iterator<Item = (&'d str, Self)> {
         let doc = self.doc;
         self.children(Kind::Object).map(move |at| {
-            let key = doc
-                .node(at)
-                .map(|node| node.start as usize..node.end as usize)
-                .unwrap_or_default();
+            let key = doc.node(at).map(|node| node.start as usize..node.end as usize).unwrap_or_default();
             (doc.text.get(key).unwrap_or_default(), Self { doc, at: at + 1 })
         })
     }
@@ -240,11 +221,7 @@ impl<'d> Json<'d> {
             let child = at;
             let node = doc.node(at)?;
             // A key is followed by its value; step over both.
-            at = if node.kind == NodeKind::Key {
-                doc.node(at + 1)?.next
-            } else {
-                node.next
-            };
+            at = if node.kind == NodeKind::Key { doc.node(at + 1)?.next } else { node.next };
             Some(child)
         })
     }
@@ -282,9 +259,7 @@ impl<'d> Json<'d> {
         let end = self.node().next;
         let first = doc.marks.partition_point(|(_, at)| *at < self.at);
         let rest = doc.marks.get(first..).unwrap_or_default();
-        rest.iter()
-            .take_while(move |(_, at)| *at < end)
-            .map(move |(mark, at)| (*mark, Self { doc, at: *at }))
+        rest.iter().take_while(move |(_, at)| *at < end).map(move |(mark, at)| (*mark, Self { doc, at: *at }))
     }
 
     /// Copies the value to `out`, with marked strings replaced where `rewrite` gives new text.

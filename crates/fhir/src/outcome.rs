@@ -91,12 +91,7 @@ pub struct Issue {
 impl Issue {
     /// An error with words.
     pub fn error(code: &'static str, text: impl Into<String>) -> Self {
-        Self {
-            severity: "error",
-            code,
-            text: Some(text.into()),
-            ..Self::default()
-        }
+        Self { severity: "error", code, text: Some(text.into()), ..Self::default() }
     }
 
     /// Adds a coding.
@@ -107,11 +102,7 @@ impl Issue {
         code: impl Into<String>,
         display: Option<&'static str>,
     ) -> Self {
-        self.codings.push(IssueCoding {
-            system,
-            code: code.into(),
-            display,
-        });
+        self.codings.push(IssueCoding { system, code: code.into(), display });
         self
     }
 
@@ -125,9 +116,7 @@ impl Issue {
     fn write(&self, json: &mut Writer) {
         json.object(|issue| {
             if !self.extensions.is_empty() {
-                issue
-                    .key("extension")
-                    .array(|list| self.extensions.iter().for_each(|one| one.write(list)));
+                issue.key("extension").array(|list| self.extensions.iter().for_each(|one| one.write(list)));
             }
             issue.text("severity", self.severity);
             issue.text("code", self.code);
@@ -143,9 +132,7 @@ impl Issue {
 
     fn write_details(&self, details: &mut Writer) {
         if !self.codings.is_empty() {
-            details
-                .key("coding")
-                .array(|list| self.codings.iter().for_each(|coding| coding.write(list)));
+            details.key("coding").array(|list| self.codings.iter().for_each(|coding| coding.write(list)));
         }
         details.text_if("text", self.text.as_deref());
     }
@@ -163,10 +150,7 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome with one issue.
     pub fn of(issue: Issue) -> Self {
-        Self {
-            issues: vec![issue],
-            profile: None,
-        }
+        Self { issues: vec![issue], profile: None }
     }
 
     /// The outcome GP Connect wants: one issue, one Spine coding, the profile.
@@ -176,20 +160,10 @@ impl Outcome {
         display: &'static str,
         diagnostics: Option<&str>,
     ) -> Self {
-        let issue = Issue {
-            severity: "error",
-            code: issue_code,
-            ..Issue::default()
-        };
+        let issue = Issue { severity: "error", code: issue_code, ..Issue::default() };
         let issue = issue.coded(SPINE_CODES, code, Some(display));
-        let issue = Issue {
-            diagnostics: diagnostics.map(str::to_owned),
-            ..issue
-        };
-        Self {
-            issues: vec![issue],
-            profile: Some(GPC_OUTCOME),
-        }
+        let issue = Issue { diagnostics: diagnostics.map(str::to_owned), ..issue };
+        Self { issues: vec![issue], profile: Some(GPC_OUTCOME) }
     }
 
     /// Writes the resource. Both versions share this shape.
@@ -197,13 +171,9 @@ impl Outcome {
         json.object(|outcome| {
             outcome.text("resourceType", "OperationOutcome");
             if let Some(profile) = self.profile {
-                outcome
-                    .key("meta")
-                    .object(|meta| meta.key("profile").array(|list| list.string(profile)));
+                outcome.key("meta").object(|meta| meta.key("profile").array(|list| list.string(profile)));
             }
-            outcome
-                .key("issue")
-                .array(|list| self.issues.iter().for_each(|issue| issue.write(list)));
+            outcome.key("issue").array(|list| self.issues.iter().for_each(|issue| issue.write(list)));
         });
     }
 
@@ -237,13 +207,8 @@ pub fn read_outcome(json: Json<'_>) -> Option<OutcomeFacts> {
         facts.failed |= matches!(severity.as_ref(), "error" | "fatal");
         facts.not_found |= issue.says("code", "not-found");
         let codings = issue.get("details").and_then(|details| details.get("coding"));
-        let codes = codings
-            .into_iter()
-            .flat_map(Json::each)
-            .filter_map(|coding| coding.text_at("code"));
-        facts.spine = facts
-            .spine
-            .or_else(|| codes.into_iter().find_map(|code| SpineCode::parse(&code)));
+        let codes = codings.into_iter().flat_map(Json::each).filter_map(|coding| coding.text_at("code"));
+        facts.spine = facts.spine.or_else(|| codes.into_iter().find_map(|code| SpineCode::parse(&code)));
     }
     Some(facts)
 }
@@ -261,20 +226,8 @@ mod tests {
         let facts = read_outcome(doc.root()).unwrap();
         assert_eq!(facts.spine, SpineCode::parse("PATIENT_NOT_FOUND"));
         assert!(facts.failed && facts.not_found);
-        assert_eq!(
-            doc.root().path(&["meta", "profile"]).unwrap().text().unwrap(),
-            GPC_OUTCOME
-        );
-        assert_eq!(
-            doc.root()
-                .path(&["issue", "details"])
-                .unwrap()
-                .get("coding")
-                .unwrap()
-                .items()
-                .count(),
-            1
-        );
+        assert_eq!(doc.root().path(&["meta", "profile"]).unwrap().text().unwrap(), GPC_OUTCOME);
+        assert_eq!(doc.root().path(&["issue", "details"]).unwrap().get("coding").unwrap().items().count(), 1);
     }
 
     #[test]

@@ -22,12 +22,7 @@ pub struct Notice {
 impl Notice {
     /// A notice about a section.
     pub const fn about(kind: NoticeKind, section: Section) -> Self {
-        Self {
-            kind,
-            section: Some(section),
-            count: None,
-            detail: None,
-        }
+        Self { kind, section: Some(section), count: None, detail: None }
     }
 }
 

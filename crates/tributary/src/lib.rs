@@ -1,1 +1,14 @@
 #![doc = include_str!("../README.md")]
+
+pub mod commands;
+mod error;
+pub mod maps;
+mod observe;
+pub mod running;
+pub mod settings;
+pub mod show;
+mod wire;
+
+pub use error::StartError;
+pub use running::Running;
+pub use settings::Settings;

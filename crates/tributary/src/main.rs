@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `tributary` command. Everything it does is in the library, where tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tributary::commands::run()
+}

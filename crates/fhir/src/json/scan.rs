@@ -14,10 +14,7 @@ const OLD_SYSTEM: &[u8] = b"http://hl7.org/fhir/";
 
 pub(super) fn scan(text: String, limits: &Limits) -> Result<Document, Rejection> {
     if u32::try_from(text.len()).is_err() {
-        return Err(Rejection {
-            class: FaultClass::TooLarge,
-            offset: 0,
-        });
+        return Err(Rejection { class: FaultClass::TooLarge, offset: 0 });
     }
     let mut scanner = Scanner {
         bytes: text.as_bytes(),
@@ -47,10 +44,7 @@ struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     const fn reject(&self, class: FaultClass) -> Rejection {
-        Rejection {
-            class,
-            offset: self.at,
-        }
+        Rejection { class, offset: self.at }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -136,18 +130,12 @@ impl<'t> Scanner<'t> {
         let plain = self.string()?;
         // FHIR names need no escapes; an escaped key is a way to hide a second one of the same name.
         if !plain {
-            return Err(Rejection {
-                class: FaultClass::JsonSyntax,
-                offset: start,
-            });
+            return Err(Rejection { class: FaultClass::JsonSyntax, offset: start });
         }
         let bytes = self.bytes;
         let key = bytes.get(start..self.at - 1).unwrap_or_default();
         if key.len() > self.limits.key_bytes {
-            return Err(Rejection {
-                class: FaultClass::TooLarge,
-                offset: start,
-            });
+            return Err(Rejection { class: FaultClass::TooLarge, offset: start });
         }
         let next = self.tape.len() + 1;
         self.push(start, self.at - 1, next, NodeKind::Key)?;
@@ -158,18 +146,12 @@ impl<'t> Scanner<'t> {
         let start = self.at;
         self.string()?;
         if self.at - start > self.limits.string_bytes {
-            return Err(Rejection {
-                class: FaultClass::TooLarge,
-                offset: start,
-            });
+            return Err(Rejection { class: FaultClass::TooLarge, offset: start });
         }
         let mark = match key {
             Some(b"reference") => Some(Mark::Reference),
             Some(b"system")
-                if self
-                    .bytes
-                    .get(start + 1..)
-                    .is_some_and(|text| text.starts_with(OLD_SYSTEM)) =>
+                if self.bytes.get(start + 1..).is_some_and(|text| text.starts_with(OLD_SYSTEM)) =>
             {
                 Some(Mark::System)
             }
@@ -204,11 +186,7 @@ impl<'t> Scanner<'t> {
 
     /// Skips eight bytes at a time while none of them is a quote, a backslash or a control character.
     fn plain_run(&mut self) {
-        while let Some(chunk) = self
-            .bytes
-            .get(self.at..self.at + 8)
-            .and_then(|chunk| chunk.try_into().ok())
-        {
+        while let Some(chunk) = self.bytes.get(self.at..self.at + 8).and_then(|chunk| chunk.try_into().ok()) {
             let special = specials(u64::from_le_bytes(chunk));
             if special != 0 {
                 // The lowest flag is exact; higher ones may be echoes of it.
@@ -250,9 +228,9 @@ impl<'t> Scanner<'t> {
         let [b'\\', b'u', digits @ ..] = form else {
             return Err(self.reject(FaultClass::JsonSyntax));
         };
-        let unit = digits.iter().try_fold(0, |unit, digit| {
-            char::from(*digit).to_digit(16).map(|value| unit << 4 | value)
-        });
+        let unit = digits
+            .iter()
+            .try_fold(0, |unit, digit| char::from(*digit).to_digit(16).map(|value| unit << 4 | value));
         let unit = unit.ok_or_else(|| self.reject(FaultClass::JsonSyntax))?;
         self.at += 6;
         Ok(unit)
@@ -275,10 +253,7 @@ impl<'t> Scanner<'t> {
             self.digits()?;
         }
         if self.at - start > self.limits.number_bytes {
-            return Err(Rejection {
-                class: FaultClass::TooLarge,
-                offset: start,
-            });
+            return Err(Rejection { class: FaultClass::TooLarge, offset: start });
         }
         self.leaf(start, Kind::Number)
     }
@@ -288,11 +263,7 @@ impl<'t> Scanner<'t> {
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
-        if self.at == start {
-            Err(self.reject(FaultClass::JsonSyntax))
-        } else {
-            Ok(())
-        }
+        if self.at == start { Err(self.reject(FaultClass::JsonSyntax)) } else { Ok(()) }
     }
 
     fn word(&mut self, word: &[u8], kind: Kind) -> Result<(), Rejection> {
@@ -311,11 +282,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), Rejection> {
-        if self.take(byte) {
-            Ok(())
-        } else {
-            Err(self.reject(FaultClass::JsonSyntax))
-        }
+        if self.take(byte) { Ok(()) } else { Err(self.reject(FaultClass::JsonSyntax)) }
     }
 
     fn leaf(&mut self, start: usize, kind: Kind) -> Result<(), Rejection> {
@@ -342,35 +309,21 @@ impl<'t> Scanner<'t> {
         if self.tape.len() >= self.limits.tokens {
             return Err(self.reject(FaultClass::TooLarge));
         }
-        self.tape.push(Node {
-            start: narrow(start),
-            end: narrow(end),
-            next: narrow(next),
-            kind,
-        });
+        self.tape.push(Node { start: narrow(start), end: narrow(end), next: narrow(next), kind });
         Ok(())
     }
 
     /// Two parsers that disagree on which of two equal keys counts see two different patients.
     fn no_key_twice(&self, place: usize) -> Result<(), Rejection> {
-        let keys = || Keys {
-            scanner: self,
-            at: place + 1,
-        };
+        let keys = || Keys { scanner: self, at: place + 1 };
         let count = keys().count();
         let twice = if count <= PAIRWISE_KEYS {
-            keys()
-                .enumerate()
-                .any(|(index, key)| keys().take(index).any(|earlier| earlier == key))
+            keys().enumerate().any(|(index, key)| keys().take(index).any(|earlier| earlier == key))
         } else {
             let mut seen = HashSet::with_capacity(count);
             keys().any(|key| !seen.insert(key))
         };
-        if twice {
-            Err(self.reject(FaultClass::JsonDuplicate))
-        } else {
-            Ok(())
-        }
+        if twice { Err(self.reject(FaultClass::JsonDuplicate)) } else { Ok(()) }
     }
 }
 

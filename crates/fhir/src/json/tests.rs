@@ -15,12 +15,9 @@ fn refused(text: &[u8], class: FaultClass) {
 #[test]
 fn numbers_keep_their_text() {
     let doc = scan(r#"{"v":1.10,"e":1E+2,"big":123456789012345678901234567890.5,"z":-0.0}"#).unwrap();
-    for (key, raw) in [
-        ("v", "1.10"),
-        ("e", "1E+2"),
-        ("big", "123456789012345678901234567890.5"),
-        ("z", "-0.0"),
-    ] {
+    for (key, raw) in
+        [("v", "1.10"), ("e", "1E+2"), ("big", "123456789012345678901234567890.5"), ("z", "-0.0")]
+    {
         assert_eq!(doc.root().get(key).unwrap().raw(), raw);
     }
 }
@@ -29,21 +26,9 @@ fn numbers_keep_their_text() {
 fn cursor_walks_objects_and_arrays() {
     let doc = scan(r#" { "a" : [ 1 , {"b":"x\n\u00e9\ud83d\ude00"} ], "c": true, "d": null } "#).unwrap();
     let root = doc.root();
-    assert_eq!(
-        root.members().map(|(key, _)| key).collect::<Vec<_>>(),
-        ["a", "c", "d"]
-    );
+    assert_eq!(root.members().map(|(key, _)| key).collect::<Vec<_>>(), ["a", "c", "d"]);
     assert_eq!(root.get("a").unwrap().items().count(), 2);
-    assert_eq!(
-        root.get("a")
-            .unwrap()
-            .items()
-            .nth(1)
-            .unwrap()
-            .text_at("b")
-            .unwrap(),
-        "x\né😀"
-    );
+    assert_eq!(root.get("a").unwrap().items().nth(1).unwrap().text_at("b").unwrap(), "x\né😀");
     assert_eq!(root.get("c").unwrap().truth(), Some(true));
     assert_eq!(root.get("d").unwrap().kind(), Kind::Null);
     assert!(root.get("b").is_none());
@@ -87,10 +72,7 @@ fn a_key_twice_is_refused_in_small_and_large_objects() {
     refused(br#"{"a":1,"b":{"x":1,"x":2}}"#, FaultClass::JsonDuplicate);
     let many: Vec<String> = (0..100).map(|n| format!("\"k{n}\":{n}")).collect();
     assert!(scan(&format!("{{{}}}", many.join(","))).is_ok());
-    refused(
-        format!("{{{},\"k7\":0}}", many.join(",")).as_bytes(),
-        FaultClass::JsonDuplicate,
-    );
+    refused(format!("{{{},\"k7\":0}}", many.join(",")).as_bytes(), FaultClass::JsonDuplicate);
 }
 
 #[test]
@@ -99,13 +81,7 @@ fn limits_bite() {
     assert!(scan(&deep(64)).is_ok());
     refused(deep(65).as_bytes(), FaultClass::JsonDepth);
     refused("[".repeat(200_000).as_bytes(), FaultClass::JsonDepth);
-    let tight = Limits {
-        tokens: 3,
-        string_bytes: 8,
-        key_bytes: 2,
-        number_bytes: 4,
-        ..Limits::default()
-    };
+    let tight = Limits { tokens: 3, string_bytes: 8, key_bytes: 2, number_bytes: 4, ..Limits::default() };
     for text in ["[1,2,3]", "\"1234567\"", "{\"abc\":1}", "12345"] {
         let refusal = Document::scan(text.as_bytes().to_vec(), &tight).expect_err(text);
         assert_eq!(refusal.class, FaultClass::TooLarge, "{text}");
@@ -151,10 +127,7 @@ fn json_value() -> impl Strategy<Value = serde_json::Value> {
 
 fn rebuild(json: Json<'_>) -> serde_json::Value {
     match json.kind() {
-        Kind::Object => json
-            .members()
-            .map(|(key, value)| (key.to_owned(), rebuild(value)))
-            .collect(),
+        Kind::Object => json.members().map(|(key, value)| (key.to_owned(), rebuild(value))).collect(),
         Kind::Array => json.items().map(rebuild).collect(),
         Kind::String => json.text().unwrap().into(),
         Kind::Number | Kind::True | Kind::False | Kind::Null => serde_json::from_str(json.raw()).unwrap(),

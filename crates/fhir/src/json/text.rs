@@ -78,8 +78,5 @@ fn resolve<'a>(escaped: &'a str, out: &mut String) -> &'a str {
 
 fn hex4(text: &str) -> (u32, &str) {
     let digits = text.get(..4).unwrap_or_default();
-    (
-        u32::from_str_radix(digits, 16).unwrap_or(0),
-        text.get(4..).unwrap_or_default(),
-    )
+    (u32::from_str_radix(digits, 16).unwrap_or(0), text.get(4..).unwrap_or_default())
 }

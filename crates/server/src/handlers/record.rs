@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
+use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Refusal, Verdict};
 use tributary_model::{Freshness, Handling, RecordRequest, SourceStatus};
 
@@ -69,8 +70,8 @@ fn says(headers: &HeaderMap, name: &str, item: &str) -> bool {
 
 /// How long each source took, in milliseconds (Server Timing, W3C). It stands outside the bundle, which is the
 /// same for the same answers however long they took.
-fn timings(answer: &Answer) -> String {
-    let rows = answer.view.sources.iter().map(|row| format!("{};dur={}", row.id, row.latency_ms));
+fn timings(view: &RecordView) -> String {
+    let rows = view.sources.iter().map(|row| format!("{};dur={}", row.id, row.latency_ms));
     rows.collect::<Vec<_>>().join(", ")
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn from_answer(answer: Answer) -> Reply {
     let sources = format!("{}/{}", tally.answered, tally.expected);
     set(&mut reply, "tributary-sources", &sources);
     set(&mut reply, "tributary-audit", &answer.audit);
-    set(&mut reply, "server-timing", &timings(&answer));
+    set(&mut reply, "server-timing", &timings(&answer.view));
     if let Verdict::Shed(wait) = answer.verdict {
         reply.headers_mut().insert(header::RETRY_AFTER, retry_seconds(wait).into());
     }
