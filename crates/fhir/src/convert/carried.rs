@@ -1,0 +1,23 @@
+//! A resource that no table converts, carried whole.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::draft::{Draft, Fields};
+use crate::json::{Json, Kind};
+
+/// The `Binary` that holds the text of a resource exactly as it was received.
+///
+/// Whose record it is must stay visible from outside, so the subject becomes the security context.
+pub(super) fn binary<'d>(resource: Json<'d>, id: &str) -> Fields<'d> {
+    let mut binary = Fields::default();
+    binary.put("resourceType", Draft::literal("\"Binary\""));
+    binary.put("id", Draft::string(id));
+    binary.put("contentType", Draft::literal("\"application/fhir+json; fhirVersion=3.0\""));
+    let subject = resource.get("subject").or_else(|| resource.get("patient"));
+    if let Some(subject) = subject.filter(|subject| subject.kind() == Kind::Object) {
+        binary.put("securityContext", Draft::Raw(subject));
+    }
+    binary.put("data", Draft::string(&STANDARD.encode(resource.raw())));
+    binary
+}

@@ -1,0 +1,92 @@
+//! The bundle around the resources.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::*;
+
+#[track_caller]
+fn scan(text: &str) -> Document {
+    Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap()
+}
+
+#[test]
+fn what_is_no_bundle_is_refused() {
+    for text in ["{}", "[]", r#"{"resourceType":"Patient"}"#, r#"{"resourceType":"Bundle","entry":{}}"#] {
+        assert_eq!(convert_bundle(&scan(text)).unwrap_err(), FaultClass::Shape, "{text}");
+    }
+}
+
+#[test]
+fn an_empty_bundle_has_no_entries() {
+    let converted = convert_bundle(&scan(r#"{"resourceType":"Bundle","entry":[]}"#)).unwrap();
+    assert_eq!(converted.document.text(), r#"{"resourceType":"Bundle","type":"collection"}"#);
+}
+
+#[test]
+fn entries_keep_their_order_and_address() {
+    let outcome = r#"{"resourceType":"OperationOutcome","issue":[{"code":"not-supported","details":{"coding":[{"system":"http://hl7.org/fhir/x"}]}}]}"#;
+    let text = format!(
+        r#"{{"resourceType":"Bundle","entry":[
+        {{"fullUrl":"https://a/Patient/1","search":{{"mode":"match"}},"resource":{{"resourceType":"Patient","id":"1"}}}},
+        {{"search":{{"mode":"outcome"}}}},
+        {{"resource":{outcome}}}]}}"#
+    );
+    let converted = convert_bundle(&scan(&text)).unwrap();
+    assert_eq!(
+        converted.document.text(),
+        format!(
+            r#"{{"resourceType":"Bundle","type":"collection","entry":[{{"fullUrl":"https://a/Patient/1","resource":{{"resourceType":"Patient","id":"1"}}}},{{"resource":{outcome}}}]}}"#
+        )
+    );
+    assert!(converted.losses.is_empty() && converted.carried.is_empty());
+}
+
+#[test]
+fn a_renamed_type_says_what_it_was_and_references_follow() {
+    let converted = converted(&[
+        r#"{"resourceType":"ReferralRequest","id":"r","status":"active"}"#,
+        r#"{"resourceType":"Encounter","class":{},"incomingReferral":[{"reference":"ReferralRequest/r"}]}"#,
+    ]);
+    let bundle: Value = serde_json::from_str(converted.document.text()).unwrap();
+    let mark = &bundle["entry"][0]["extension"][0];
+    assert_eq!(mark["url"], ORIGINAL_TYPE);
+    assert_eq!(mark["valueCode"], "ReferralRequest");
+    assert_eq!(bundle["entry"][1]["resource"]["basedOn"][0]["reference"], "ServiceRequest/r");
+}
+
+#[test]
+fn a_type_without_table_is_carried_whole() {
+    let sequence = r#"{ "resourceType":"Sequence","id":"s", "patient":{"reference":"Patient/1"},"note":"é \u00e9 1.50" }"#;
+    let converted = converted(&[sequence, r#"{"resourceType":"Goal"}"#]);
+    let bundle: Value = serde_json::from_str(converted.document.text()).unwrap();
+    let binary = &bundle["entry"][0]["resource"];
+    assert_eq!(binary["resourceType"], "Binary");
+    assert_eq!(binary["id"], "s");
+    assert_eq!(binary["contentType"], "application/fhir+json; fhirVersion=3.0");
+    assert_eq!(binary["securityContext"]["reference"], "Patient/1");
+    assert_eq!(STANDARD.decode(binary["data"].as_str().unwrap()).unwrap(), sequence.as_bytes());
+    assert_eq!(bundle["entry"][0]["extension"][0]["valueCode"], "Sequence");
+    assert_eq!(bundle["entry"][1]["resource"]["id"], "carried-2");
+    assert_eq!(
+        converted.carried,
+        [
+            Carried { resource_type: "Sequence".to_owned(), binary_id: "s".to_owned() },
+            Carried { resource_type: "Goal".to_owned(), binary_id: "carried-2".to_owned() },
+        ]
+    );
+}
+
+#[test]
+fn profiles_and_unknown_things_stay_as_sent() {
+    let text = r#"{"resourceType":"Practitioner","meta":{"profile":["https://x/CareConnect-Practitioner-1"]},"odd":{"deep":[1.0,null]},"extension":[{"url":"http://unknown","valueCode":"y"}],"modifierExtension":[{"url":"http://m","valueBoolean":true}]}"#;
+    assert!(converted(&[text]).document.text().contains(text));
+}
+
+#[test]
+fn our_own_marks_cannot_be_forged_by_a_source() {
+    let text = r#"{"resourceType":"Bundle","entry":[{"extension":[{"url":"urn:x-tributary:original-type","valueCode":"X"}],
+        "resource":{"resourceType":"Patient"}}]}"#;
+    assert!(!convert_bundle(&scan(text)).unwrap().document.text().contains("urn:x-tributary"));
+}

@@ -1,0 +1,109 @@
+//! The commands, their arguments and their exit codes.
+
+pub mod audit;
+pub mod check;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod query;
+pub mod serve;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit codes that mean the same in every command.
+pub(crate) const FAILED: u8 = 1;
+/// A configuration with mistakes.
+pub(crate) const BAD_CONFIGURATION: u8 = 2;
+
+/// One question, every system that holds part of a patient's record, one answer that says what is missing.
+#[derive(Debug, Parser)]
+#[command(name = "tributary", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts mock sources and a broker on loopback, and prints one invented patient's merged record.
+    #[cfg(feature = "demo")]
+    Demo(demo::Arguments),
+    /// Runs the broker.
+    Serve(serve::Arguments),
+    /// Reads a configuration and tells every mistake; contacts nobody.
+    Check(check::Arguments),
+    /// Asks a running broker for a record.
+    Query(query::Arguments),
+    /// Looks after audit logs.
+    #[command(subcommand)]
+    Audit(audit::Action),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no failures; clap knows. If nobody reads them, nobody misses them.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let done = runtime.block_on(cli.command.run());
+    done.map_or_else(|error| failed(error.as_ref()), ExitCode::from)
+}
+
+/// What a command comes to: its exit code, or why it could not be done.
+pub(crate) type Done = Result<u8, Box<dyn Error + Send + Sync>>;
+
+impl Command {
+    async fn run(self) -> Done {
+        match self {
+            #[cfg(feature = "demo")]
+            Self::Demo(arguments) => demo::run(arguments).await,
+            Self::Serve(arguments) => serve::run(arguments).await,
+            Self::Check(arguments) => check::run(&arguments),
+            Self::Query(arguments) => query::run(arguments).await,
+            Self::Audit(action) => audit::run(&action, &mut io::stdout().lock()),
+        }
+    }
+}
+
+fn failed(error: &(dyn Error + 'static)) -> ExitCode {
+    // Whoever closed the pipe has read enough, and needs no words.
+    let is_pipe =
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    if is_pipe {
+        return ExitCode::from(FAILED);
+    }
+    say(format_args!("tributary: {}", chain(error)));
+    ExitCode::from(FAILED)
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Talk goes to standard error. Where nobody listens, it is lost, and that is no failure.
+pub(crate) fn say(words: impl std::fmt::Display) {
+    drop(writeln!(io::stderr().lock(), "{words}"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! `tributary audit`: looks after audit logs.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use tributary_audit::{Flaw, Report, Verdict, verify};
+
+use super::Done;
+
+/// What to do with an audit log.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Proves that a log is what was written. Exit code: 0 ok, 2 tampered, 3 truncated, 5 unreadable.
+    Verify(VerifyArguments),
+}
+
+/// Arguments of `audit verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// The directory of the log.
+    dir: PathBuf,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(action: &Action, out: &mut dyn Write) -> Done {
+    let Action::Verify(arguments) = action;
+    let report = verify(&arguments.dir);
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&JsonReport::of(&report))?)?;
+    } else {
+        told(out, &report)?;
+    }
+    Ok(report.verdict().exit_code())
+}
+
+const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Truncated => "truncated",
+        Verdict::Tampered => "tampered",
+        Verdict::Unreadable => "unreadable",
+    }
+}
+
+const fn flaw(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::Frame => "bytes that are no record",
+        Flaw::Chain => "a record that does not follow from the one before",
+        Flaw::Missing => "records are missing",
+    }
+}
+
+fn told(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    writeln!(out, "{}", word(report.verdict()))?;
+    let (records, segments, last) = (report.records, report.segments, report.last_seq);
+    writeln!(out, "  {records} records in {segments} segments, the last with number {last}")?;
+    for (kind, count) in &report.by_kind {
+        writeln!(out, "  {count:>8} {}", kind.code())?;
+    }
+    for problem in &report.problems {
+        let seq = problem.seq.map(|seq| format!(", record {seq}")).unwrap_or_default();
+        let (segment, offset) = (problem.segment, problem.offset);
+        writeln!(out, "  segment {segment} at byte {offset}{seq}: {}", flaw(problem.flaw))?;
+    }
+    if let Some(kind) = report.unreadable {
+        writeln!(out, "  a file could not be read: {kind}")?;
+    }
+    let notes = [
+        (report.residue_bytes, "bytes of an unfinished record at the very end, as a crash leaves them"),
+        (report.superseded_bytes, "bytes that were written again elsewhere after a failed write"),
+        (report.open_intents, "intents without an end: in flight, or closed at the next start"),
+        (report.strays, "records that end an intent which is not open"),
+        (report.clock_steps_back, "times the wall clock went back"),
+    ];
+    for (count, words) in notes.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(out, "  {count} {words}")?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct JsonReport {
+    verdict: &'static str,
+    segments: u64,
+    records: u64,
+    disclosures: u64,
+    last_seq: u64,
+    problems: Vec<JsonProblem>,
+    unreadable: Option<String>,
+    residue_bytes: u64,
+    superseded_bytes: u64,
+    open_intents: u64,
+    strays: u64,
+    clock_steps_back: u64,
+}
+
+#[derive(Serialize)]
+struct JsonProblem {
+    segment: u32,
+    offset: u64,
+    seq: Option<u64>,
+    says: &'static str,
+}
+
+impl JsonReport {
+    fn of(report: &Report) -> Self {
+        let problems = report.problems.iter().map(|problem| JsonProblem {
+            segment: problem.segment,
+            offset: problem.offset,
+            seq: problem.seq,
+            says: flaw(problem.flaw),
+        });
+        Self {
+            verdict: word(report.verdict()),
+            segments: report.segments,
+            records: report.records,
+            disclosures: report.disclosures(),
+            last_seq: report.last_seq,
+            problems: problems.collect(),
+            unreadable: report.unreadable.map(|kind| kind.to_string()),
+            residue_bytes: report.residue_bytes,
+            superseded_bytes: report.superseded_bytes,
+            open_intents: report.open_intents,
+            strays: report.strays,
+            clock_steps_back: report.clock_steps_back,
+        }
+    }
+}

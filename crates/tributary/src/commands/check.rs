@@ -1,0 +1,70 @@
+//! `tributary check`: reads a configuration, contacts nobody.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tributary_model::Section;
+
+use super::{BAD_CONFIGURATION, Done, say};
+use crate::maps;
+use crate::settings::{Mistake, Settings};
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Done {
+    let Some(settings) = load(&arguments.config) else { return Ok(BAD_CONFIGURATION) };
+    summary(&mut io::stdout().lock(), &settings)?;
+    Ok(0)
+}
+
+/// Settings that can be served, or nothing after every mistake was told.
+pub(super) fn load(config: &Path) -> Option<Settings> {
+    let mistakes = match read(config) {
+        Ok(settings) => return Some(settings),
+        Err(mistakes) => mistakes,
+    };
+    let count = mistakes.len();
+    let noun = if count == 1 { "mistake" } else { "mistakes" };
+    say(format_args!("{}: {count} {noun}", config.display()));
+    for mistake in mistakes {
+        say(format_args!("  {mistake}"));
+    }
+    None
+}
+
+fn read(config: &Path) -> Result<Settings, Vec<Mistake>> {
+    let whole = |says: String| vec![Mistake { path: String::new(), line: None, says }];
+    let text = std::fs::read_to_string(config).map_err(|error| whole(format!("cannot be read: {error}")))?;
+    let settings = Settings::parse(&text)?;
+    let mut mistakes = settings.obstacles();
+    if let Err(error) = maps::load(settings.maps.as_deref()) {
+        mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });
+    }
+    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+}
+
+fn summary(out: &mut dyn io::Write, settings: &Settings) -> io::Result<()> {
+    let server = &settings.server;
+    writeln!(out, "data listener   {}", server.listen)?;
+    writeln!(out, "admin listener  {}", server.admin_listen)?;
+    writeln!(out, "audit log       {}", settings.audit.dir.display())?;
+    let expected = settings.locator.expected(&settings.sources);
+    for source in &settings.sources {
+        let is_expected = expected.contains(&source.id);
+        let sections: Vec<_> = source.serves().iter().map(Section::code).collect();
+        let expected = if is_expected { "" } else { " (not expected by the locator)" };
+        let (id, protocol, name) = (&source.id, source.protocol.code(), &source.name);
+        writeln!(out, "source          {id}  {protocol}  {name}{expected}: {}", sections.join(" "))?;
+    }
+    if settings.demo.is_some() {
+        writeln!(out, "demo            callers are believed; invented patients only")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! What the stories need of a broker: its settings, its maps, its clock.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mock_providers::{Federation, SourceFacts, Story, stories};
+use tributary_merge::Maps;
+use tributary_merge::maps::MapError;
+use tributary_model::{NhsNumber, OdsCode, Section, SourceId, SourceKind};
+use tributary_sources::{Protocol, SourceEntry};
+use url::Url;
+
+use crate::settings::{AuditSettings, DemoPatient, DemoSettings, Settings};
+
+/// The code maps that the stories are told with: pairs of codes for one product, one ingredient or one agent.
+const MAPS: &[(&str, &str)] = &[
+    (
+        "dmd-history",
+        "from,to,source,release\n\
+         319734006,42217611000001104,stories,1\n\
+         325278007,42084911000001109,stories,1\n\
+         703908001,42206511000001102,stories,1\n",
+    ),
+    (
+        "vmp-to-vtm",
+        "from,to,source,release\n317971007,furosemide,stories,1\n317972000,furosemide,stories,1\n",
+    ),
+    ("allergen-agent", "from,to,source,release\n91936005,890458001,stories,1\n"),
+];
+
+/// Rules are dated by the story's day, and durations are shown all the same: nobody compares a demo byte by byte.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(pub(super) Timestamp);
+
+impl tributary_model::Clock for Clock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// The story of a patient.
+pub(crate) fn of(patient: NhsNumber) -> Option<&'static Story> {
+    stories().iter().find(|story| story.nhs_number == patient.expose())
+}
+
+pub(crate) fn maps() -> Result<Maps, MapError> {
+    let mut maps = Maps::default();
+    for (name, csv) in MAPS {
+        maps.load(name, csv)?;
+    }
+    Ok(maps)
+}
+
+/// The settings of a broker that asks these sources.
+pub(crate) fn settings(federation: &Federation, audit_dir: PathBuf) -> Settings {
+    let patients = stories().iter().filter_map(patient).collect();
+    Settings {
+        audit: AuditSettings { dir: audit_dir, ..AuditSettings::default() },
+        // What a mock says of itself that cannot be registered drops out; a test counts them.
+        sources: federation.source_facts().iter().filter_map(entry).collect(),
+        demo: Some(DemoSettings { as_of: None, patients }),
+        ..Settings::default()
+    }
+}
+
+fn patient(story: &Story) -> Option<DemoPatient> {
+    let sources = story.sources.iter().map(|id| SourceId::parse(id));
+    Some(DemoPatient {
+        nhs_number: NhsNumber::parse(&story.nhs_number).ok()?,
+        title: story.title.clone(),
+        sources: Some(sources.collect::<Result<_, _>>().ok()?),
+    })
+}
+
+fn entry(facts: &SourceFacts) -> Option<SourceEntry> {
+    Some(SourceEntry {
+        name: facts.name.to_owned(),
+        kind: SourceKind::from_code(facts.kind)?,
+        protocol: Protocol::from_code(facts.protocol)?,
+        ods: OdsCode::parse(facts.ods).ok(),
+        asid: facts.asid.map(ToOwned::to_owned),
+        sections: Some(facts.sections.iter().filter_map(|code| Section::from_code(code)).collect()),
+        owns: facts.owns.iter().map(|prefix| (*prefix).to_owned()).collect(),
+        rank: facts.rank,
+        id: SourceId::parse(facts.id).ok()?,
+        base_url: Url::parse(&facts.base_url).ok()?,
+        timeout: Duration::from_secs(4),
+        cache_ttl: None,
+        max_body_bytes: 16 << 20,
+        max_in_flight: 32,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mock_providers::{FederationOptions, start_story_federation};
+
+    use super::*;
+
+    #[test]
+    fn the_maps_of_the_stories_load() {
+        let maps = maps().unwrap();
+        assert!(MAPS.iter().all(|(name, _)| maps.has(name)));
+    }
+
+    #[tokio::test]
+    async fn every_mock_and_every_patient_is_registered() {
+        let federation = start_story_federation(FederationOptions::default()).await.unwrap();
+        let settings = settings(&federation, PathBuf::new());
+        assert_eq!(settings.sources.len(), federation.source_facts().len());
+        assert_eq!(settings.demo.clone().unwrap_or_default().patients.len(), stories().len());
+        assert_eq!(settings.obstacles(), []);
+        for patient in settings.demo.unwrap_or_default().patients {
+            assert!(of(patient.nhs_number).is_some());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line: what is taken, what is refused, and the codes that programs rely on.
+
+use clap::CommandFactory as _;
+use tributary_model::Completeness;
+
+use super::*;
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Cli::command().debug_assert();
+}
+
+#[track_caller]
+fn check(line: &str, is_taken: bool) {
+    let words = std::iter::once("tributary").chain(line.split_whitespace());
+    assert_eq!(Cli::try_parse_from(words).is_ok(), is_taken, "{line}");
+}
+
+#[test]
+fn what_is_promised_is_taken() {
+    for line in [
+        "serve --config a.toml",
+        "check --config a.toml",
+        "query 9990000107",
+        "query 9990000107 --section plans --section allergies --format fhir",
+        "query 9990000107 --json --url http://127.0.0.1:1 --deadline-ms 300",
+        "audit verify var/audit",
+        "audit verify var/audit --json",
+    ] {
+        check(line, true);
+    }
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn the_demo_is_taken() {
+    check("demo", true);
+    check("demo --once --patient 9990000204", true);
+    check("demo --patient 9990000019", false);
+}
+
+#[test]
+fn what_is_not_offered_is_refused() {
+    for line in [
+        "",
+        "serve",
+        "check",
+        "query",
+        "query 9990000019",
+        "query 9990000107 --section toes",
+        "query 9990000107 --deadline-ms 299",
+        "query 9990000107 --json --format fhir",
+        "audit",
+        "audit search",
+        "doctor --config a.toml",
+        "policy explain",
+    ] {
+        check(line, false);
+    }
+}
+
+#[test]
+fn a_partial_record_is_told_by_the_exit_code() {
+    let codes = Completeness::ALL.iter().map(|completeness| query::exit_code(*completeness));
+    assert_eq!(codes.collect::<Vec<_>>(), [0, 0, 3, 1]);
+}
+
+#[test]
+fn an_error_is_told_with_its_causes() {
+    let cause = io::Error::new(io::ErrorKind::AddrInUse, "address in use");
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 8443));
+    let error = crate::StartError::Listen(address, cause);
+    assert_eq!(chain(&error), "cannot listen on 127.0.0.1:8443: address in use");
+}
+
+#[test]
+fn mistakes_end_serve_and_check_with_two() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.toml");
+    std::fs::write(&bad, "[server]\nlisten = 1\n").unwrap();
+    let missing = dir.path().join("missing.toml");
+    for config in [&bad, &missing] {
+        for command in ["serve", "check"] {
+            let words = ["tributary", command, "--config", config.to_str().unwrap()];
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert_eq!(runtime.block_on(cli.command.run()).unwrap(), 2, "{command}");
+        }
+    }
+}
+
+#[test]
+fn verify_tells_a_sound_log_from_a_broken_one() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let verify = |dir: &std::path::Path| {
+        let cli = Cli::try_parse_from(["tributary", "audit", "verify", dir.to_str().unwrap(), "--json"]);
+        let Command::Audit(action) = cli.unwrap().command else { panic!("parsed as something else") };
+        let mut out = Vec::new();
+        let code = audit::run(&action, &mut out).unwrap();
+        let report: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&out).unwrap();
+        (code, report["verdict"].as_str().unwrap().to_owned())
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let clock = std::sync::Arc::new(tributary_model::SystemClock);
+    let settings = tributary_audit::Settings::default();
+    let trail = tributary_audit::Trail::open(dir.path(), settings, clock).unwrap();
+    runtime.block_on(trail.close()).unwrap();
+    assert_eq!(verify(dir.path()), (0, "ok".to_owned()));
+
+    let segment = dir.path().join("00000001.log");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    assert_eq!(verify(dir.path()), (2, "tampered".to_owned()));
+    assert_eq!(verify(&dir.path().join("missing")), (5, "unreadable".to_owned()));
+}

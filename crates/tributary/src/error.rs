@@ -1,0 +1,33 @@
+//! Why a broker does not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tributary_audit::AuditError;
+use tributary_sources::{EgressError, RegistryError};
+use tributary_telemetry::MetricsError;
+
+use crate::maps::MapsError;
+
+/// Why a broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The audit log cannot be opened.
+    #[error("the audit log cannot be opened")]
+    Audit(#[from] AuditError),
+    /// The code maps cannot be used.
+    #[error("the code maps cannot be used")]
+    Maps(#[from] MapsError),
+    /// The client towards sources cannot be made.
+    #[error("the client towards sources cannot be made")]
+    Egress(#[from] EgressError),
+    /// The sources do not fit together.
+    #[error("the sources cannot be registered")]
+    Registry(#[from] RegistryError),
+    /// Ours to fix.
+    #[error("the metrics cannot be made")]
+    Metrics(#[from] MetricsError),
+}

@@ -1,0 +1,35 @@
+//! What is counted and said at the seams between rooms that do not know each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tributary_audit::{AuditObserver, Kind};
+use tributary_merge::Maps;
+use tributary_merge::maps::MAP_NAMES;
+use tributary_telemetry::{MapState, Metrics};
+
+/// Counts what becomes of audit records.
+#[derive(Debug)]
+pub(crate) struct AuditCounts(pub(crate) Arc<Metrics>);
+
+impl AuditObserver for AuditCounts {
+    fn appended(&self, kind: Kind, after: Duration) {
+        self.0.audit_record(kind.code(), after.as_secs_f64());
+    }
+
+    fn failed(&self, kind: Kind) {
+        tracing::error!(audit.kind = kind.code(), "audit record not written");
+        self.0.audit_failure();
+    }
+}
+
+/// A missing map means more lines and fewer discrepancies, so it must be known.
+pub(crate) fn note_maps(maps: &Maps, metrics: &Metrics) {
+    for name in MAP_NAMES {
+        let state = if maps.has(name) { MapState::Loaded } else { MapState::Absent };
+        metrics.map_loaded(name, state);
+        if state == MapState::Absent {
+            tracing::info!(map = name, "code map not loaded");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A broker that runs, from its two sockets to the end of the drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
+use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Trail};
+use tributary_broker::Broker;
+use tributary_merge::Maps;
+use tributary_model::{Clock, FixedClock, SystemClock};
+use tributary_server::{Limits, Listeners, serve};
+
+use crate::error::StartError;
+use crate::maps;
+use crate::settings::Settings;
+use crate::wire::wire;
+
+/// A broker that runs. Dropping it lets it run on until the runtime ends; [`Running::stop`] drains it.
+#[derive(Debug)]
+pub struct Running {
+    data: SocketAddr,
+    admin: SocketAddr,
+    broker: Broker,
+    drain: Duration,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts a broker. Port 0 in the settings means any free port.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let maps = maps::load(settings.maps.as_deref())?;
+        let as_of = settings.demo.as_ref().and_then(|demo| demo.as_of);
+        let clock: Arc<dyn Clock> = match as_of {
+            Some(instant) => Arc::new(FixedClock(instant)),
+            None => Arc::new(SystemClock),
+        };
+        let listeners = Listeners {
+            data: listen(settings.server.listen).await?,
+            admin: listen(settings.server.admin_listen).await?,
+        };
+        Self::start_on(listeners, settings, maps, clock).await
+    }
+
+    /// Starts a broker on sockets that are bound, with maps that are loaded; `clock` dates its rules.
+    pub async fn start_on(
+        listeners: Listeners,
+        settings: Settings,
+        maps: Maps,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let address = |listener: &TcpListener, wanted| {
+            listener.local_addr().map_err(|error| StartError::Listen(wanted, error))
+        };
+        let data = address(&listeners.data, settings.server.listen)?;
+        let admin = address(&listeners.admin, settings.server.admin_listen)?;
+        let trail = open_trail(&settings).await?;
+        let base_url = settings.server.base_url(data);
+        let (broker, metrics) = wire(&settings, maps, clock, trail, &base_url)?;
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async move {
+            // Whoever drops the handle wants the broker to run on.
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let drain = settings.server.drain;
+        let edge = edge(&settings, base_url);
+        let serving = tokio::spawn(serve(listeners, broker.clone(), metrics, edge, shutdown));
+        Ok(Self { data, admin, broker, drain, stop, serving })
+    }
+
+    /// Where records are asked for.
+    pub const fn data_addr(&self) -> SocketAddr {
+        self.data
+    }
+
+    /// Where metrics and health are.
+    pub const fn admin_addr(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Drains: no new connections, then at most the drain time for what is in flight, then the audit log is
+    /// closed.
+    pub async fn stop(self) -> Result<(), JoinError> {
+        // The server may have ended by itself; then there is nobody to tell.
+        let _ended = self.stop.send(());
+        self.serving.await?;
+        self.broker.close(self.drain).await;
+        Ok(())
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+}
+
+/// Opens the audit log and writes down with which configuration. It is read to its end first, so not here.
+async fn open_trail(settings: &Settings) -> Result<Trail, StartError> {
+    let dir = settings.audit.dir.clone();
+    let limits = tributary_audit::Settings {
+        segment_bytes: settings.audit.segment_bytes,
+        ..tributary_audit::Settings::default()
+    };
+    // The log tells the true time, whatever clock dates the rules.
+    let open = tokio::task::spawn_blocking(move || Trail::open(&dir, limits, Arc::new(SystemClock)));
+    let trail = open.await.unwrap_or(Err(AuditError::Closed))?;
+    let event = ConfigEvent { change: ConfigChange::Loaded, digest: settings.digest };
+    trail.record(Event::Config(event)).await?;
+    Ok(trail)
+}
+
+/// The edge's part of the settings.
+fn edge(settings: &Settings, public_base_url: String) -> tributary_server::Settings {
+    let usual = tributary_server::Settings::default();
+    let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
+    tributary_server::Settings {
+        public_base_url,
+        demo_patients: patients
+            .map(|patient| (patient.nhs_number.expose().to_owned(), patient.title.clone()))
+            .collect(),
+        limits: Limits {
+            connections: settings.server.max_connections,
+            in_flight: settings.server.max_in_flight,
+            deadline_default: settings.limits.deadline_default,
+            ..usual.limits
+        },
+        drain: settings.server.drain,
+        ..usual
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Configuration: TOML in, checked settings out, with every mistake told at once.
+
+mod address;
+mod demo;
+mod identity;
+mod locator;
+mod mistake;
+mod reader;
+mod server;
+mod source;
+
+use std::path::PathBuf;
+
+use toml::de::DeTable;
+use tributary_audit::Digest;
+use tributary_sources::SourceEntry;
+
+pub use demo::{DemoPatient, DemoSettings};
+pub use identity::IdentitySettings;
+pub use locator::LocatorSettings;
+pub use mistake::Mistake;
+pub use server::{AuditSettings, LimitSettings, LogSettings, ServerSettings};
+
+use reader::{Book, Reader};
+
+/// A checked configuration. Whoever holds one need not check again.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Digest of the text, for the audit log.
+    pub digest: Digest,
+    /// `[server]`
+    pub server: ServerSettings,
+    /// `[limits]`
+    pub limits: LimitSettings,
+    /// `[log]`
+    pub log: LogSettings,
+    /// `[audit]`
+    pub audit: AuditSettings,
+    /// `[broker]`
+    pub identity: IdentitySettings,
+    /// `[[source]]`, in the order of the file.
+    pub sources: Vec<SourceEntry>,
+    /// `[locator]`
+    pub locator: LocatorSettings,
+    /// `[maps] dir`
+    pub maps: Option<PathBuf>,
+    /// `[demo]`
+    pub demo: Option<DemoSettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            digest: Digest::of(b""),
+            server: ServerSettings::default(),
+            limits: LimitSettings::default(),
+            log: LogSettings::default(),
+            audit: AuditSettings::default(),
+            identity: IdentitySettings::default(),
+            sources: Vec::new(),
+            locator: LocatorSettings::default(),
+            maps: None,
+            demo: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a configuration. What is wrong is told in the order of the file.
+    pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
+        let book = Book::new(text);
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if errors.is_empty() {
+            let digest = Digest::of(text.as_bytes());
+            let settings = Self { digest, ..read(Reader::root(&book, table.get_ref())) };
+            let mistakes = book.close();
+            return if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) };
+        }
+        for error in errors {
+            book.note(String::new(), error.span(), error.message());
+        }
+        Err(book.close())
+    }
+
+    /// What keeps a broker with these settings from serving.
+    pub fn obstacles(&self) -> Vec<Mistake> {
+        let obstacle =
+            |path: &str, says: &str| Mistake { path: path.to_owned(), line: None, says: says.to_owned() };
+        let mut obstacles = Vec::new();
+        if self.sources.is_empty() {
+            obstacles.push(obstacle("source", "is missing: without a source every record would be empty"));
+        }
+        if self.demo.is_none() {
+            obstacles.push(obstacle(
+                "demo",
+                "is missing: this version cannot yet prove who calls (no TLS, no signed tokens), so it serves only \
+                 with [demo] insecure = true, on loopback addresses, to invented patients",
+            ));
+        }
+        obstacles
+    }
+}
+
+fn read(mut root: Reader<'_>) -> Settings {
+    let server = root.table("server").map(server::read).unwrap_or_default();
+    let sources = source::read(root.tables("source"));
+    let settings = Settings {
+        digest: Digest::of(b""),
+        limits: root.table("limits").map(server::read_limits).unwrap_or_default(),
+        log: root.table("log").map(server::read_log).unwrap_or_default(),
+        audit: root.table("audit").map(server::read_audit).unwrap_or_default(),
+        identity: root.table("broker").map(identity::read).unwrap_or_default(),
+        locator: root.table("locator").map(|table| locator::read(table, &sources)).unwrap_or_default(),
+        maps: root.table("maps").and_then(read_maps),
+        demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
+        server,
+        sources,
+    };
+    for key in ["pds", "organisation"] {
+        refuse(&mut root, key);
+    }
+    root.close();
+    settings
+}
+
+/// What the reference describes and this version does not do is refused rather than ignored.
+fn refuse(root: &mut Reader<'_>, key: &'static str) {
+    if root.offers_not(key) {
+        root.wrong(key, "is not offered yet; leave it out");
+    }
+}
+
+fn read_maps(mut table: Reader<'_>) -> Option<PathBuf> {
+    let dir = table.words("dir");
+    let dir = table.required("dir", dir);
+    table.close();
+    dir.map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests;

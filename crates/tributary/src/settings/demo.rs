@@ -1,0 +1,59 @@
+//! `[demo]`: a broker that believes its callers, on loopback only, for invented patients.
+
+use jiff::Timestamp;
+use tributary_model::{NhsNumber, SourceId};
+use tributary_sources::SourceEntry;
+
+use super::reader::Reader;
+use super::server::ServerSettings;
+
+/// A broker that runs as a demo.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DemoSettings {
+    /// The instant every dated rule uses; absent means now.
+    pub as_of: Option<Timestamp>,
+    /// The patients that the page offers.
+    pub patients: Vec<DemoPatient>,
+}
+
+/// An invented patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DemoPatient {
+    /// Their number.
+    pub nhs_number: NhsNumber,
+    /// What the page calls them.
+    pub title: String,
+    /// The sources expected to know them; absent means those of the locator.
+    pub sources: Option<Vec<SourceId>>,
+}
+
+pub(super) fn read(mut table: Reader<'_>, server: &ServerSettings, sources: &[SourceEntry]) -> DemoSettings {
+    let insecure = table.truth("insecure");
+    let insecure = table.required("insecure", insecure);
+    if insecure == Some(false) {
+        table.wrong("insecure", "must be true; to run without a demo leave [demo] out");
+    }
+    let is_loopback = server.listen.ip().is_loopback() && server.admin_listen.ip().is_loopback();
+    if !is_loopback {
+        table.wrong("insecure", "is refused unless every listener is a loopback address");
+    }
+    let as_of = table.parsed("as_of", |text| {
+        text.parse::<Timestamp>().map_err(|_| "is not an instant, as in \"2026-03-10T02:10:00Z\"")
+    });
+    let patients = table.tables("patient").into_iter().filter_map(|table| patient(table, sources)).collect();
+    table.close();
+    DemoSettings { as_of, patients }
+}
+
+fn patient(mut table: Reader<'_>, sources: &[SourceEntry]) -> Option<DemoPatient> {
+    let nhs_number = table.parsed("nhs_number", NhsNumber::parse);
+    let nhs_number = table.required("nhs_number", nhs_number);
+    let title = table.words("title");
+    let title = table.required("title", title);
+    let sources = table.list("sources", |text| {
+        let entry = sources.iter().find(|entry| entry.id.as_str() == text);
+        entry.map(|entry| entry.id.clone()).ok_or("is the id of no source")
+    });
+    table.close();
+    Some(DemoPatient { nhs_number: nhs_number?, title: title?, sources })
+}

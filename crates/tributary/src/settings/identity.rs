@@ -1,0 +1,55 @@
+//! `[broker]`: who we are towards sources.
+
+use tributary_sources::BrokerIdentity;
+
+use super::address;
+use super::reader::Reader;
+
+/// The broker as it names itself in tokens and headers; absent parts follow from where it listens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentitySettings {
+    /// Address of our Spine endpoint, the issuer of our tokens; absent means our own base address.
+    pub iss: Option<String>,
+    /// Identifier system of the device that asks; absent means `{iss}/Id/device`.
+    pub device_system: Option<String>,
+    /// Its value; absent means `tributary`.
+    pub device: Option<String>,
+    /// Our own system id on the Spine. Absent only where no source speaks GP Connect, or in a demo.
+    pub asid: Option<String>,
+}
+
+impl IdentitySettings {
+    /// The identity of a broker whose links begin with this.
+    pub fn identity(&self, base_url: &str) -> BrokerIdentity {
+        let iss = self.iss.clone().unwrap_or_else(|| base_url.to_owned());
+        let device_system = format!("{}/Id/device", iss.trim_end_matches('/'));
+        BrokerIdentity {
+            device_system: self.device_system.clone().unwrap_or(device_system),
+            device_value: self.device.clone().unwrap_or_else(|| "tributary".to_owned()),
+            model: "Tributary".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            asid: self.asid.clone().unwrap_or_else(|| DEMO_ASID.to_owned()),
+            iss,
+        }
+    }
+}
+
+/// A system id of the demonstration; no real system has it.
+const DEMO_ASID: &str = "200000000115";
+
+pub(super) fn read(mut table: Reader<'_>) -> IdentitySettings {
+    let settings = IdentitySettings {
+        iss: table.parsed("iss", address::base_url).map(|url| url.as_str().to_owned()),
+        device_system: table.words("device_system"),
+        device: table.words("device"),
+        asid: table.parsed("asid", asid),
+    };
+    table.close();
+    settings
+}
+
+/// A system id on the Spine: twelve digits.
+pub(super) fn asid(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { Ok(text.to_owned()) } else { Err("is not a system id of twelve digits") }
+}

@@ -1,0 +1,171 @@
+//! `[server]`, `[limits]`, `[log]` and `[audit]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tributary_telemetry::{LevelFilter, LogFormat};
+
+use super::address;
+use super::reader::Reader;
+
+/// Where and how requests are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The data listener.
+    pub listen: SocketAddr,
+    /// The admin listener.
+    pub admin_listen: SocketAddr,
+    /// What every link we write begins with; absent means the address that is listened on.
+    pub public_base_url: Option<String>,
+    /// How long requests in flight may take once shutdown began.
+    pub drain: Duration,
+    /// Requests at once.
+    pub max_in_flight: usize,
+    /// Connections at once, per listener.
+    pub max_connections: usize,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
+            admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)),
+            public_base_url: None,
+            drain: Duration::from_secs(10),
+            max_in_flight: 256,
+            max_connections: 1024,
+        }
+    }
+}
+
+impl ServerSettings {
+    /// What links begin with when data is served at this address.
+    pub fn base_url(&self, listening: SocketAddr) -> String {
+        self.public_base_url.clone().unwrap_or_else(|| format!("http://{listening}"))
+    }
+}
+
+pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
+    let usual = ServerSettings::default();
+    let settings = ServerSettings {
+        listen: table.parsed("listen", address::listener).unwrap_or(usual.listen),
+        admin_listen: table.parsed("admin_listen", address::listener).unwrap_or(usual.admin_listen),
+        public_base_url: table
+            .parsed("public_base_url", address::base_url)
+            .map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        drain: seconds(&mut table, "drain_secs", usual.drain),
+        max_in_flight: count(&mut table, "max_in_flight", usual.max_in_flight),
+        max_connections: count(&mut table, "max_connections", usual.max_connections),
+    };
+    for (key, address) in [("listen", settings.listen), ("admin_listen", settings.admin_listen)] {
+        if !address.ip().is_loopback() {
+            table.wrong(key, "is not a loopback address, and this version has no TLS yet");
+        }
+    }
+    if settings.listen == settings.admin_listen && settings.listen.port() != 0 {
+        table.wrong("admin_listen", "is the address of the data listener; they must differ");
+    }
+    table.close();
+    settings
+}
+
+fn seconds(table: &mut Reader<'_>, key: &'static str, usual: Duration) -> Duration {
+    table.number(key, 1..=600).map_or(usual, Duration::from_secs)
+}
+
+fn count(table: &mut Reader<'_>, key: &'static str, usual: usize) -> usize {
+    let number = table.number(key, 1..=100_000);
+    number.and_then(|number| usize::try_from(number).ok()).unwrap_or(usual)
+}
+
+/// Bounds in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// The deadline of a caller who names none.
+    pub deadline_default: Duration,
+    /// Longest time for name, connection and TLS handshake with a source together.
+    pub connect_timeout: Duration,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { deadline_default: Duration::from_secs(8), connect_timeout: Duration::from_secs(1) }
+    }
+}
+
+pub(super) fn read_limits(mut table: Reader<'_>) -> LimitSettings {
+    let usual = LimitSettings::default();
+    let mut millis = |key, bounds, usual| table.number(key, bounds).map_or(usual, Duration::from_millis);
+    let settings = LimitSettings {
+        deadline_default: millis("deadline_default_ms", 300..=30_000, usual.deadline_default),
+        connect_timeout: millis("connect_timeout_ms", 50..=30_000, usual.connect_timeout),
+    };
+    table.close();
+    settings
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// The least important level that is written.
+    pub level: LevelFilter,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: LevelFilter::INFO }
+    }
+}
+
+pub(super) fn read_log(mut table: Reader<'_>) -> LogSettings {
+    let usual = LogSettings::default();
+    let format = table.parsed("format", |text| match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("is neither \"text\" nor \"json\""),
+    });
+    let level = table.parsed("level", |text| match text {
+        "error" => Ok(LevelFilter::ERROR),
+        "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "trace" => Ok(LevelFilter::TRACE),
+        _ => Err("is none of \"error\", \"warn\", \"info\", \"debug\", \"trace\""),
+    });
+    table.close();
+    LogSettings { format: format.unwrap_or(usual.format), level: level.unwrap_or(usual.level) }
+}
+
+/// The audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Where it is kept.
+    pub dir: PathBuf,
+    /// A segment that has grown to this length is followed by the next.
+    pub segment_bytes: u64,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("var/audit"), segment_bytes: 64 << 20 }
+    }
+}
+
+pub(super) fn read_audit(mut table: Reader<'_>) -> AuditSettings {
+    let usual = AuditSettings::default();
+    let settings = AuditSettings {
+        dir: table.words("dir").map_or(usual.dir, PathBuf::from),
+        segment_bytes: table.number("segment_bytes", 1 << 20..=4 << 30).unwrap_or(usual.segment_bytes),
+    };
+    let sink = table.text("sink").unwrap_or("local");
+    match sink {
+        "local" => {}
+        "postgres" => table.wrong("sink", "\"postgres\" is not offered yet; leave it out or say \"local\""),
+        _ => table.wrong("sink", "is not \"local\""),
+    }
+    table.close();
+    settings
+}

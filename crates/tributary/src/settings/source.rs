@@ -1,0 +1,124 @@
+//! `[[source]]`: the registered sources.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tributary_model::{OdsCode, Section, SectionSet, SourceId, SourceKind};
+use tributary_sources::{Protocol, SourceEntry};
+use url::Url;
+
+use super::reader::Reader;
+use super::{address, identity};
+
+/// What is said when an entry does not.
+const TIMEOUT: Duration = Duration::from_secs(3);
+const MAX_BODY_BYTES: u64 = 16 << 20;
+const MAX_IN_FLIGHT: u64 = 32;
+
+pub(super) fn read(tables: Vec<Reader<'_>>) -> Vec<SourceEntry> {
+    let mut ids = BTreeSet::new();
+    let mut practices = BTreeSet::new();
+    let mut entries = Vec::new();
+    for (place, mut table) in (1..).zip(tables) {
+        let id = table.parsed("id", SourceId::parse);
+        if id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
+            table.wrong("id", "is the id of an earlier source");
+        }
+        let ods = table.parsed("ods", OdsCode::parse);
+        let entry = entry(&mut table, id, ods, place);
+        if let Some(entry) = entry {
+            let practice = entry.ods.clone().filter(|_| entry.kind == SourceKind::Gp);
+            if practice.is_some_and(|practice| !practices.insert(practice)) {
+                table.wrong("ods", "is the ods code of an earlier gp source");
+            }
+            entries.push(entry);
+        }
+        table.close();
+    }
+    entries
+}
+
+fn entry(
+    table: &mut Reader<'_>,
+    id: Option<SourceId>,
+    ods: Option<OdsCode>,
+    place: u32,
+) -> Option<SourceEntry> {
+    // Everything is read before anything is given up, so that every mistake is told.
+    let id = table.required("id", id);
+    let name = table.words("name");
+    let kind = table.parsed("kind", kind);
+    let kind = table.required("kind", kind);
+    let protocol = table.parsed("protocol", protocol);
+    let protocol = table.required("protocol", protocol);
+    let asid = table.parsed("asid", identity::asid);
+    let base_url = table.parsed("base_url", address::base_url);
+    let base_url = table.required("base_url", base_url);
+    let sections = table.list("sections", section);
+    let owns = table.list("owns", prefix).unwrap_or_default();
+    let rank = table.number("rank", 0..=1_000_000).and_then(|rank| u32::try_from(rank).ok());
+    let timeout = table.number("timeout_ms", 50..=30_000).map_or(TIMEOUT, Duration::from_millis);
+    let cache_ttl = table.number("cache_ttl_secs", 0..=900).filter(|seconds| *seconds > 0);
+    let max_body_bytes = table.number("max_body_bytes", 1 << 10..=256 << 20);
+    let max_in_flight = table.number("max_in_flight", 1..=10_000).unwrap_or(MAX_IN_FLIGHT);
+    if protocol == Some(Protocol::GpConnectStructured) {
+        table.required("ods", ods.as_ref());
+        table.required("asid", asid.as_ref());
+    }
+    Some(SourceEntry {
+        name: name.or_else(|| id.as_ref().map(ToString::to_string))?,
+        id: id?,
+        kind: kind?,
+        sections: served(table, sections, protocol?),
+        protocol: protocol?,
+        ods,
+        asid,
+        base_url: base_url?,
+        owns,
+        rank: rank.unwrap_or(place),
+        timeout,
+        cache_ttl: cache_ttl.map(Duration::from_secs),
+        max_body_bytes: max_body_bytes.unwrap_or(MAX_BODY_BYTES),
+        max_in_flight: usize::try_from(max_in_flight).ok()?,
+    })
+}
+
+/// The sections registered, none of which may be beyond the protocol.
+fn served(table: &Reader<'_>, sections: Option<Vec<Section>>, protocol: Protocol) -> Option<SectionSet> {
+    let sections = sections?;
+    let able = protocol.can_serve();
+    let beyond: Vec<_> = sections.iter().filter(|section| !able.contains(**section)).collect();
+    if !beyond.is_empty() {
+        let codes: Vec<_> = beyond.into_iter().map(|section| section.code()).collect();
+        let words = format!("{} cannot be asked for {}", protocol.code(), codes.join(", "));
+        table.wrong("sections", words);
+    } else if sections.is_empty() {
+        table.wrong("sections", "is empty; leave it out for all that the protocol can");
+    }
+    Some(sections.into_iter().collect())
+}
+
+fn kind(text: &str) -> Result<SourceKind, &'static str> {
+    SourceKind::from_code(text).ok_or("is none of \"gp\", \"acute\", \"community\", \"broker\"")
+}
+
+fn protocol(text: &str) -> Result<Protocol, &'static str> {
+    if text == "tributary" {
+        return Err("\"tributary\" is not offered yet");
+    }
+    Protocol::from_code(text).ok_or("is none of \"gpconnect-structured\", \"fhir-r4\", \"fhir-stu3\"")
+}
+
+fn section(text: &str) -> Result<Section, String> {
+    Section::from_code(text).ok_or_else(|| {
+        let codes: Vec<_> = Section::ALL.iter().map(|section| section.code()).collect();
+        format!("is no section; sections are {}", codes.join(", "))
+    })
+}
+
+/// The beginning of identifier systems. A short one would own what is not the source's.
+fn prefix(text: &str) -> Result<String, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not the beginning of an identifier system")?;
+    let names_someone = url.has_host() || url.path().len() > 2;
+    if names_someone { Ok(text.to_owned()) } else { Err("would own every identifier system of its kind") }
+}

@@ -1,0 +1,263 @@
+//! Mistakes with their places, and the shipped files.
+
+use super::*;
+
+/// A configuration without mistakes, to be spoilt.
+const GOOD: &str = r#"
+[server]
+listen = "127.0.0.1:8443"
+
+[[source]]
+id = "gp"
+name = "Riverside Surgery"
+kind = "gp"
+protocol = "gpconnect-structured"
+ods = "A99901"
+asid = "200000000205"
+base_url = "https://gp.example.test/A99901/STU3/1/gpconnect/structured/fhir"
+
+[[source]]
+id = "acute-a"
+kind = "acute"
+protocol = "fhir-r4"
+base_url = "http://127.0.0.1:9001/fhir"
+
+[demo]
+insecure = true
+"#;
+
+/// The mistakes after one replacement, as text.
+#[track_caller]
+fn check(from: &str, to: &str, mistakes: &[&str]) {
+    assert!(GOOD.contains(from), "{from}");
+    told(&GOOD.replacen(from, to, 1), mistakes);
+}
+
+#[track_caller]
+fn told(text: &str, mistakes: &[&str]) {
+    let found: Vec<String> = match Settings::parse(text) {
+        Ok(_) => Vec::new(),
+        Err(found) => found.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(found, mistakes);
+}
+
+#[test]
+fn a_good_configuration_has_no_mistakes() {
+    let settings = Settings::parse(GOOD).unwrap();
+    assert_eq!(settings.sources.len(), 2);
+    assert_eq!(settings.sources[1].name, "acute-a");
+    assert_eq!(settings.sources[1].rank, 2);
+    assert_eq!(settings.obstacles(), []);
+}
+
+#[test]
+fn every_mistake_is_told_with_path_and_line() {
+    let text = r#"
+[server]
+listen = "record.example:8443"
+drain_secs = 0
+drain = 10
+
+[[source]]
+id = "GP 1"
+kind = "dentist"
+protocol = "gpconnect-structured"
+base_url = "http://gp.example.test"
+sections = ["allergies", "toes"]
+timeout_ms = "fast"
+cache_ttl_secs = 901
+
+[audits]
+"#;
+    told(
+        text,
+        &[
+            "line 3: server.listen: is not an address and a port, as in \"127.0.0.1:8443\"",
+            "line 4: server.drain_secs: is not between 1 and 600",
+            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, drain_secs, max_in_flight, max_connections",
+            "line 7: source[1].ods: is missing",
+            "line 7: source[1].asid: is missing",
+            "line 8: source[1].id: a source id is 1 to 64 lower-case letters, digits and hyphens, beginning with a letter",
+            "line 9: source[1].kind: is none of \"gp\", \"acute\", \"community\", \"broker\"",
+            "line 11: source[1].base_url: begins with http://, which is accepted for loopback addresses only",
+            "line 12: source[1].sections[2]: is no section; sections are plans, flags, allergies, medications, problems, results, reports, encounters, procedures, immunisations, documents, referrals, diary, appointments, socialcare, uncategorised",
+            "line 13: source[1].timeout_ms: is a text, not a whole number",
+            "line 14: source[1].cache_ttl_secs: is not between 0 and 900",
+            "line 16: audits: is no key here; known are server, source, limits, log, audit, broker, locator, maps, demo, pds, organisation",
+        ],
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_is_told_with_its_line() {
+    let mistakes = Settings::parse("[server]\nlisten = \n").unwrap_err();
+    assert_eq!(mistakes[0].line, Some(2));
+    let mistakes = Settings::parse("[server]\nlisten = \"a\"\nlisten = \"b\"\n").unwrap_err();
+    assert_eq!(mistakes[0].line, Some(3));
+}
+
+#[test]
+fn listeners_stay_on_loopback_and_apart() {
+    check(
+        "127.0.0.1:8443",
+        "0.0.0.0:8443",
+        &[
+            "line 3: server.listen: is not a loopback address, and this version has no TLS yet",
+            "line 21: demo.insecure: is refused unless every listener is a loopback address",
+        ],
+    );
+    check(
+        "127.0.0.1:8443",
+        "127.0.0.1:9464",
+        &["line 2: server.admin_listen: is the address of the data listener; they must differ"],
+    );
+    check("127.0.0.1:8443", "127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0", &[]);
+}
+
+#[test]
+fn two_sources_never_share_an_id_or_a_practice() {
+    check("acute-a", "gp", &["line 15: source[2].id: is the id of an earlier source"]);
+    let second = "kind = \"gp\"\nods = \"A99901\"\nprotocol = \"fhir-r4\"";
+    check(
+        "kind = \"acute\"\nprotocol = \"fhir-r4\"",
+        second,
+        &["line 17: source[2].ods: is the ods code of an earlier gp source"],
+    );
+}
+
+#[test]
+fn sections_stay_within_the_protocol() {
+    check(
+        "asid = \"200000000205\"",
+        "asid = \"200000000205\"\nsections = [\"allergies\", \"socialcare\"]",
+        &["line 12: source[1].sections: gpconnect-structured cannot be asked for socialcare"],
+    );
+}
+
+#[test]
+fn owning_everything_is_refused() {
+    for bad in ["https:", "urn:", "x"] {
+        let to = format!("asid = \"200000000205\"\nowns = [\"{bad}\"]");
+        let mistakes = Settings::parse(&GOOD.replacen("asid = \"200000000205\"", &to, 1)).unwrap_err();
+        assert_eq!(mistakes[0].path, "source[1].owns[1]", "{bad}");
+    }
+}
+
+#[test]
+fn the_locator_names_sources_of_the_right_kind() {
+    check(
+        "[demo]",
+        "[locator]\ngp = [\"acute-a\", \"nobody\"]\n[demo]",
+        &[
+            "line 21: locator.gp[1]: is a source of kind acute",
+            "line 21: locator.gp[2]: is the id of no source",
+        ],
+    );
+    let settings = Settings::parse(&GOOD.replacen("[demo]", "[locator]\ngp = []\n[demo]", 1)).unwrap();
+    let expected = settings.locator.expected(&settings.sources);
+    let expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
+    assert_eq!(expected, ["acute-a"]);
+}
+
+#[test]
+fn what_is_not_offered_is_refused_in_words() {
+    check(
+        "[demo]",
+        "[pds]\nbase_url = \"https://pds.example.test\"\n[demo]",
+        &["line 20: pds: is not offered yet; leave it out"],
+    );
+    check("fhir-r4", "tributary", &["line 17: source[2].protocol: \"tributary\" is not offered yet"]);
+    check(
+        "[demo]",
+        "[audit]\nsink = \"postgres\"\n[demo]",
+        &["line 21: audit.sink: \"postgres\" is not offered yet; leave it out or say \"local\""],
+    );
+}
+
+#[test]
+fn a_demo_says_that_it_is_insecure() {
+    check("insecure = true", "", &["line 20: demo.insecure: is missing"]);
+    check(
+        "insecure = true",
+        "insecure = false",
+        &["line 21: demo.insecure: must be true; to run without a demo leave [demo] out"],
+    );
+    check(
+        "insecure = true",
+        "insecure = true\nas_of = \"2026-03-10\"\n[[demo.patient]]\nnhs_number = \"9990000019\"",
+        &[
+            "line 22: demo.as_of: is not an instant, as in \"2026-03-10T02:10:00Z\"",
+            "line 23: demo.patient[1].title: is missing",
+            "line 24: demo.patient[1].nhs_number: the check digit of the nhs number is wrong",
+        ],
+    );
+}
+
+#[test]
+fn without_a_demo_nothing_is_served_yet() {
+    let settings = Settings::parse(&GOOD.replace("[demo]\ninsecure = true", "")).unwrap();
+    let obstacles: Vec<_> = settings.obstacles().into_iter().map(|obstacle| obstacle.path).collect();
+    assert_eq!(obstacles, ["demo"]);
+    let paths = Settings::default().obstacles().into_iter().map(|obstacle| obstacle.path);
+    assert_eq!(paths.collect::<Vec<_>>(), ["source", "demo"]);
+}
+
+const SHIPPED: &str = include_str!("../../../../config/tributary.toml");
+const DEMO: &str = include_str!("../../../../config/demo.toml");
+
+#[test]
+fn the_shipped_file_is_the_defaults() {
+    let shipped = Settings::parse(SHIPPED).unwrap();
+    let usual = Settings { digest: shipped.digest, ..Settings::default() };
+    assert_eq!(format!("{shipped:#?}"), format!("{usual:#?}"));
+}
+
+/// The shipped file with its examples put into force: a line that begins with `#` and no blank is one.
+fn with_examples() -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(example) if !example.starts_with([' ', '#']) => example.to_owned(),
+        _ => line.to_owned(),
+    };
+    SHIPPED.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_examples_of_the_shipped_file_are_right() {
+    let mistakes = Settings::parse(&with_examples()).unwrap_err();
+    let paths: Vec<_> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+    assert_eq!(paths, ["organisation", "pds"], "{mistakes:?}");
+}
+
+#[test]
+fn every_key_is_in_the_shipped_file() {
+    // One unknown key a table makes the reader name every key it knows there.
+    let spoilt: String = with_examples()
+        .lines()
+        .map(|line| if line.starts_with('[') { format!("{line}\nzz = 1\n") } else { format!("{line}\n") })
+        .collect();
+    let mistakes = Settings::parse(&format!("zz = 1\n{spoilt}")).unwrap_err();
+    let known = mistakes.iter().filter_map(|mistake| mistake.says.strip_prefix("is no key here; known are "));
+    let mut tables = 0;
+    for keys in known {
+        tables += 1;
+        for key in keys.split(", ") {
+            let is_there = SHIPPED.lines().any(|line| {
+                let line = line.trim_start_matches('#');
+                line.starts_with(&format!("{key} = "))
+                    || line == format!("[{key}]")
+                    || line == format!("[[{key}]]")
+                    || line == format!("[[demo.{key}]]")
+            });
+            assert!(is_there, "{key} is not in config/tributary.toml");
+        }
+    }
+    assert_eq!(tables, 11, "{mistakes:?}");
+}
+
+#[test]
+fn the_demo_file_can_be_served() {
+    let settings = Settings::parse(DEMO).unwrap();
+    assert_eq!(settings.obstacles(), []);
+    assert_eq!(settings.sources.len(), 5);
+}
