@@ -197,7 +197,6 @@ const GP_SECTIONS: &[&str] = &[
     "reports",
     "referrals",
     "diary",
-    "documents",
 ];
 
 fn sources() -> [SourceFacts; 5] {

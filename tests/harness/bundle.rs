@@ -48,7 +48,9 @@ impl Merged {
         for issue in texts(self.outcome(), "issue") {
             let coding = &issue["details"]["coding"][0];
             if coding["system"] == "urn:x-tributary:source-status" {
-                let source = extension(issue, "urn:x-tributary:source").expect("source")["valueString"].as_str().expect("id");
+                let source = extension(issue, "urn:x-tributary:source").expect("source")["valueString"]
+                    .as_str()
+                    .expect("id");
                 assert!(extension(issue, "urn:x-tributary:latency-ms").is_some(), "{issue}");
                 let code = coding["code"].as_str().expect("code").to_owned();
                 assert!(statuses.insert(source.to_owned(), code).is_none(), "two statuses of {source}");
@@ -60,11 +62,14 @@ impl Merged {
     /// `code source section` of every section notice.
     pub fn notices(&self) -> Vec<String> {
         let issues = texts(self.outcome(), "issue");
-        let notices = issues.filter(|issue| issue["details"]["coding"][0]["system"] == "urn:x-tributary:section-notice");
+        let notices = issues
+            .filter(|issue| issue["details"]["coding"][0]["system"] == "urn:x-tributary:section-notice");
         notices
             .map(|issue| {
-                let source = extension(issue, "urn:x-tributary:source").and_then(|one| one["valueString"].as_str());
-                let section = extension(issue, "urn:x-tributary:section").and_then(|one| one["valueCode"].as_str());
+                let source =
+                    extension(issue, "urn:x-tributary:source").and_then(|one| one["valueString"].as_str());
+                let section =
+                    extension(issue, "urn:x-tributary:section").and_then(|one| one["valueCode"].as_str());
                 let code = issue["details"]["coding"][0]["code"].as_str().expect("code");
                 format!("{code} {} {}", source.unwrap_or("-"), section.unwrap_or("-"))
             })
@@ -80,14 +85,17 @@ impl Merged {
 
     fn list(&self, section: &str) -> Option<&Value> {
         self.resources().filter(|one| one["resourceType"] == "List").find(|list| {
-            texts(&list["code"], "coding").any(|coding| coding["system"] == "urn:x-tributary:section" && coding["code"] == section)
+            texts(&list["code"], "coding")
+                .any(|coding| coding["system"] == "urn:x-tributary:section" && coding["code"] == section)
         })
     }
 
     /// The words over the allergies.
     pub fn allergy_label(&self) -> &str {
         let list = self.list("allergies").expect("allergies list");
-        extension(list, "urn:x-tributary:allergy-label").expect("label")["valueString"].as_str().expect("words")
+        extension(list, "urn:x-tributary:allergy-label").expect("label")["valueString"]
+            .as_str()
+            .expect("words")
     }
 
     /// Why a section is empty.
@@ -100,16 +108,24 @@ impl Merged {
         let mut rows: Vec<String> = Vec::new();
         for list in self.resources().filter(|one| one["resourceType"] == "List") {
             let mut codings = texts(&list["code"], "coding");
-            let Some(section) = codings.find(|coding| coding["system"] == "urn:x-tributary:section") else { continue };
+            let Some(section) = codings.find(|coding| coding["system"] == "urn:x-tributary:section") else {
+                continue;
+            };
             let mut open: Option<String> = None;
             for entry in texts(list, "entry") {
-                let value = |url: &str, key: &str| extension(entry, url).map(|one| one[key].clone()).unwrap_or_default();
+                let value = |url: &str, key: &str| {
+                    extension(entry, url).map(|one| one[key].clone()).unwrap_or_default()
+                };
                 let hash = value("urn:x-tributary:line", "valueString").as_str().expect("key").to_owned();
                 let member = self.member(entry);
                 if value("urn:x-tributary:lead", "valueBoolean") == true {
                     let class = value("urn:x-tributary:line-class", "valueCode");
                     let title = entry["item"]["display"].as_str().expect("title");
-                    rows.push(format!("{} | {title} | {hash} | {} | {member}", section["code"].as_str().expect("code"), class.as_str().expect("class")));
+                    rows.push(format!(
+                        "{} | {title} | {hash} | {} | {member}",
+                        section["code"].as_str().expect("code"),
+                        class.as_str().expect("class")
+                    ));
                     open = Some(hash);
                 } else {
                     assert_eq!(open.as_ref(), Some(&hash), "a member without its lead");
@@ -127,8 +143,10 @@ impl Merged {
         let url = entry["item"]["reference"].as_str().expect("reference");
         let resource = self.by_url.get(url).unwrap_or_else(|| panic!("{url} is not in the bundle"));
         let (source, origin) = origin(resource).expect("origin");
-        let mut tags = texts(&resource["meta"], "tag").filter(|tag| tag["system"] == "urn:x-tributary:handling");
-        let copy = tags.find_map(|tag| tag["code"].as_str().filter(|code| code.contains("copy") || *code == "echo"));
+        let mut tags =
+            texts(&resource["meta"], "tag").filter(|tag| tag["system"] == "urn:x-tributary:handling");
+        let copy =
+            tags.find_map(|tag| tag["code"].as_str().filter(|code| code.contains("copy") || *code == "echo"));
         let copy = copy.map(|copy| format!(" [{copy}]")).unwrap_or_default();
         let position = extension(entry, "urn:x-tributary:position").and_then(|one| one["valueCode"].as_str());
         let position = position.map(|position| format!(" ({position})")).unwrap_or_default();
@@ -141,14 +159,20 @@ impl Merged {
         let mut rows: Vec<String> = issues
             .map(|issue| {
                 let mut codings = texts(&issue["code"], "coding");
-                let rule = codings.find(|coding| coding["system"] == "urn:x-tributary:discrepancy").expect("rule");
+                let rule =
+                    codings.find(|coding| coding["system"] == "urn:x-tributary:discrepancy").expect("rule");
                 let mut members: Vec<String> = texts(issue, "implicated")
                     .map(|one| &self.by_url[one["reference"].as_str().expect("reference")])
                     .filter_map(origin)
                     .map(|(source, origin)| format!("{origin}@{source}"))
                     .collect();
                 members.sort();
-                format!("{} ({}): {}", rule["code"].as_str().expect("code"), issue["severity"].as_str().expect("severity"), members.join(", "))
+                format!(
+                    "{} ({}): {}",
+                    rule["code"].as_str().expect("code"),
+                    issue["severity"].as_str().expect("severity"),
+                    members.join(", ")
+                )
             })
             .collect();
         rows.sort();

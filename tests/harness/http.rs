@@ -35,7 +35,13 @@ impl Reply {
 }
 
 /// Sends a POST.
-pub async fn post(address: SocketAddr, path: &str, media: &str, body: &str, headers: &[(&str, &str)]) -> Reply {
+pub async fn post(
+    address: SocketAddr,
+    path: &str,
+    media: &str,
+    body: &str,
+    headers: &[(&str, &str)],
+) -> Reply {
     let mut extra = vec![("Content-Type", media)];
     extra.extend_from_slice(headers);
     send(address, "POST", path, body, &extra).await
@@ -47,10 +53,18 @@ pub async fn get(address: SocketAddr, path: &str) -> Reply {
 }
 
 /// Sends a request on a connection of its own.
-pub async fn send(address: SocketAddr, method: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> Reply {
+pub async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+    headers: &[(&str, &str)],
+) -> Reply {
     let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let headers: String = headers.iter().map(|(key, value)| format!("{key}: {value}\r\n")).collect();
-    let text = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{length}{headers}\r\n{body}");
+    let text = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{length}{headers}\r\n{body}"
+    );
     raw(address, text.as_bytes()).await
 }
 
@@ -81,7 +95,9 @@ fn parse(read: &[u8], took: Duration) -> Reply {
 fn unchunked(mut body: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     while let Some(line) = body.windows(2).position(|window| window == b"\r\n") {
-        let size = std::str::from_utf8(&body[..line]).ok().and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let size = std::str::from_utf8(&body[..line])
+            .ok()
+            .and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
         let (Some(size), start) = (size, line + 2) else { break };
         if size == 0 || body.len() < start + size + 2 {
             break;

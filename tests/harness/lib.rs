@@ -51,7 +51,8 @@ impl Default for Plan {
 
 /// The mock sources, without delays unless the plan wants them.
 pub async fn federation(plan: &Plan) -> Federation {
-    let options = FederationOptions { delays: plan.played, faults: plan.played, ..FederationOptions::default() };
+    let options =
+        FederationOptions { delays: plan.played, faults: plan.played, ..FederationOptions::default() };
     start_story_federation(options).await.expect("mock sources start")
 }
 
@@ -76,7 +77,11 @@ pub fn configuration(facts: &[SourceFacts], plan: &Plan, audit: &Path) -> String
         .expect("text");
     }
     let expected = serde_json::to_string(&plan.expected).expect("ids");
-    write!(text, "[[demo.patient]]\nnhs_number = \"{GEORGE}\"\ntitle = \"George Ashworth\"\nsources = {expected}\n").expect("text");
+    write!(
+        text,
+        "[[demo.patient]]\nnhs_number = \"{GEORGE}\"\ntitle = \"George Ashworth\"\nsources = {expected}\n"
+    )
+    .expect("text");
     text
 }
 

@@ -11,7 +11,10 @@ pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let built = Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "tributary"]).current_dir(&root).status();
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "-p", "tributary"])
+            .current_dir(&root)
+            .status();
         assert!(built.expect("cargo runs").success(), "the binary does not build");
         // This test runs from target/debug/deps; the binary lies one folder up.
         let own = std::env::current_exe().expect("own path");
@@ -46,7 +49,12 @@ impl Process {
             .stderr(out)
             .spawn()
             .expect("the binary starts");
-        let mut process = Self { child, log, data: SocketAddr::from(([127, 0, 0, 1], 0)), admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut process = Self {
+            child,
+            log,
+            data: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
         (process.data, process.admin) = process.addresses();
         process
     }
@@ -55,11 +63,16 @@ impl Process {
     fn addresses(&mut self) -> (SocketAddr, SocketAddr) {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(20) {
-            let found: Vec<SocketAddr> = self.log_text().split("http://").skip(1).filter_map(address).collect();
+            let found: Vec<SocketAddr> =
+                self.log_text().split("http://").skip(1).filter_map(address).collect();
             if let [data, admin, ..] = found.as_slice() {
                 return (*data, *admin);
             }
-            assert!(self.child.try_wait().expect("status").is_none(), "the broker ended: {}", self.log_text());
+            assert!(
+                self.child.try_wait().expect("status").is_none(),
+                "the broker ended: {}",
+                self.log_text()
+            );
             pause();
         }
         panic!("the broker prints no addresses: {}", self.log_text());
@@ -105,7 +118,8 @@ fn pause() {
 
 /// Runs the binary to its end; gives exit code, standard output and standard error.
 pub fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(binary()).args(arguments).stdin(Stdio::null()).output().expect("the binary runs");
+    let output =
+        Command::new(binary()).args(arguments).stdin(Stdio::null()).output().expect("the binary runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }

@@ -24,12 +24,8 @@ fn without_code(line: &str) -> String {
 /// Targets of `[text](target)` in one line.
 fn targets(line: &str) -> Vec<String> {
     let line = without_code(line);
-    let ends = line
-        .match_indices("](")
-        .map(|(at, open)| line.split_at(at + open.len()).1);
-    ends.filter_map(|rest| rest.split_once(')'))
-        .map(|(target, _)| target.to_owned())
-        .collect()
+    let ends = line.match_indices("](").map(|(at, open)| line.split_at(at + open.len()).1);
+    ends.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target.to_owned()).collect()
 }
 
 /// The path a link means, seen from the page that holds it; nothing if it leaves the tree.
@@ -55,9 +51,7 @@ fn dead_links(tree: &Tree) -> Vec<String> {
                 let file = target.split('#').next().unwrap_or_default();
                 let found = file.is_empty() || resolve(page, file).is_some_and(|path| tree.has(&path));
                 if !outside && !found {
-                    findings.push(format!(
-                        "{page}:{number}: nothing at `{target}`; mend or drop the link"
-                    ));
+                    findings.push(format!("{page}:{number}: nothing at `{target}`; mend or drop the link"));
                 }
             }
         }
@@ -72,21 +66,10 @@ fn every_relative_link_leads_somewhere() {
 
 #[test]
 fn dead_links_are_noticed() {
-    let page = |text| {
-        Tree::of(&[
-            ("crates/README.md", text),
-            ("LICENSE", ""),
-            ("crates/flow/src/lib.rs", ""),
-        ])
-    };
-    one(
-        &dead_links(&page("see [it](../NOWHERE.md)")),
-        "nothing at `../NOWHERE.md`",
-    );
-    one(
-        &dead_links(&page("[a](../LICENSE), [b](floow/)")),
-        "nothing at `floow/`",
-    );
+    let page =
+        |text| Tree::of(&[("crates/README.md", text), ("LICENSE", ""), ("crates/flow/src/lib.rs", "")]);
+    one(&dead_links(&page("see [it](../NOWHERE.md)")), "nothing at `../NOWHERE.md`");
+    one(&dead_links(&page("[a](../LICENSE), [b](floow/)")), "nothing at `floow/`");
     one(&dead_links(&page("[out](../../LICENSE)")), "nothing at");
     none(&dead_links(&page(
         "[a](../LICENSE#x) [b](flow/) [c](#top) [d](https://example.test/) `[e](f)`\n```\n[g](h)\n```\n",
@@ -95,13 +78,8 @@ fn dead_links_are_noticed() {
 
 fn titles(tree: &Tree) -> Vec<String> {
     let count = |text| prose(text).filter(|(_, line)| line.starts_with("# ")).count();
-    let wrong = tree
-        .ending(".md")
-        .map(|(page, text)| (page, count(text)))
-        .filter(|(_, titles)| *titles != 1);
-    wrong
-        .map(|(page, titles)| format!("{page}: {titles} titles (`# …`); a page has one"))
-        .collect()
+    let wrong = tree.ending(".md").map(|(page, text)| (page, count(text))).filter(|(_, titles)| *titles != 1);
+    wrong.map(|(page, titles)| format!("{page}: {titles} titles (`# …`); a page has one")).collect()
 }
 
 #[test]
@@ -113,10 +91,7 @@ fn every_page_has_one_title() {
 fn missing_and_second_titles_are_noticed() {
     one(&titles(&Tree::of(&[("a.md", "text\n")])), "0 titles");
     one(&titles(&Tree::of(&[("a.md", "# one\n\n# two\n")])), "2 titles");
-    none(&titles(&Tree::of(&[(
-        "a.md",
-        "# one\n```sh\n# a comment\n```\n## two\n",
-    )])));
+    none(&titles(&Tree::of(&[("a.md", "# one\n```sh\n# a comment\n```\n## two\n")])));
 }
 
 /// Blocks fenced as `toml` in a page, with the number of their first line.
@@ -165,30 +140,19 @@ fn broken_toml_is_noticed() {
         &unreadable(&Tree::of(&[("config/tributary.toml", "[server\nlisten = 1\n")])),
         "config/tributary.toml: not TOML",
     );
-    one(
-        &unreadable(&Tree::of(&[("README.md", "# x\n```toml\na = \n```\n")])),
-        "README.md:2: not TOML",
-    );
+    one(&unreadable(&Tree::of(&[("README.md", "# x\n```toml\na = \n```\n")])), "README.md:2: not TOML");
 }
 
 /// Decisions that the index does not list, or that say too little.
 fn loose_decisions(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     let index = tree.text("crates/decisions/README.md");
-    let records = tree
-        .ending(".md")
-        .filter_map(|(path, text)| Some((path.strip_prefix(DECISIONS)?, text)));
+    let records = tree.ending(".md").filter_map(|(path, text)| Some((path.strip_prefix(DECISIONS)?, text)));
     for (name, text) in records.filter(|(name, _)| *name != "README.md") {
         if !index.contains(&format!("]({name})")) {
             findings.push(format!("{DECISIONS}{name}: list it in the index README"));
         }
-        for part in [
-            "## Question",
-            "## Decision",
-            "## Why",
-            "## Rejected",
-            "## Consequences",
-        ] {
+        for part in ["## Question", "## Decision", "## Why", "## Rejected", "## Consequences"] {
             if !text.lines().any(|line| line == part) {
                 findings.push(format!("{DECISIONS}{name}: no `{part}`"));
             }
@@ -205,14 +169,8 @@ fn every_decision_is_indexed_and_whole() {
 #[test]
 fn loose_decisions_are_noticed() {
     let whole = "## Question\n## Decision\n## Why\n## Rejected\n## Consequences\n";
-    one(
-        &loose_decisions(&Tree::of(&[("crates/decisions/0001-x.md", whole)])),
-        "list it",
-    );
+    one(&loose_decisions(&Tree::of(&[("crates/decisions/0001-x.md", whole)])), "list it");
     let index = ("crates/decisions/README.md", "- [x](0001-x.md)");
     let short = whole.replace("## Rejected\n", "");
-    one(
-        &loose_decisions(&Tree::of(&[index, ("crates/decisions/0001-x.md", &short)])),
-        "no `## Rejected`",
-    );
+    one(&loose_decisions(&Tree::of(&[index, ("crates/decisions/0001-x.md", &short)])), "no `## Rejected`");
 }

@@ -26,11 +26,7 @@ const ROOMS: &[Room] = &[
     room(2, "merge", &["model", "fhir"]),
     room(2, "sources", &["model", "fhir", "flow", "telemetry"]),
     room(2, "client", &["model", "fhir"]),
-    room(
-        3,
-        "broker",
-        &["model", "fhir", "policy", "flow", "audit", "telemetry", "merge"],
-    ),
+    room(3, "broker", &["model", "fhir", "policy", "flow", "audit", "telemetry", "merge"]),
     room(4, "server", &["model", "fhir", "telemetry", "broker"]),
     room(
         5,
@@ -67,22 +63,14 @@ fn short(package: &str) -> &str {
 }
 
 fn full(name: &str) -> String {
-    if name == "tributary" {
-        name.to_owned()
-    } else {
-        format!("tributary-{name}")
-    }
+    if name == "tributary" { name.to_owned() } else { format!("tributary-{name}") }
 }
 
 /// Every import of a manifest, with the table it stands in.
 fn imports(manifest: &Table) -> Vec<(&'static str, String)> {
     let platforms = manifest.get("target").and_then(Value::as_table);
-    let tables = std::iter::once(manifest).chain(
-        platforms
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, value)| value.as_table()),
-    );
+    let tables = std::iter::once(manifest)
+        .chain(platforms.into_iter().flatten().filter_map(|(_, value)| value.as_table()));
     let mut found = Vec::new();
     for table in tables {
         for kind in KINDS {
@@ -118,22 +106,17 @@ fn trespassers(tree: &Tree) -> Vec<String> {
                     "crates/{name}: {kind} names `{import}`; hand a value or a small trait in from above instead"
                 ));
             }
-            if HOMES
-                .iter()
-                .any(|(library, homes)| *library == import && !homes.contains(&name))
-            {
-                findings.push(format!(
-                    "crates/{name}: {kind} names `{import}`, which lives elsewhere (HOMES)"
-                ));
+            if HOMES.iter().any(|(library, homes)| *library == import && !homes.contains(&name)) {
+                findings
+                    .push(format!("crates/{name}: {kind} names `{import}`, which lives elsewhere (HOMES)"));
             }
         }
     }
     if tree.has("mock-providers/Cargo.toml") {
         for (_, import) in imports(&manifest(tree, "mock-providers")) {
             if ROOMS.iter().any(|room| room.name == import) && !["model", "fhir"].contains(&import.as_str()) {
-                findings.push(format!(
-                    "mock-providers: imports `{import}`; mocks may know model and fhir only"
-                ));
+                findings
+                    .push(format!("mock-providers: imports `{import}`; mocks may know model and fhir only"));
             }
         }
     }
@@ -147,32 +130,17 @@ fn imports_only_go_down() {
 
 #[test]
 fn upward_sideways_and_homeless_imports_are_noticed() {
-    let upward = [(
-        "crates/merge/Cargo.toml",
-        "[dev-dependencies]\ntributary-broker.workspace = true",
-    )];
-    one(
-        &trespassers(&Tree::of(&upward)),
-        "dev-dependencies names `broker`",
-    );
+    let upward = [("crates/merge/Cargo.toml", "[dev-dependencies]\ntributary-broker.workspace = true")];
+    one(&trespassers(&Tree::of(&upward)), "dev-dependencies names `broker`");
     let sideways = [(
         "crates/flow/Cargo.toml",
         "[target.'cfg(unix)'.dependencies]\nx = { package = \"tributary-audit\" }",
     )];
     one(&trespassers(&Tree::of(&sideways)), "names `audit`");
-    let homeless = [(
-        "crates/broker/Cargo.toml",
-        "[dependencies]\nprometheus.workspace = true",
-    )];
+    let homeless = [("crates/broker/Cargo.toml", "[dependencies]\nprometheus.workspace = true")];
     one(&trespassers(&Tree::of(&homeless)), "lives elsewhere");
-    one(
-        &trespassers(&Tree::of(&[("crates/extra/Cargo.toml", "")])),
-        "not in the floors table",
-    );
-    let curious = [(
-        "mock-providers/Cargo.toml",
-        "[dependencies]\ntributary-merge.workspace = true",
-    )];
+    one(&trespassers(&Tree::of(&[("crates/extra/Cargo.toml", "")])), "not in the floors table");
+    let curious = [("mock-providers/Cargo.toml", "[dependencies]\ntributary-merge.workspace = true")];
     one(&trespassers(&Tree::of(&curious)), "mocks may know");
 }
 
@@ -190,11 +158,7 @@ fn floors_table_itself_only_goes_down() {
 fn every_room_is_built() {
     let crates = Tree::repository().crates();
     for room in ROOMS {
-        assert!(
-            crates.contains(&room.name),
-            "{} is in the floors table, but not in crates/",
-            room.name
-        );
+        assert!(crates.contains(&room.name), "{} is in the floors table, but not in crates/", room.name);
     }
 }
 
@@ -203,17 +167,10 @@ fn lawless(tree: &Tree) -> Vec<String> {
     let member = |path: &str| path != "Cargo.toml" && path.ends_with("Cargo.toml");
     let obeys = |text: &str| {
         let table: Table = text.parse().unwrap();
-        table
-            .get("lints")
-            .and_then(|lints| lints.get("workspace"))
-            .and_then(Value::as_bool)
-            == Some(true)
+        table.get("lints").and_then(|lints| lints.get("workspace")).and_then(Value::as_bool) == Some(true)
     };
     let outside = |(path, _): (&str, &str)| format!("{path}: add `[lints] workspace = true`");
-    tree.files()
-        .filter(|(path, text)| member(path) && !obeys(text))
-        .map(outside)
-        .collect()
+    tree.files().filter(|(path, text)| member(path) && !obeys(text)).map(outside).collect()
 }
 
 #[test]
@@ -224,10 +181,7 @@ fn every_member_obeys_the_workspace_lints() {
 #[test]
 fn own_lints_are_noticed() {
     one(
-        &lawless(&Tree::of(&[(
-            "crates/flow/Cargo.toml",
-            "[lints.rust]\nmissing_docs = \"warn\"",
-        )])),
+        &lawless(&Tree::of(&[("crates/flow/Cargo.toml", "[lints.rust]\nmissing_docs = \"warn\"")])),
         "crates/flow",
     );
 }
@@ -237,35 +191,20 @@ fn unmapped(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for room in ROOMS.iter().filter(|room| tree.crates().contains(&room.name)) {
         let (name, full) = (room.name, full(room.name));
-        if !tree
-            .text(&format!("crates/{name}/README.md"))
-            .starts_with(&format!("# {full}\n"))
-        {
-            findings.push(format!(
-                "crates/{name}/README.md: write one that opens with `# {full}`"
-            ));
+        if !tree.text(&format!("crates/{name}/README.md")).starts_with(&format!("# {full}\n")) {
+            findings.push(format!("crates/{name}/README.md: write one that opens with `# {full}`"));
         }
         if !tree
             .text(&format!("crates/{name}/src/lib.rs"))
             .contains("#![doc = include_str!(\"../README.md\")]")
         {
-            findings.push(format!(
-                "crates/{name}/src/lib.rs: make the README the rustdoc with include_str!"
-            ));
+            findings.push(format!("crates/{name}/src/lib.rs: make the README the rustdoc with include_str!"));
         }
         let row = format!("| {} | `{full}` |", room.floor);
-        if !tree
-            .text("ARCHITECTURE.md")
-            .lines()
-            .any(|line| line.starts_with(&row))
-        {
+        if !tree.text("ARCHITECTURE.md").lines().any(|line| line.starts_with(&row)) {
             findings.push(format!("ARCHITECTURE.md: no row `{row}`"));
         }
-        let imports = if room.imports.is_empty() {
-            "nothing".to_owned()
-        } else {
-            room.imports.join(", ")
-        };
+        let imports = if room.imports.is_empty() { "nothing".to_owned() } else { room.imports.join(", ") };
         let opens = format!("| {} | [`{full}`]({name}/README.md) |", room.floor);
         let closes = format!("| {imports} |");
         if !tree
@@ -289,23 +228,14 @@ fn unmapped_crates_are_noticed() {
     let files = [
         ("crates/merge/Cargo.toml", ""),
         ("crates/merge/README.md", "# tributary-merge\n"),
-        (
-            "crates/merge/src/lib.rs",
-            "#![doc = include_str!(\"../README.md\")]\n",
-        ),
+        ("crates/merge/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n"),
         ("ARCHITECTURE.md", "| 2 | `tributary-merge` | lines |\n"),
-        (
-            "crates/README.md",
-            "| 2 | [`tributary-merge`](merge/README.md) | lines | model, fhir |\n",
-        ),
+        ("crates/README.md", "| 2 | [`tributary-merge`](merge/README.md) | lines | model, fhir |\n"),
     ];
     none(&unmapped(&Tree::of(&files)));
-    for (without, says) in [
-        (1, "opens with"),
-        (2, "the rustdoc"),
-        (3, "ARCHITECTURE.md: no row"),
-        (4, "crates/README.md"),
-    ] {
+    for (without, says) in
+        [(1, "opens with"), (2, "the rustdoc"), (3, "ARCHITECTURE.md: no row"), (4, "crates/README.md")]
+    {
         let mut left = files.to_vec();
         left.remove(without);
         one(&unmapped(&Tree::of(&left)), says);

@@ -43,28 +43,17 @@ fn limit(path: &str) -> usize {
 fn oversize(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, text) in tree.ending(".rs") {
-        let lines = if only_tests(path) {
-            text.lines().count()
-        } else {
-            split(text).0
-        };
+        let lines = if only_tests(path) { text.lines().count() } else { split(text).0 };
         if lines > limit(path) {
-            findings.push(format!(
-                "{path}: {lines} lines, {} allowed; split it by idea",
-                limit(path)
-            ));
+            findings.push(format!("{path}: {lines} lines, {} allowed; split it by idea", limit(path)));
         }
     }
     for name in tree.crates() {
         let folder = format!("crates/{name}/src/");
-        let sources = tree
-            .ending(".rs")
-            .filter(|(path, _)| path.starts_with(&folder) && !only_tests(path));
+        let sources = tree.ending(".rs").filter(|(path, _)| path.starts_with(&folder) && !only_tests(path));
         let lines: usize = sources.map(|(_, text)| split(text).0).sum();
         if lines > CRATE {
-            findings.push(format!(
-                "crates/{name}: {lines} lines, {CRATE} allowed; divide the crate"
-            ));
+            findings.push(format!("crates/{name}: {lines} lines, {CRATE} allowed; divide the crate"));
         }
     }
     findings
@@ -78,26 +67,15 @@ fn files_and_crates_keep_to_their_size() {
 #[test]
 fn oversize_files_and_crates_are_noticed() {
     let long = "//\n".repeat(501);
-    one(
-        &oversize(&Tree::of(&[("crates/flow/src/budget.rs", &long)])),
-        "501 lines, 500 allowed",
-    );
-    one(
-        &oversize(&Tree::of(&[("crates/flow/src/budget/tests.rs", &long)])),
-        "split it",
-    );
+    one(&oversize(&Tree::of(&[("crates/flow/src/budget.rs", &long)])), "501 lines, 500 allowed");
+    one(&oversize(&Tree::of(&[("crates/flow/src/budget/tests.rs", &long)])), "split it");
     let tested = format!("{}#[cfg(test)]\nmod tests {{\n{long}}}\n", "//\n".repeat(500));
     none(&oversize(&Tree::of(&[("crates/flow/src/budget.rs", &tested)])));
     let glance = "//\n".repeat(61);
-    one(
-        &oversize(&Tree::of(&[("crates/tributary/src/main.rs", &glance)])),
-        "60 allowed",
-    );
+    one(&oversize(&Tree::of(&[("crates/tributary/src/main.rs", &glance)])), "60 allowed");
 
     let full = "//\n".repeat(500);
-    let names: Vec<_> = (0..17)
-        .map(|number| format!("crates/flow/src/part_{number}.rs"))
-        .collect();
+    let names: Vec<_> = (0..17).map(|number| format!("crates/flow/src/part_{number}.rs")).collect();
     let mut files = vec![("crates/flow/Cargo.toml", "")];
     files.extend(names.iter().map(|name| (name.as_str(), full.as_str())));
     one(&oversize(&Tree::of(&files)), "crates/flow: 8500 lines");
@@ -107,20 +85,14 @@ fn oversize_files_and_crates_are_noticed() {
 fn exemptions_are_still_needed() {
     for (path, lines) in EXEMPT {
         let now = split(Tree::repository().text(path)).0;
-        assert_eq!(
-            now, *lines,
-            "{path}: bring the exemption down to its size, or strike it out"
-        );
+        assert_eq!(now, *lines, "{path}: bring the exemption down to its size, or strike it out");
         assert!(now > FILE, "{path}: strike the exemption out");
     }
 }
 
 #[test]
 fn long_inline_tests_are_told() {
-    for (path, text) in Tree::repository()
-        .ending(".rs")
-        .filter(|(path, _)| !only_tests(path))
-    {
+    for (path, text) in Tree::repository().ending(".rs").filter(|(path, _)| !only_tests(path)) {
         let inline = split(text).1;
         if inline > INLINE_TESTS {
             println!(
@@ -129,10 +101,7 @@ fn long_inline_tests_are_told() {
             );
         }
     }
-    let inline = format!(
-        "fn one() {{}}\n#[cfg(test)]\nmod tests {{\n{}}}\n",
-        "//\n".repeat(98)
-    );
+    let inline = format!("fn one() {{}}\n#[cfg(test)]\nmod tests {{\n{}}}\n", "//\n".repeat(98));
     assert_eq!(split(&inline), (1, 101));
     assert_eq!(split("fn one() {}\n#[cfg(test)]\nmod tests;\n"), (3, 0));
 }

@@ -51,18 +51,12 @@ impl Tree {
             if folder == root {
                 self.top.insert(name.clone());
             }
-            let skipped = path
-                .file_name()
-                .is_some_and(|last| SKIPPED.iter().any(|skip| last == *skip));
+            let skipped = path.file_name().is_some_and(|last| SKIPPED.iter().any(|skip| last == *skip));
             if meta.is_dir() && !skipped {
                 self.read(root, &path);
             } else if meta.is_file() {
                 let small = meta.len() <= READ_AT_MOST;
-                let text = if small {
-                    fs::read_to_string(&path).unwrap_or_default()
-                } else {
-                    String::new()
-                };
+                let text = if small { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
                 if meta.permissions().mode() & 0o111 != 0 {
                     self.executables.insert(name.clone());
                 }
@@ -96,9 +90,7 @@ impl Tree {
 
     /// Every file.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
     /// Files with this ending, dot included.
@@ -109,22 +101,14 @@ impl Tree {
     /// Folder names under `crates/` that hold a manifest.
     pub(crate) fn crates(&self) -> Vec<&str> {
         let folder = |path| str::strip_suffix(str::strip_prefix(path, "crates/")?, "/Cargo.toml");
-        self.files
-            .keys()
-            .filter_map(|path| folder(path.as_str()))
-            .collect()
+        self.files.keys().filter_map(|path| folder(path.as_str())).collect()
     }
 }
 
 /// Fails with every finding, one a line.
 #[track_caller]
 pub(crate) fn none(findings: &[String]) {
-    assert!(
-        findings.is_empty(),
-        "{} found:\n  {}\n",
-        findings.len(),
-        findings.join("\n  ")
-    );
+    assert!(findings.is_empty(), "{} found:\n  {}\n", findings.len(), findings.join("\n  "));
 }
 
 /// Fails unless exactly one finding was made, and it says this.

@@ -42,9 +42,7 @@ fn code(line: &str) -> &str {
 
 /// A reminder that names no open point: the word without `(#12)` behind it.
 fn bare_reminder(line: &str) -> bool {
-    ["TODO", "FIXME"]
-        .iter()
-        .any(|word| holds(line, word) && !line.contains(&format!("{word}(#")))
+    ["TODO", "FIXME"].iter().any(|word| holds(line, word) && !line.contains(&format!("{word}(#")))
 }
 
 fn rust_line(path: &str, line: &str) -> Option<String> {
@@ -65,9 +63,7 @@ fn rust_line(path: &str, line: &str) -> Option<String> {
     if declares && code.contains("Manager") {
         return Some("`Manager` says nothing; name the thing by what it does".to_owned());
     }
-    let guarded = UNSAFE_ALLOWED
-        .iter()
-        .any(|name| path.starts_with(&format!("crates/{name}/")));
+    let guarded = UNSAFE_ALLOWED.iter().any(|name| path.starts_with(&format!("crates/{name}/")));
     (holds(code, "unsafe") && !guarded).then(|| "`unsafe` outside the crates that may".to_owned())
 }
 
@@ -82,9 +78,7 @@ fn house_words(tree: &Tree) -> Vec<String> {
     for (path, text) in tree.files().filter(|(path, _)| *path != THIS_FILE) {
         let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".rs"));
         if stem == Some("mod") || stem.is_some_and(|stem| EMPTY_NAMES.contains(&stem)) {
-            findings.push(format!(
-                "{path}: name the file by its noun, `foo.rs` beside `foo/`"
-            ));
+            findings.push(format!("{path}: name the file by its noun, `foo.rs` beside `foo/`"));
         }
         let ending = path.rsplit(['/', '.']).next().unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()) {
@@ -114,23 +108,11 @@ fn banned_words_are_noticed() {
         ("crates/flow/src/utils.rs", "", "by its noun"),
         ("crates/flow/src/lib.rs", "mod common;", "named by its noun"),
         ("crates/flow/src/lib.rs", "pub struct FlowManager;", "Manager"),
-        (
-            "crates/flow/src/lib.rs",
-            "// ask the upstream again",
-            "say `source`",
-        ),
+        ("crates/flow/src/lib.rs", "// ask the upstream again", "say `source`"),
         ("crates/flow/src/lib.rs", "    #[ignore]", "switched off"),
         ("crates/flow/src/lib.rs", "/// ```ignore", "switched off"),
-        (
-            "crates/flow/src/lib.rs",
-            "    #[should_panic(expected = \"x\")]",
-            "assert the refusal",
-        ),
-        (
-            "crates/flow/src/lib.rs",
-            "    unsafe { now() }",
-            "outside the crates",
-        ),
+        ("crates/flow/src/lib.rs", "    #[should_panic(expected = \"x\")]", "assert the refusal"),
+        ("crates/flow/src/lib.rs", "    unsafe { now() }", "outside the crates"),
         ("crates/flow/src/lib.rs", "// TODO: later", "needs its number"),
         ("README.md", "FIXME", "needs its number"),
         ("README.md", "the Upstream failed", "say `source`"),
@@ -146,15 +128,8 @@ fn banned_words_are_noticed() {
 /// Where a workplace path or a numbered work item shows.
 fn workplace_words(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
-    for (path, text) in tree
-        .files()
-        .filter(|(path, _)| !["Cargo.lock", "LICENSE"].contains(path))
-    {
-        let text = if path == EXCEPTION.0 {
-            text.replacen(EXCEPTION.1, "", 1)
-        } else {
-            text.to_owned()
-        };
+    for (path, text) in tree.files().filter(|(path, _)| !["Cargo.lock", "LICENSE"].contains(path)) {
+        let text = if path == EXCEPTION.0 { text.replacen(EXCEPTION.1, "", 1) } else { text.to_owned() };
         for (number, line) in (1..).zip(text.lines()) {
             let local = WORKPLACE.iter().any(|word| {
                 line.match_indices(word).any(|(at, _)| {
@@ -163,14 +138,9 @@ fn workplace_words(tree: &Tree) -> Vec<String> {
                 })
             });
             let lower = line.to_lowercase();
-            let mut items = lower
-                .match_indices("issue ")
-                .map(|(at, word)| lower.split_at(at + word.len()).1);
-            let numbered = items.any(|after| {
-                after
-                    .trim_start_matches('#')
-                    .starts_with(|c: char| c.is_ascii_digit())
-            });
+            let mut items = lower.match_indices("issue ").map(|(at, word)| lower.split_at(at + word.len()).1);
+            let numbered =
+                items.any(|after| after.trim_start_matches('#').starts_with(|c: char| c.is_ascii_digit()));
             if local || numbered {
                 findings.push(format!(
                     "{path}:{number}: belongs to one workplace; say it so that any reader can follow"
@@ -202,10 +172,7 @@ fn workplace_words_are_noticed() {
     for (path, text) in cases {
         one(&workplace_words(&Tree::of(&[(path, text)])), "one workplace");
     }
-    one(
-        &workplace_words(&Tree::of(&[("tests/run", &allowed)])),
-        "tests/run:1",
-    );
+    one(&workplace_words(&Tree::of(&[("tests/run", &allowed)])), "tests/run:1");
     none(&workplace_words(&Tree::of(&[
         (".ci/run", &allowed),
         ("README.md", ".github/workflows/ci.yml, an issue with it"),

@@ -14,6 +14,7 @@ const STATUS: &str = "urn:x-tributary:source-status";
 const NOTICE: &str = "urn:x-tributary:section-notice";
 const SOURCE: &str = "urn:x-tributary:source";
 const SECTION: &str = "urn:x-tributary:section";
+const SOURCE_NAME: &str = "urn:x-tributary:source-name";
 const LATENCY: &str = "urn:x-tributary:latency-ms";
 const LAST_ANSWERED: &str = "urn:x-tributary:last-answered";
 const LABEL: &str = "urn:x-tributary:allergy-label";
@@ -142,7 +143,9 @@ fn sources(outcome: Json<'_>, names: &BTreeMap<String, String>) -> Vec<SourceRow
         let status = code_of(issue, STATUS)?;
         let id = extension(issue, SOURCE)?;
         Some(SourceRow {
-            name: names.get(&id).unwrap_or(&id).clone(),
+            name: extension(issue, SOURCE_NAME)
+                .or_else(|| names.get(&id).cloned())
+                .unwrap_or_else(|| id.clone()),
             id,
             status,
             severity: words::text(issue, "severity"),

@@ -47,12 +47,7 @@ const fn fact(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> MetricFact {
-    MetricFact {
-        name,
-        kind,
-        labels,
-        help,
-    }
+    MetricFact { name, kind, labels, help }
 }
 
 pub(crate) const HTTP_REQUESTS: MetricFact = counter(
@@ -70,21 +65,15 @@ pub(crate) const COMPLETENESS: MetricFact = counter(
     &["completeness"],
     "Records answered, by how whole they were.",
 );
-pub(crate) const SOURCE_ASKS: MetricFact = counter(
-    "tributary_source_asks_total",
-    &["source", "kind", "status"],
-    "Asks, by what became of them.",
-);
+pub(crate) const SOURCE_ASKS: MetricFact =
+    counter("tributary_source_asks_total", &["source", "kind", "status"], "Asks, by what became of them.");
 pub(crate) const SOURCE_DURATION: MetricFact = seconds(
     "tributary_source_duration_seconds",
     &["source"],
     "From the first attempt of an ask to its outcome.",
 );
-pub(crate) const SOURCE_INFLIGHT: MetricFact = gauge(
-    "tributary_source_inflight",
-    &["source"],
-    "Asks without an outcome yet.",
-);
+pub(crate) const SOURCE_INFLIGHT: MetricFact =
+    gauge("tributary_source_inflight", &["source"], "Asks without an outcome yet.");
 pub(crate) const SOURCE_FAULTS: MetricFact = counter(
     "tributary_source_faults_total",
     &["source", "class"],
@@ -95,31 +84,19 @@ pub(crate) const QUARANTINED: MetricFact = counter(
     &["source"],
     "Answers kept out of the record because they may be about another patient.",
 );
-pub(crate) const CACHE_LOOKUPS: MetricFact = counter(
-    "tributary_cache_lookups_total",
-    &["outcome"],
-    "Looks into the cache of replies.",
-);
-pub(crate) const CACHE_BYTES: MetricFact = gauge(
-    "tributary_cache_bytes",
-    &[],
-    "Memory held by the cache of replies.",
-);
-pub(crate) const MERGE_DURATION: MetricFact = seconds(
-    "tributary_merge_duration_seconds",
-    &[],
-    "Merging one record, without waiting for sources.",
-);
+pub(crate) const CACHE_LOOKUPS: MetricFact =
+    counter("tributary_cache_lookups_total", &["outcome"], "Looks into the cache of replies.");
+pub(crate) const CACHE_BYTES: MetricFact =
+    gauge("tributary_cache_bytes", &[], "Memory held by the cache of replies.");
+pub(crate) const MERGE_DURATION: MetricFact =
+    seconds("tributary_merge_duration_seconds", &[], "Merging one record, without waiting for sources.");
 pub(crate) const DISCREPANCIES: MetricFact = counter(
     "tributary_merge_discrepancies_total",
     &["rule"],
     "Discrepancies shown to readers, by the rule that found them.",
 );
-pub(crate) const AUDIT_RECORDS: MetricFact = counter(
-    "tributary_audit_records_total",
-    &["kind"],
-    "Audit records made durable.",
-);
+pub(crate) const AUDIT_RECORDS: MetricFact =
+    counter("tributary_audit_records_total", &["kind"], "Audit records made durable.");
 pub(crate) const AUDIT_APPEND: MetricFact = seconds(
     "tributary_audit_append_duration_seconds",
     &[],
@@ -130,25 +107,16 @@ pub(crate) const AUDIT_FAILURES: MetricFact = counter(
     &[],
     "Audit records that could not be made durable; nothing was disclosed.",
 );
-pub(crate) const POLICY_DECISIONS: MetricFact = counter(
-    "tributary_policy_decisions_total",
-    &["outcome"],
-    "Decisions of the policy.",
-);
+pub(crate) const POLICY_DECISIONS: MetricFact =
+    counter("tributary_policy_decisions_total", &["outcome"], "Decisions of the policy.");
 pub(crate) const SHED: MetricFact =
     counter("tributary_shed_total", &["reason"], "Requests refused for load.");
-pub(crate) const PANICS: MetricFact = counter(
-    "tributary_panics_total",
-    &[],
-    "Panics caught at the edge: every one is a defect.",
-);
+pub(crate) const PANICS: MetricFact =
+    counter("tributary_panics_total", &[], "Panics caught at the edge: every one is a defect.");
 pub(crate) const MAP_LOADED: MetricFact =
     gauge("tributary_map_loaded", &["map"], "Whether a code map is loaded.");
-pub(crate) const BUILD_INFO: MetricFact = gauge(
-    "tributary_build_info",
-    &["version"],
-    "Always 1; the label tells the version.",
-);
+pub(crate) const BUILD_INFO: MetricFact =
+    gauge("tributary_build_info", &["version"], "Always 1; the label tells the version.");
 
 const CATALOGUE: &[MetricFact] = &[
     HTTP_REQUESTS,

@@ -34,10 +34,7 @@ pub struct LogError;
 /// Sends the process's logs to standard error.
 pub fn init_logs(format: LogFormat, filter: LevelFilter, clock: Arc<dyn Clock>) -> Result<(), LogError> {
     let layer = LogLayer::new(format, filter, clock, io::stderr);
-    tracing_subscriber::registry()
-        .with(layer)
-        .try_init()
-        .map_err(|_| LogError)
+    tracing_subscriber::registry().with(layer).try_init().map_err(|_| LogError)
 }
 
 /// Writes events. Of our own crates: message and listed fields. Of libraries, whose messages may hold anything:
@@ -52,12 +49,7 @@ pub struct LogLayer<W> {
 impl<W: for<'w> MakeWriter<'w> + 'static> LogLayer<W> {
     /// A layer that writes to `writer`, one call a line.
     pub fn new(format: LogFormat, filter: LevelFilter, clock: Arc<dyn Clock>, writer: W) -> Self {
-        Self {
-            format,
-            filter,
-            clock,
-            writer,
-        }
+        Self { format, filter, clock, writer }
     }
 
     fn line(&self, metadata: &Metadata<'_>, message: &str, fields: Map<String, Value>) -> String {

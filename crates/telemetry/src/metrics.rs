@@ -14,9 +14,8 @@ use crate::catalogue::{self as facts, MetricFact};
 use crate::labels::{CacheOutcome, MapState, PolicyOutcome, ShedReason};
 
 /// From half a millisecond, where an audit append ends, to thirty seconds, where every deadline does.
-const BOUNDS: &[f64] = &[
-    0.0005, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0,
-];
+const BOUNDS: &[f64] =
+    &[0.0005, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0];
 
 /// The catalogue and the registration do not fit: ours to fix.
 #[derive(Debug, thiserror::Error)]
@@ -255,14 +254,8 @@ fn resolve_sources(
         let of_class = |class: FaultClass| faults.with_label_values(&[id, class.code()]);
         let metrics = SourceMetrics {
             kind: *kind,
-            asks: SourceStatus::ALL
-                .iter()
-                .map(|status| (*status, of_status(*status)))
-                .collect(),
-            faults: FaultClass::ALL
-                .iter()
-                .map(|class| (*class, of_class(*class)))
-                .collect(),
+            asks: SourceStatus::ALL.iter().map(|status| (*status, of_status(*status))).collect(),
+            faults: FaultClass::ALL.iter().map(|class| (*class, of_class(*class))).collect(),
             duration: durations.with_label_values(&[id]),
             in_flight: in_flight.with_label_values(&[id]),
             quarantined: quarantined.with_label_values(&[id]),

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use tributary_merge::Maps;
-use tributary_merge::maps::{MAP_NAMES, MapError};
+use tributary_broker::Maps;
+use tributary_broker::{MAP_NAMES, MapError};
 
 /// Why maps cannot be used. Names files of the configuration, never codes.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_audit::{AuditObserver, Kind};
-use tributary_merge::Maps;
-use tributary_merge::maps::MAP_NAMES;
+use tributary_broker::MAP_NAMES;
+use tributary_broker::Maps;
 use tributary_telemetry::{MapState, Metrics};
 
 /// Counts what becomes of audit records.

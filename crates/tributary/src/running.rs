@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Trail};
 use tributary_broker::Broker;
-use tributary_merge::Maps;
+use tributary_broker::Maps;
 use tributary_model::{Clock, FixedClock, SystemClock};
 use tributary_server::{Limits, Listeners, serve};
 

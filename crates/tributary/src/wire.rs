@@ -7,7 +7,7 @@ use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
 use tributary_broker::{Broker, Limits, Locator, Mode, Parts, SourcePort};
-use tributary_merge::{Maps, SourceCard};
+use tributary_broker::{Maps, SourceCard};
 use tributary_model::{Clock, SystemClock};
 use tributary_sources::{Context, Egress, EgressSettings, Fixed, Registry, Source, UnobservedSources};
 use tributary_telemetry::Metrics;

@@ -25,6 +25,7 @@ fn source_extension(source: &SourceRecord<'_>) -> SimpleExtension {
 fn status(source: &SourceRecord<'_>) -> Issue {
     let mut extensions = vec![
         source_extension(source),
+        extension("urn:x-tributary:source-name", ExtensionValue::String(source.card.name.clone())),
         extension("urn:x-tributary:latency-ms", ExtensionValue::Unsigned(source.answer.latency_ms)),
     ];
     if let Some(last) = source.answer.last_answered.filter(|_| !source.status.carries_statements()) {

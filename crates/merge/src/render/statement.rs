@@ -2,6 +2,7 @@
 //! somewhere.
 
 use tributary_fhir::{Json, Mark, Writer};
+use tributary_model::SourceKind;
 
 use super::r4;
 use crate::load::{Accepted, Statement};
@@ -70,7 +71,7 @@ fn write_meta(
         }
     });
     meta.key("tag").array(|list| {
-        kept(own, "tag", list);
+        kept_tags(home, own, list);
         tag(list, "urn:x-tributary:source", home.card.id.as_str(), Some(&home.card.name));
         let handling = record.ground().copy(place).map_or("original", crate::copies::Copy::code);
         tag(list, "urn:x-tributary:handling", handling, None);
@@ -84,6 +85,16 @@ fn write_meta(
 fn kept(meta: Option<Json<'_>>, key: &str, list: &mut Writer) {
     for item in meta.and_then(|meta| meta.get(key)).into_iter().flat_map(Json::each) {
         list.raw(|out| out.push_str(item.raw()));
+    }
+}
+
+/// The source's own tags. Ours are ours: a source that is no broker of this kind cannot put them on.
+fn kept_tags(home: &Accepted<'_>, meta: Option<Json<'_>>, list: &mut Writer) {
+    for item in meta.and_then(|meta| meta.get("tag")).into_iter().flat_map(Json::each) {
+        let is_ours = item.text_at("system").is_some_and(|system| system.starts_with("urn:x-tributary:"));
+        if !is_ours || home.card.kind == SourceKind::Broker {
+            list.raw(|out| out.push_str(item.raw()));
+        }
     }
 }
 

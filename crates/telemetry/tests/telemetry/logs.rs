@@ -77,10 +77,7 @@ fn libraries_are_heard_but_not_quoted() {
     assert_eq!(log.lines().count(), 2, "{log}");
     assert!(log.contains("a library reports; its words are withheld"));
     assert!(log.contains("ours is heard"));
-    assert!(
-        !log.contains("Penicillin") && !log.contains("9990000107"),
-        "{log}"
-    );
+    assert!(!log.contains("Penicillin") && !log.contains("9990000107"), "{log}");
 }
 
 #[test]

@@ -46,10 +46,7 @@ fn every_catalogued_metric_is_rendered_with_its_help_and_kind() {
             MetricKind::Histogram => "histogram",
         };
         let (name, help) = (fact.name, fact.help);
-        assert!(
-            page.contains(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")),
-            "{name}"
-        );
+        assert!(page.contains(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")), "{name}");
     }
     let rendered = page.lines().filter(|line| line.starts_with("# TYPE")).count();
     assert_eq!(rendered, catalogue().len());
@@ -59,18 +56,8 @@ fn every_catalogued_metric_is_rendered_with_its_help_and_kind() {
 fn names_follow_the_convention() {
     for fact in catalogue() {
         assert!(fact.name.starts_with("tributary_"), "{}", fact.name);
-        assert_eq!(
-            fact.name.ends_with("_total"),
-            fact.kind == MetricKind::Counter,
-            "{}",
-            fact.name
-        );
-        assert_eq!(
-            fact.name.ends_with("_seconds"),
-            fact.kind == MetricKind::Histogram,
-            "{}",
-            fact.name
-        );
+        assert_eq!(fact.name.ends_with("_total"), fact.kind == MetricKind::Counter, "{}", fact.name);
+        assert_eq!(fact.name.ends_with("_seconds"), fact.kind == MetricKind::Histogram, "{}", fact.name);
     }
 }
 
@@ -128,12 +115,7 @@ fn promtool_finds_nothing_to_say() {
         eprintln!("SKIPPED: promtool is not installed (Debian package prometheus); the page was not checked");
         return;
     };
-    promtool
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(used().render().as_bytes())
-        .unwrap();
+    promtool.stdin.take().unwrap().write_all(used().render().as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && words.is_empty(), "{words}");

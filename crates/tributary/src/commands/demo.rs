@@ -12,7 +12,7 @@ use clap::Args;
 use mock_providers::{Federation, FederationOptions, start_story_federation};
 use tokio::net::TcpListener;
 use tributary_client::{Client, Query};
-use tributary_model::{NhsNumber, RequestId, SectionSet, SystemClock};
+use tributary_model::{FixedClock, NhsNumber, RequestId, SectionSet, SystemClock};
 use tributary_server::Listeners;
 use tributary_telemetry::{LevelFilter, LogFormat};
 
@@ -48,9 +48,9 @@ pub(super) async fn run(arguments: Arguments) -> Done {
     let settings = story::settings(&federation, audit.path());
     let listeners = listeners(&settings).await?;
     let maps = story::maps()?;
-    let running = Running::start_on(listeners, settings, maps, Arc::new(story::Clock(story.as_of))).await?;
+    let running = Running::start_on(listeners, settings, maps, Arc::new(FixedClock(story.as_of))).await?;
     say(format_args!("Asking {} sources …\n", story.sources.len()));
-    let code = ask(&running, arguments.patient).await?;
+    let code = ask(&running, arguments.patient, story::sections(story)).await?;
     if !arguments.once {
         addresses(&running, &federation, arguments.patient);
         stopped.await;
@@ -61,10 +61,10 @@ pub(super) async fn run(arguments: Arguments) -> Done {
 }
 
 /// Asks over HTTP, as any other program would, and prints what came.
-async fn ask(running: &Running, patient: NhsNumber) -> Done {
+async fn ask(running: &Running, patient: NhsNumber, sections: SectionSet) -> Done {
     let client = Client::new(&format!("http://{}", running.data_addr()))?;
     let deadline = Duration::from_secs(8);
-    let query = Query { nhs_number: patient, sections: SectionSet::EMPTY, deadline };
+    let query = Query { nhs_number: patient, sections, deadline };
     let answer = match client.record(&query).await {
         Ok(answer) => answer,
         Err(error) => return query::refused(error),

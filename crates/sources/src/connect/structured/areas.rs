@@ -20,6 +20,9 @@ pub(super) struct Area {
     pub(super) parameter: &'static str,
     /// Parts that are always sent, with their values.
     pub(super) parts: &'static [(&'static str, bool)],
+    /// Whether a provider refuses these parts beside consultations or problems (GP Connect, forbidden
+    /// combinations). Its defaults hold then: consents and dissents are sent, vaccinations not given are not.
+    pub(super) parts_stand_alone: bool,
     /// The part that limits it in time.
     pub(super) since: Since,
     /// SNOMED codes of its primary lists. The first must come back, even when empty.
@@ -35,6 +38,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeAllergies",
         parts: &[("includeResolvedAllergies", true)],
+        parts_stand_alone: false,
         since: Since::Never,
         lists: &["886921000000105", "1103671000000101"],
         title: "allergies",
@@ -43,6 +47,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeMedication",
         parts: &[("includePrescriptionIssues", true)],
+        parts_stand_alone: false,
         since: Since::Date("medicationSearchFromDate"),
         lists: &["933361000000108"],
         title: "medications",
@@ -51,6 +56,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeProblems",
         parts: &[],
+        parts_stand_alone: false,
         since: Since::Never,
         lists: &["717711000000103"],
         title: "problems",
@@ -59,6 +65,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeConsultations",
         parts: &[],
+        parts_stand_alone: false,
         since: Since::Period("consultationSearchPeriod"),
         lists: &["1149501000000101"],
         title: "consultations",
@@ -67,6 +74,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeImmunisations",
         parts: &[("includeNotGiven", true), ("includeStatus", true)],
+        parts_stand_alone: true,
         since: Since::Never,
         lists: &["1102181000000102"],
         title: "immunisations",
@@ -75,6 +83,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeUncategorisedData",
         parts: &[],
+        parts_stand_alone: false,
         since: Since::Period("uncategorisedDataSearchPeriod"),
         lists: &["826501000000100"],
         title: "uncategorised data",
@@ -83,6 +92,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeInvestigations",
         parts: &[],
+        parts_stand_alone: false,
         since: Since::Period("investigationSearchPeriod"),
         lists: &["887191000000108"],
         title: "investigations",
@@ -91,6 +101,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeReferrals",
         parts: &[],
+        parts_stand_alone: false,
         since: Since::Period("referralSearchPeriod"),
         lists: &["792931000000107"],
         title: "outbound referrals",
@@ -99,6 +110,7 @@ pub(super) const AREAS: &[Area] = &[
     Area {
         parameter: "includeDiaryEntries",
         parts: &[],
+        parts_stand_alone: false,
         since: Since::Never,
         lists: &["714311000000108"],
         title: "diary entries",

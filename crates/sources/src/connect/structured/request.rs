@@ -24,40 +24,43 @@ pub(super) fn parameters(patient: NhsNumber, areas: &[&Area], since: Option<&str
                     identifier.text("value", patient.expose());
                 });
             });
+            let linked = is_linked(areas);
             for area in areas {
-                let limit = since.filter(|_| may_limit(area, areas));
-                write_area(list, area, limit);
+                let limit = since.filter(|_| may_limit(area, linked));
+                let parts = if linked && area.parts_stand_alone { &[] } else { area.parts };
+                write_area(list, area, parts, limit);
             }
         });
     });
     json.finish()
 }
 
+/// Whether consultations or problems are among the areas: they bring linked items of every other area along.
+fn is_linked(areas: &[&Area]) -> bool {
+    areas.iter().any(|area| matches!(area.sections.first(), Some(Section::Encounters | Section::Problems)))
+}
+
 /// Whether an area may be limited in time beside the others.
 ///
 /// Beside consultations or problems most limits are forbidden (GP Connect, `INVALID_PARAMETER`). And the
 /// uncategorised area is never limited: a resuscitation decision stands there and stays valid for years.
-fn may_limit(area: &Area, areas: &[&Area]) -> bool {
-    let own = area.sections.first();
-    let linked = areas
-        .iter()
-        .any(|other| matches!(other.sections.first(), Some(Section::Encounters | Section::Problems)));
-    match own {
+fn may_limit(area: &Area, linked: bool) -> bool {
+    match area.sections.first() {
         Some(Section::Encounters | Section::Reports) => true,
         Some(Section::Medications | Section::Referrals) => !linked,
         _ => false,
     }
 }
 
-fn write_area(list: &mut Writer, area: &Area, since: Option<&str>) {
+fn write_area(list: &mut Writer, area: &Area, fixed: &[(&str, bool)], since: Option<&str>) {
     let limit = since.filter(|_| area.since != Since::Never);
     list.object(|parameter| {
         parameter.text("name", area.parameter);
-        if area.parts.is_empty() && limit.is_none() {
+        if fixed.is_empty() && limit.is_none() {
             return;
         }
         parameter.key("part").array(|parts| {
-            for (name, value) in area.parts {
+            for (name, value) in fixed {
                 parts.object(|part| {
                     part.text("name", name);
                     part.key("valueBoolean").truth(*value);

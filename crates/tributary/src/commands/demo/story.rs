@@ -3,40 +3,25 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use mock_providers::{Federation, SourceFacts, Story, stories};
-use tributary_merge::Maps;
-use tributary_merge::maps::MapError;
-use tributary_model::{NhsNumber, OdsCode, Section, SourceId, SourceKind};
+use tributary_broker::MapError;
+use tributary_broker::Maps;
+use tributary_model::{NhsNumber, OdsCode, Section, SectionSet, SourceId, SourceKind};
 use tributary_sources::{Protocol, SourceEntry};
 use url::Url;
 
 use crate::settings::{AuditSettings, DemoPatient, DemoSettings, Settings};
 
-/// The code maps that the stories are told with: pairs of codes for one product, one ingredient or one agent.
+/// The code maps that the stories are told with.
 const MAPS: &[(&str, &str)] = &[
-    (
-        "dmd-history",
-        "from,to,source,release\n\
-         319734006,42217611000001104,stories,1\n\
-         325278007,42084911000001109,stories,1\n\
-         703908001,42206511000001102,stories,1\n",
-    ),
-    (
-        "vmp-to-vtm",
-        "from,to,source,release\n317971007,furosemide,stories,1\n317972000,furosemide,stories,1\n",
-    ),
-    ("allergen-agent", "from,to,source,release\n91936005,890458001,stories,1\n"),
+    ("dmd-history", include_str!("../../../../../config/maps/dmd-history.csv")),
+    ("vmp-to-vtm", include_str!("../../../../../config/maps/vmp-to-vtm.csv")),
+    ("allergen-agent", include_str!("../../../../../config/maps/allergen-agent.csv")),
 ];
 
-/// Rules are dated by the story's day, and durations are shown all the same: nobody compares a demo byte by byte.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock(pub(super) Timestamp);
-
-impl tributary_model::Clock for Clock {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
+/// The sections that are asked for in a story; all of them unless it names some.
+pub(super) fn sections(story: &Story) -> SectionSet {
+    story.sections.iter().filter_map(|code| Section::from_code(code)).collect()
 }
 
 /// The story of a patient.
