@@ -32,6 +32,11 @@ impl Merged {
         Self { bundle, by_url }
     }
 
+    /// Whether an entry has this `fullUrl`.
+    pub fn has(&self, url: &str) -> bool {
+        self.by_url.contains_key(url.split_once('#').map_or(url, |(whole, _)| whole))
+    }
+
     /// The resources in their order.
     pub fn resources(&self) -> impl Iterator<Item = &Value> {
         texts(&self.bundle, "entry").map(|entry| &entry["resource"])

@@ -14,6 +14,7 @@ use serde_json::json;
 use tributary::{Running, Settings};
 
 pub use http::Reply;
+use sha2::{Digest as _, Sha256};
 
 /// George Ashworth's number.
 pub const GEORGE: &str = "9990000107";
@@ -34,7 +35,9 @@ pub struct Stage {
 /// What a stage is set up with.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The sources expected for George; all registered ones otherwise.
+    /// Whose sources are named.
+    pub patient: &'static str,
+    /// The sources expected for that patient; all registered ones for others.
     pub expected: Vec<&'static str>,
     /// Keys to add to every `[[source]]`.
     pub source_keys: &'static str,
@@ -45,7 +48,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         let expected = vec!["gp", "acute-a", "specialist", "walkin"];
-        Self { expected, source_keys: "timeout_ms = 3000", played: Played::Off }
+        Self { patient: GEORGE, expected, source_keys: "timeout_ms = 3000", played: Played::Off }
     }
 }
 
@@ -79,7 +82,8 @@ pub fn configuration(facts: &[SourceFacts], plan: &Plan, audit: &Path) -> String
     let expected = serde_json::to_string(&plan.expected).expect("ids");
     write!(
         text,
-        "[[demo.patient]]\nnhs_number = \"{GEORGE}\"\ntitle = \"George Ashworth\"\nsources = {expected}\n"
+        "[[demo.patient]]\nnhs_number = \"{}\"\ntitle = \"A story\"\nsources = {expected}\n",
+        plan.patient
     )
     .expect("text");
     text
@@ -118,4 +122,9 @@ pub fn parameters(number: &str, sections: &[&str]) -> String {
     let mut list = vec![json!({"name": "patient", "valueIdentifier": identifier})];
     list.extend(sections.iter().map(|code| json!({"name": "section", "valueCode": code})));
     json!({"resourceType": "Parameters", "parameter": list}).to_string()
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

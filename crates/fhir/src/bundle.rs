@@ -20,13 +20,13 @@ pub struct Entry<'d> {
     pub full_url: Option<Json<'d>>,
     /// The resource.
     pub resource: Json<'d>,
-    entry: Json<'d>,
+    around: Json<'d>,
 }
 
 impl<'d> Entry<'d> {
     /// Extensions of the entry itself, where our own conversion leaves its marks.
     pub fn extensions(self) -> impl Iterator<Item = Json<'d>> {
-        self.entry.get("extension").into_iter().flat_map(Json::items)
+        self.around.get("extension").into_iter().flat_map(Json::items)
     }
 }
 
@@ -55,7 +55,7 @@ impl<'d> Bundle<'d> {
     /// The entries that hold a resource.
     pub fn entries(self) -> impl Iterator<Item = Entry<'d>> {
         self.0.get("entry").into_iter().flat_map(Json::items).filter_map(|entry| {
-            Some(Entry { full_url: entry.get("fullUrl"), resource: entry.get("resource")?, entry })
+            Some(Entry { full_url: entry.get("fullUrl"), resource: entry.get("resource")?, around: entry })
         })
     }
 
@@ -80,14 +80,13 @@ impl<'d> Bundle<'d> {
 pub fn with_id(doc: &Document, id: &str) -> String {
     let text = doc.text();
     let id = crate::json::quoted(id);
-    let (before, id, after) = match doc.root().get("id") {
-        Some(old) => (old.span().start, id, old.span().end),
-        None => {
-            // An object begins with its brace; the new member goes right behind it.
-            let brace = doc.root().span().start + 1;
-            let comma = if doc.root().members().next().is_some() { "," } else { "" };
-            (brace, format!("\"id\":{id}{comma}"), brace)
-        }
+    let (before, id, after) = if let Some(old) = doc.root().get("id") {
+        (old.span().start, id, old.span().end)
+    } else {
+        // An object begins with its brace; the new member goes right behind it.
+        let brace = doc.root().span().start + 1;
+        let comma = if doc.root().members().next().is_some() { "," } else { "" };
+        (brace, format!("\"id\":{id}{comma}"), brace)
     };
     [text.get(..before).unwrap_or_default(), &id, text.get(after..).unwrap_or_default()].concat()
 }

@@ -54,9 +54,10 @@ pub fn record(out: &mut dyn Write, answer: &RecordAnswer, colour: Colour) -> io:
     for notice in &table.notices {
         writeln!(out, "  ! {}", one_line(notice))?;
     }
-    if !table.allergy_label.is_empty() {
-        writeln!(out, "\nAllergies: {}", colour.bold(&one_line(&table.allergy_label)))?;
-    }
+    // Whoever did not ask about allergies knows nothing of them.
+    let unasked = "Allergies unavailable";
+    let label = if table.allergy_label.is_empty() { unasked } else { &table.allergy_label };
+    writeln!(out, "\nAllergies: {}", colour.bold(&one_line(label)))?;
     for section in table.sections.iter().filter(|section| !section.lines.is_empty()) {
         self::section(out, section, colour)?;
     }

@@ -4,7 +4,10 @@ use crate::draft::{Draft, Fields};
 
 use super::edit::{Notes, has, rehome};
 
-const UNKNOWN_CLASS: &str = r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}"#;
+const UNKNOWN_CLASS: &str = concat!(
+    r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","#,
+    r#""valueCode":"unknown"}]}"#
+);
 
 pub(super) fn convert(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     if !has(fields, "class") {

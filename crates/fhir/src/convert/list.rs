@@ -13,7 +13,7 @@ pub(super) fn convert(fields: &mut Fields<'_>, _notes: &mut Notes<'_>) {
     if !fields.has("extension") {
         return;
     }
-    // The warning says that something was withheld or has not arrived: it must be found where R4 readers look.
+    // The warning says that something was withheld or has not arrived: it must be where R4 readers look.
     extension::each(fields, "ListWarningCode-1", |warning| {
         if warning.len() == 2
             && let Some(code) = warning.take("valueCode")

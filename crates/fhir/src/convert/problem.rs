@@ -27,8 +27,8 @@ pub(super) fn convert(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     fields.wrap("stage");
 }
 
-/// R4 cannot say merely whether a condition ended. "yes" can be said in words; "no" in that place would read as
-/// an ending to whoever only looks whether the element exists.
+/// R4 cannot say merely whether a condition ended. "yes" can be said in words; "no" in that place would read
+/// as an ending to whoever only looks whether the element exists.
 fn abatement(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     let ended = fields.get("abatementBoolean").is_some_and(|value| value.kind() == Kind::True);
     let is_free = !has(fields, "abatementString");

@@ -14,7 +14,7 @@ pub(super) struct Rewriter<'d> {
 }
 
 impl<'d> Rewriter<'d> {
-    /// Two STU3 types become `ServiceRequest`, so the ids of both must be known before a reference is changed.
+    /// Two STU3 types become `ServiceRequest`, so the ids of both must be known before a reference changes.
     pub(super) fn of(bundle: Bundle<'d>) -> Self {
         let mut rewriter = Self { procedures: HashSet::new(), referrals: HashSet::new() };
         for resource in bundle.resources() {
@@ -36,8 +36,9 @@ impl<'d> Rewriter<'d> {
         }
     }
 
-    /// A reference changes only when it is certain which resource it means. A target that is not in the bundle,
-    /// or an id that both types use, keeps the name the source gave it: a wrong link is worse than an old one.
+    /// A reference changes only when it is certain which resource it means. A target that is not in the
+    /// bundle, or an id that both types use, keeps the name the source gave it: a wrong link is worse than
+    /// an old one.
     fn reference(&self, text: &str) -> Option<String> {
         let (target, own, other) = match text.strip_prefix("ProcedureRequest/") {
             Some(target) => (target, &self.procedures, &self.referrals),

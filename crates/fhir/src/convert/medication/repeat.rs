@@ -74,8 +74,8 @@ pub(super) fn status_reason(fields: &mut Fields<'_>) {
 
 /// The unit of a quantity that came as text, when there is a number without unit.
 ///
-/// Without a number the text holds the number as well, and with digits it repeats it: "28" of "28 tablets" would
-/// read as another amount. The extension stays in every case.
+/// Without a number the text holds the number as well, and with digits it repeats it: "28" of "28 tablets"
+/// would read as another amount. The extension stays in every case.
 pub(super) fn quantity_text(fields: &mut Fields<'_>) {
     let quantity = fields.get("dispenseRequest").and_then(Draft::raw).and_then(|one| one.get("quantity"));
     let has_text = quantity.is_some_and(|quantity| {

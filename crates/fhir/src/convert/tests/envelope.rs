@@ -90,3 +90,19 @@ fn our_own_marks_cannot_be_forged_by_a_source() {
         "resource":{"resourceType":"Patient"}}]}"#;
     assert!(!convert_bundle(&scan(text)).unwrap().document.text().contains("urn:x-tributary"));
 }
+
+#[test]
+fn a_broad_resource_takes_no_square_time() {
+    let broad = |item: &str| vec![item; 30_000].join(",");
+    let members: Vec<String> = (0..30_000).map(|n| format!(r#""k{n}":{n}"#)).collect();
+    let members = members.join(",");
+    let text = format!(
+        r#"{{"resourceType":"Observation","related":[{}],"context":{{{members}}},{members}}}"#,
+        broad(r#"{"type":"has-member","target":{"reference":"a"}},{"target":{}}"#)
+    );
+    let converted = converted(&[
+        &text,
+        &format!(r#"{{"resourceType":"Task","requester":{{"onBehalfOf":1,{members}}}}}"#),
+    ]);
+    assert_eq!(converted.losses.len(), 30_001);
+}

@@ -233,3 +233,15 @@ fn administration_and_dispense_keep_what_was_prescribed() {
         &["MedicationAdministration.performer.onBehalfOf"],
     );
 }
+
+#[test]
+fn an_extension_stays_where_its_element_is_taken() {
+    let text = format!(
+        r#"{{"resourceType":"MedicationRequest","courseOfTherapyType":{{"text":"a"}},"statusReason":{{"text":"b"}},
+        "extension":[
+        {{"url":"{GPC_EXTENSION}PrescriptionType-1","valueCodeableConcept":{{"text":"c"}}}},
+        {{"url":"{GPC_EXTENSION}MedicationStatusReason-1","extension":[
+            {{"url":"statusReason","valueCodeableConcept":{{"text":"d"}}}}]}}]}}"#
+    );
+    check(&text, &text, &[]);
+}

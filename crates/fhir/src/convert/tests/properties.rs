@@ -205,7 +205,7 @@ const FIXED: &[&str] = &[
     r#""x://y/Extension-CareConnect-GPC-ListWarningCode-1""#,
 ];
 
-fn key(words: String) -> impl Strategy<Value = String> {
+fn key(words: &str) -> impl Strategy<Value = String> + use<> {
     let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
     (select(words), prop::bool::weighted(0.12))
         .prop_map(|(key, sibling)| if sibling { format!("_{key}") } else { key })
@@ -220,7 +220,7 @@ fn tree((_, _, inner): Vocabulary) -> BoxedStrategy<Tree> {
         2 => select(FIXED).prop_map(Tree::Fixed),
     ];
     leaf.prop_recursive(4, 40, 6, move |value| {
-        let object = btree_map(key(words.clone()), value.clone(), 0..6);
+        let object = btree_map(key(&words), value.clone(), 0..6);
         prop_oneof![
             1 => vec(value, 0..4).prop_map(Tree::List),
             3 => object.prop_map(|members| Tree::Object(members.into_iter().collect())),
@@ -232,9 +232,9 @@ fn tree((_, _, inner): Vocabulary) -> BoxedStrategy<Tree> {
 fn resource() -> impl Strategy<Value = (String, Vec<String>)> {
     (select(TYPES), select(TYPES), any::<bool>(), any::<bool>())
         .prop_flat_map(|(own, other, is_gpc, holds)| {
-            let inner = btree_map(key(other.1.to_owned()), tree(other), if holds { 1..8 } else { 0..1 });
+            let inner = btree_map(key(other.1), tree(other), if holds { 1..8 } else { 0..1 });
             let words = format!("{0} {0} {0} {COMMON}", own.1);
-            (Just((own.0, other.0, is_gpc)), btree_map(key(words), tree(own), 0..20), inner)
+            (Just((own.0, other.0, is_gpc)), btree_map(key(&words), tree(own), 0..20), inner)
         })
         .prop_map(|((own, other, is_gpc), mut members, inner)| {
             let mut leaves = Leaves::default();
@@ -257,7 +257,7 @@ fn resource() -> impl Strategy<Value = (String, Vec<String>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4000) })]
 
     #[test]
     fn every_word_and_number_survives_byte_for_byte((text, leaves) in resource()) {
@@ -267,6 +267,10 @@ proptest! {
             prop_assert!(out.contains(&leaf), "{leaf} of {text}\nis not in {out}");
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
     fn one_entry_for_each_and_the_same_id(resources in vec(resource(), 0..3)) {
