@@ -142,12 +142,9 @@ impl Recording {
             return (Self { status, bytes, id }, NumberOrigin::Recorded, recorded);
         }
         let number = fresh();
-        let replaced = [
-            text.get(..start).unwrap_or_default(),
-            &format!("\"{number}\""),
-            text.get(end..).unwrap_or_default(),
-        ]
-        .concat();
+        // Lists may name the patient by number instead of by reference: they keep meaning the same patient.
+        let old = text.get(start..end).unwrap_or_default();
+        let replaced = text.replace(old, &format!("\"{number}\""));
         let id = bundle_id(&replaced);
         (Self { status, bytes: replaced.into_bytes(), id }, NumberOrigin::Replaced, number)
     }

@@ -13,8 +13,11 @@ use crate::problem::{Problem, Spine};
 const LIMITS: Limits =
     Limits { depth: 16, tokens: 4_096, string_bytes: 4 << 10, key_bytes: 128, number_bytes: 64 };
 const BREAK_GLASS_LONGEST: usize = 500;
-/// Characters of an unknown parameter's name that are said back.
-const NAME_LONGEST: usize = 64;
+/// The parameters of `$record`.
+const KNOWN: &[&str] = &["patient", "section", "since", "purpose", "breakGlass"];
+/// What is said of any other.
+const UNKNOWN: &str =
+    "There is no such parameter; there are patient, section, since, purpose and breakGlass.";
 
 /// What `$record` was asked.
 #[derive(Debug)]
@@ -55,13 +58,15 @@ pub(crate) fn named(document: &Document) -> impl Iterator<Item = (Cow<'_, str>, 
 pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
     let document = scan(body)?;
     let known_member = |key: &str| matches!(key, "resourceType" | "id" | "meta" | "parameter");
-    let stranger = document.root().members().find(|(key, _)| !known_member(key));
-    if let Some((key, _)) = stranger {
-        return Err(Problem::resource(&sayable(key), "Unknown member of Parameters."));
+    if let Some(at) = document.root().members().position(|(key, _)| !known_member(key)) {
+        let place = format!("member {} of the body", at + 1);
+        return Err(Problem::resource(&place, "Parameters takes resourceType, id, meta and parameter."));
     }
     let mut draft = Draft::default();
-    for (name, item) in named(&document) {
-        draft.take(&name, item)?;
+    for (at, (name, item)) in named(&document).enumerate() {
+        // What a caller calls something may be anything, a patient's name included: it is named by its place.
+        let unknown = || Problem::parameter(&format!("parameter[{at}]"), UNKNOWN);
+        draft.take(&name, item).ok_or_else(unknown)??;
     }
     draft.finish()
 }
@@ -76,7 +81,12 @@ struct Draft {
 }
 
 impl Draft {
-    fn take(&mut self, name: &str, item: Json<'_>) -> Result<(), Problem> {
+    /// Takes a parameter; `None` when there is none of this name.
+    fn take(&mut self, name: &str, item: Json<'_>) -> Option<Result<(), Problem>> {
+        KNOWN.contains(&name).then(|| self.take_known(name, item))
+    }
+
+    fn take_known(&mut self, name: &str, item: Json<'_>) -> Result<(), Problem> {
         match name {
             "patient" => {
                 once(&mut self.patient, name, nhs_number(name, value(name, item, "valueIdentifier")?)?)
@@ -99,8 +109,7 @@ impl Draft {
                 let purpose = purpose.ok_or_else(|| Problem::parameter(name, "There is no such purpose."))?;
                 once(&mut self.purpose, name, purpose)
             }
-            "breakGlass" => once(&mut self.break_glass, name, reason(name, item)?),
-            unknown => Err(Problem::parameter(&sayable(unknown), "There is no such parameter.")),
+            _break_glass => once(&mut self.break_glass, name, reason(name, item)?),
         }
     }
 
@@ -163,16 +172,6 @@ pub(crate) fn nhs_number(name: &str, identifier: Json<'_>) -> Result<NhsNumber, 
     let value = identifier.text_at("value").filter(|value| value.len() == 10);
     let number = value.and_then(|value| NhsNumber::parse(&value).ok());
     number.ok_or_else(|| refuse(Spine::NHS_NUMBER, "The value is not a valid NHS number."))
-}
-
-/// A caller's name for something, if it is short and plain enough to be said back.
-fn sayable(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'.');
-    if name.len() <= NAME_LONGEST && name.bytes().all(plain) {
-        name.to_owned()
-    } else {
-        "(name not shown)".to_owned()
-    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ fn everything_unknown_or_misshapen_is_refused_by_name() {
     let with = |more: &str| body(&format!("{PATIENT},{more}"));
     let name = |name: &'static str| Some(name);
     for (more, element) in [
-        (r#"{"name":"sections","valueCode":"allergies"}"#, "sections"),
-        (r#"{"name":"9990000107","valueCode":"x"}"#, "(name not shown)"),
+        (r#"{"name":"sections","valueCode":"allergies"}"#, "parameter[1]"),
+        (r#"{"name":"9990000107","valueCode":"x"}"#, "parameter[1]"),
         (r#"{"name":"section","valueCode":"Allergies"}"#, "section"),
         (r#"{"name":"section","valueString":"allergies"}"#, "section"),
         (r#"{"name":"section","valueCode":"flags","valueString":"x"}"#, "section"),

@@ -5,7 +5,7 @@ use crate::render::html::Html;
 
 const FORM: &str = "<form method=\"post\" action=\"/record\" autocomplete=\"off\" novalidate>\n";
 const INPUT: &str = "<div class=\"field\"><label for=\"nhs\">NHS number</label>\n\
-<p class=\"hint\" id=\"nhs-hint\">10 digits, for example 999 000 0107</p>\n";
+<p class=\"hint\" id=\"nhs-hint\">10 digits, for example 999 000 0018</p>\n";
 const BOX: &str = "<input id=\"nhs\" name=\"nhs\" inputmode=\"numeric\" maxlength=\"16\" spellcheck=\"false\" \
 aria-describedby=\"nhs-hint\">\n</div>\n";
 const BOX_WRONG: &str = "<input id=\"nhs\" name=\"nhs\" inputmode=\"numeric\" maxlength=\"16\" \
