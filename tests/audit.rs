@@ -1,6 +1,9 @@
 //! Nothing is disclosed that is not on record, whatever happens to the process, the disk or the log.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it stands")]
+
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -33,6 +36,18 @@ fn disclosures(dir: &Path) -> BTreeSet<String> {
     found
 }
 
+/// Asks again and again; notes the number of every disclosure whose answer came through.
+async fn call(address: SocketAddr, received: Arc<Mutex<BTreeSet<String>>>) {
+    let body = parameters(GEORGE, &[]);
+    for _ in 0..25 {
+        let path = "/fhir/R4/Patient/$record";
+        let reply = http::post(address, path, "application/fhir+json", &body, &[]).await;
+        if let Some(id) = reply.header("Tributary-Audit") {
+            received.lock().unwrap().insert(id.to_owned());
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_the_process_loses_no_disclosure_that_was_received() {
     let plan = Plan::default();
@@ -47,17 +62,7 @@ async fn killing_the_process_loses_no_disclosure_that_was_received() {
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let received = Arc::clone(&received);
-            callers.spawn(async move {
-                for _ in 0..25 {
-                    let body = parameters(GEORGE, &[]);
-                    let reply =
-                        http::post(address, "/fhir/R4/Patient/$record", "application/fhir+json", &body, &[])
-                            .await;
-                    if let Some(id) = reply.header("Tributary-Audit") {
-                        received.lock().unwrap().insert(id.to_owned());
-                    }
-                }
-            });
+            callers.spawn(call(address, received));
         }
         tokio::time::sleep(Duration::from_millis(250 + 400 * round)).await;
         broker.kill();

@@ -44,7 +44,7 @@ fn requests() -> Vec<(&'static str, String, String)> {
         (
             "POST",
             record.clone(),
-            format!("{{\"resourceType\":\"Parameters\",\"parameter\":[{{\"name\":\"CANARYTOKEN\"}}]}}"),
+            "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"CANARYTOKEN\"}]}".to_owned(),
         ),
         ("GET", record.clone(), String::new()),
         ("DELETE", record, parameters(GEORGE, &[])),

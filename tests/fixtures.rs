@@ -2,6 +2,15 @@
 //!
 //! The recordings are test inputs that are not kept here; `TRIBUTARY_FIXTURES` names their folder.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "a test may stop where it stands"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

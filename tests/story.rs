@@ -1,5 +1,7 @@
 //! The four stories over HTTP, row by row, and what must hold of every answer.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it stands")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

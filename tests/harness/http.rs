@@ -61,7 +61,8 @@ pub async fn send(
     headers: &[(&str, &str)],
 ) -> Reply {
     let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    let headers: String = headers.iter().map(|(key, value)| format!("{key}: {value}\r\n")).collect();
+    let headers: Vec<String> = headers.iter().map(|(key, value)| format!("{key}: {value}\r\n")).collect();
+    let headers = headers.concat();
     let text = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{length}{headers}\r\n{body}"
     );
@@ -76,7 +77,7 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Reply {
         let wrote = stream.write_all(bytes).await;
         if wrote.is_ok() {
             // A connection that breaks leaves what was read so far.
-            drop(tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut read)).await);
+            drop(tokio::time::timeout(Duration::from_mins(1), stream.read_to_end(&mut read)).await);
         }
     }
     parse(&read, began.elapsed())
