@@ -67,7 +67,10 @@ pub(crate) async fn gather(
                 heard.push(one);
             }
             // A lost ask is our fault; its source is found among those still waited for, below.
-            Ok(Some(Err(lost))) => tracing::error!({ panicked = lost.is_panic() }, "an ask was lost"),
+            Ok(Some(Err(lost))) => tracing::error!(
+                { outcome.kind = if lost.is_panic() { "panicked" } else { "cancelled" } },
+                "an ask was lost"
+            ),
             Ok(None) | Err(_) => break,
         }
     }

@@ -73,7 +73,7 @@ async fn write(room: &Room, event: Event, deadline: Deadline) -> Result<Receipt,
 }
 
 fn complain(error: &AuditError) {
-    tracing::error!({ error = %error }, "an audit record could not be written");
+    tracing::error!({ error.kind = %error }, "an audit record could not be written");
 }
 
 /// Puts the intent on record. Nothing may be asked before this returns.

@@ -8,7 +8,7 @@ mod redact;
 
 pub use catalogue::{MetricFact, MetricKind, catalogue};
 pub use labels::{CacheOutcome, MapState, PolicyOutcome, ShedReason};
-pub use log::{LogError, LogFormat, LogLayer, init_logs};
+pub use log::{LogError, LogFormat, LogLayer, init_logs, quiet_panics};
 pub use metrics::{InFlight, Metrics, MetricsError};
 pub use redact::LOGGED_FIELDS;
 pub use tracing::level_filters::LevelFilter;

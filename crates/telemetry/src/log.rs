@@ -34,7 +34,17 @@ pub struct LogError;
 /// Sends the process's logs to standard error.
 pub fn init_logs(format: LogFormat, filter: LevelFilter, clock: Arc<dyn Clock>) -> Result<(), LogError> {
     let layer = LogLayer::new(format, filter, clock, io::stderr);
-    tracing_subscriber::registry().with(layer).try_init().map_err(|_| LogError)
+    tracing_subscriber::registry().with(layer).try_init().map_err(|_| LogError)?;
+    quiet_panics();
+    Ok(())
+}
+
+/// From now on a panic is logged with its place and without its message, which may hold clinical text.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        tracing::error!({ panic.at = place.unwrap_or_default() }, "panicked");
+    }));
 }
 
 /// Writes events. Of our own crates: message and listed fields. Of libraries, whose messages may hold anything:

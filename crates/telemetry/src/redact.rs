@@ -24,6 +24,7 @@ pub const LOGGED_FIELDS: &[&str] = &[
     "map",
     "method",
     "outcome.kind",
+    "panic.at",
     "policy.rule",
     "request.id",
     "route",

@@ -106,7 +106,9 @@ fn source(html: &mut Html, row: &SourceRow) {
     });
     html.text(&row.name);
     html.element("</strong> <span class=\"tag\">", status(row.status), "</span> ");
-    html.element("<span class=\"words\">", &row.words, "</span></li>\n");
+    // The tag says that it answered; only what goes beyond that is worth reading.
+    let words = row.words.strip_prefix(&row.name).and_then(|rest| rest.strip_prefix(" answered."));
+    html.element("<span class=\"words\">", words.unwrap_or(&row.words).trim(), "</span></li>\n");
 }
 
 const fn status(status: SourceStatus) -> &'static str {
