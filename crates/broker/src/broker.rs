@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Event, Trail};
 use tributary_merge::{Maps, SourceCard};
-use tributary_model::{Clock, Decision, Facts, NhsNumber, Obligations, RecordRequest, SourceId};
+use tributary_model::{Clock, Decision, DenyReason, Facts, NhsNumber, Obligations, RecordRequest, SourceId};
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
 
@@ -154,16 +154,18 @@ impl Broker {
 
 impl Room {
     /// The policy's word on a request, counted.
+    ///
+    /// A permit for part of what was asked is refused whole: statements of the other sections could still hang
+    /// on those of the permitted ones, and nothing takes them out yet.
     pub(crate) fn decide(&self, facts: &Facts) -> Result<Obligations, Refusal> {
         match tributary_policy::decide(facts) {
-            Decision::Permit(obligations) => {
-                let whole = obligations.sections == facts.sections;
-                self.metrics.policy_decision(if whole {
-                    PolicyOutcome::Permit
-                } else {
-                    PolicyOutcome::PermitPart
-                });
+            Decision::Permit(obligations) if obligations.sections == facts.sections => {
+                self.metrics.policy_decision(PolicyOutcome::Permit);
                 Ok(obligations)
+            }
+            Decision::Permit(_) => {
+                self.metrics.policy_decision(PolicyOutcome::Deny);
+                Err(Refusal::Denied(DenyReason::NoRule))
             }
             Decision::Deny(reason) => {
                 self.metrics.policy_decision(PolicyOutcome::Deny);

@@ -31,9 +31,7 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
         demo: room.mode == Mode::Demo,
     };
     let obligations = match room.decide(&facts) {
-        Ok(obligations) if obligations.sections == SectionSet::all() => obligations,
-        // The GP's bundle is passed on whole or not at all: parts of it cannot be taken out here.
-        Ok(_) => return Err(Refusal::Denied(tributary_model::DenyReason::NoRule)),
+        Ok(obligations) => obligations,
         Err(refusal) => {
             if let Refusal::Denied(reason) = refusal {
                 ledger::deny(room, access, reason, request.deadline).await;
