@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
-use tributary_audit::{Delivered, Event, Trail};
+use tributary_audit::{Delivered, Trail};
 use tributary_merge::{Maps, SourceCard};
 use tributary_model::{Clock, Decision, DenyReason, Facts, NhsNumber, Obligations, RecordRequest, SourceId};
 use tributary_telemetry::Metrics;
@@ -109,13 +109,7 @@ impl Broker {
             Delivery::Whole => Delivered::Whole,
             Delivery::Aborted => Delivered::Aborted,
         };
-        if let Some(event) = self.room.deliveries.close(audit, bytes, how) {
-            let trail = self.room.trail.clone();
-            self.room.tasks.spawn(async move {
-                // A delivery record that cannot be written is counted by the trail's observer.
-                let _counted = trail.record(Event::Delivery(event)).await;
-            });
-        }
+        self.room.note_delivery(audit, bytes, how);
     }
 
     /// The registered sources.
@@ -146,7 +140,9 @@ impl Broker {
         if tokio::time::timeout(limit, quiet).await.is_err() {
             tracing::warn!("records were still waiting when the drain ended");
         }
-        if self.room.trail.clone().close().await.is_err() {
+        // A disk that hangs must not keep the process from ending.
+        let closed = tokio::time::timeout(limit, self.room.trail.clone().close()).await;
+        if !matches!(closed, Ok(Ok(()))) {
             tracing::error!("the audit log did not close cleanly");
         }
     }

@@ -56,6 +56,15 @@ pub(crate) struct Kept {
     ttl: Duration,
 }
 
+/// A reply as it was fetched.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) reply: Arc<Reply>,
+    pub(crate) at: Timestamp,
+    /// The name under which its own disclosure recorded the fetch.
+    pub(crate) fetch: TraceId,
+}
+
 /// Gives every entry the time to live of its source.
 struct ByEntry;
 
@@ -86,8 +95,9 @@ impl Cache {
     }
 
     /// Keeps a reply.
-    pub(crate) fn keep(&self, key: Key, reply: Arc<Reply>, fetched_at: Timestamp, ttl: Duration) {
-        let kept = Kept { reply, fetched_at, fetch: TraceId::random(), key: key.clone(), ttl };
+    pub(crate) fn keep(&self, key: Key, fetched: Fetched, ttl: Duration) {
+        let Fetched { reply, at: fetched_at, fetch } = fetched;
+        let kept = Kept { reply, fetched_at, fetch, key: key.clone(), ttl };
         self.kept.insert(key, kept);
     }
 
@@ -144,12 +154,16 @@ mod tests {
         }
     }
 
+    fn fetched() -> Fetched {
+        Fetched { reply: Arc::new(Reply::default()), at: Timestamp::UNIX_EPOCH, fetch: TraceId::random() }
+    }
+
     #[tokio::test]
     async fn nobody_is_served_what_somebody_else_fetched() {
         let cache = Cache::new(1 << 20);
         let source = SourceId::parse("gp").unwrap();
         let mine = Key::of(&source, &ask("me"));
-        cache.keep(mine.clone(), Arc::new(Reply::default()), Timestamp::UNIX_EPOCH, Duration::from_mins(1));
+        cache.keep(mine.clone(), fetched(), Duration::from_mins(1));
         assert!(cache.get(&mine).is_some());
         assert!(cache.get(&Key::of(&source, &ask("you"))).is_none());
         cache.forget(&mine);
@@ -160,7 +174,7 @@ mod tests {
     async fn an_expired_reply_is_gone() {
         let cache = Cache::new(1 << 20);
         let key = Key::of(&SourceId::parse("gp").unwrap(), &ask("me"));
-        cache.keep(key.clone(), Arc::new(Reply::default()), Timestamp::UNIX_EPOCH, Duration::ZERO);
+        cache.keep(key.clone(), fetched(), Duration::ZERO);
         assert!(cache.get(&key).is_none());
     }
 }

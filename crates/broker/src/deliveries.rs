@@ -1,8 +1,8 @@
 //! Answers on their way: what was disclosed, and whether it arrived.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tributary_audit::{Delivered, Delivery, Receipt};
@@ -11,11 +11,14 @@ use tributary_model::RequestId;
 /// More answers than this on their way at once would mean that somebody forgets to close them.
 const MOST_OPEN: usize = 10_000;
 
+/// How long a log that refused a record is left alone.
+const SICK_LEAVE: Duration = Duration::from_secs(10);
+
 /// Open deliveries by the sequence id of their disclosure.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Deliveries {
     open: Mutex<BTreeMap<String, Open>>,
-    log_is_well: AtomicBool,
+    sick_since: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -23,12 +26,6 @@ struct Open {
     request: RequestId,
     receipt: Receipt,
     since: Instant,
-}
-
-impl Default for Deliveries {
-    fn default() -> Self {
-        Self { open: Mutex::default(), log_is_well: AtomicBool::new(true) }
-    }
 }
 
 impl Deliveries {
@@ -52,11 +49,13 @@ impl Deliveries {
 
     /// Remembers whether the log took its last record.
     pub(crate) fn note_log(&self, is_well: bool) {
-        self.log_is_well.store(is_well, Ordering::Relaxed);
+        *self.sick_since.lock().unwrap_or_else(PoisonError::into_inner) = (!is_well).then(Instant::now);
     }
 
-    /// Whether the log took its last record.
+    /// Whether the log took its last record, or has been sick for so long that it is worth another try: nobody
+    /// else will find out that it is well again.
     pub(crate) fn log_is_well(&self) -> bool {
-        self.log_is_well.load(Ordering::Relaxed)
+        let sick_since = *self.sick_since.lock().unwrap_or_else(PoisonError::into_inner);
+        sick_since.is_none_or(|since| since.elapsed() > SICK_LEAVE)
     }
 }

@@ -1,9 +1,10 @@
 //! The fan-out: every source at once, one deadline, nobody awaited past it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tributary_fhir::Reply;
@@ -27,7 +28,7 @@ pub(crate) struct Heard1 {
     pub(crate) answer: Answer,
     /// How long it really took, whatever the clock of the answer says.
     pub(crate) elapsed: Duration,
-    /// The fetch a reply from memory came from.
+    /// Names the fetch the reply came from, this one or the one it was kept from.
     pub(crate) fetch: Option<TraceId>,
     /// Where the reply is to be kept once it has been proved to be about the patient.
     pub(crate) keep: Option<(Key, Duration)>,
@@ -50,35 +51,45 @@ pub(crate) async fn gather(
     let began = Instant::now();
     let mut heard = Vec::with_capacity(ports.len());
     let mut asks = JoinSet::new();
-    let mut waiting: Vec<&SourcePort> = Vec::new();
+    // Which source an ask belongs to, so that a lost one is told apart from a slow one.
+    let mut waiting: BTreeMap<Id, &SourceId> = BTreeMap::new();
     for port in ports {
         match plan(room, port, request, allowed, deadline) {
             Planned::Known(known) => heard.push(*known),
             Planned::Ask(ask) => {
-                waiting.push(port);
-                asks.spawn(ask_one(Arc::clone(room), (*port).clone(), *ask, request.freshness));
+                let asked = asks.spawn(ask_one(Arc::clone(room), (*port).clone(), *ask, request.freshness));
+                waiting.insert(asked.id(), &port.card.id);
             }
         }
     }
-    loop {
-        match tokio::time::timeout_at(deadline.instant(), asks.join_next()).await {
-            Ok(Some(Ok(one))) => {
-                waiting.retain(|port| port.card.id != one.answer.source);
+    // What has ended by the deadline counts, in whichever order its timers fired.
+    while let Some(ended) = next(&mut asks, deadline).await {
+        match ended {
+            Ok((id, one)) => {
+                waiting.remove(&id);
                 heard.push(one);
             }
-            // A lost ask is our fault; its source is found among those still waited for, below.
-            Ok(Some(Err(lost))) => tracing::error!(
-                { outcome.kind = if lost.is_panic() { "panicked" } else { "cancelled" } },
-                "an ask was lost"
-            ),
-            Ok(None) | Err(_) => break,
+            Err(lost) => {
+                let how = if lost.is_panic() { "panicked" } else { "cancelled" };
+                tracing::error!({ outcome.kind = how }, "an ask was lost");
+                let fault = SourceFault::new(FaultClass::Internal);
+                heard.extend(
+                    waiting.remove(&lost.id()).map(|source| silent(room, source, fault, began.elapsed())),
+                );
+            }
         }
     }
-    let class = if asks.is_empty() { FaultClass::Internal } else { FaultClass::NoHead };
-    heard.extend(
-        waiting.into_iter().map(|port| silent(room, &port.card.id, SourceFault::new(class), began.elapsed())),
-    );
+    let late = SourceFault::new(FaultClass::NoHead);
+    heard.extend(waiting.into_values().map(|source| silent(room, source, late, began.elapsed())));
     heard
+}
+
+/// The next ask that ends before the deadline, or had ended when it passed.
+async fn next(asks: &mut JoinSet<Heard1>, deadline: Deadline) -> Option<Result<(Id, Heard1), JoinError>> {
+    match tokio::time::timeout_at(deadline.instant(), asks.join_next_with_id()).await {
+        Ok(ended) => ended,
+        Err(_late) => asks.try_join_next_with_id(),
+    }
 }
 
 enum Planned {
@@ -143,7 +154,8 @@ async fn ask_one(room: Arc<Room>, port: SourcePort, ask: Ask, freshness: Freshne
     let elapsed = began.elapsed();
     match outcome {
         Ok(reply) => {
-            Heard1 { answer: fetched(&room, &source, reply, elapsed), elapsed, fetch: None, keep: key }
+            let fetch = Some(TraceId::random());
+            Heard1 { answer: fetched(&room, &source, reply, elapsed), elapsed, fetch, keep: key }
         }
         Err(fault) => {
             // A refusal is the source's last word: what was kept before it must not be shown any more.

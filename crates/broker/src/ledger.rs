@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tributary_audit::{
-    Access, AuditError, BreakGlass, Denied, Digest, Disclosure, Event, Intent, Interaction, Outcome, Receipt,
-    SecurityEvent, SecurityKind, SourceEntry,
+    Access, AuditError, BreakGlass, Delivered, Denied, Digest, Disclosure, Event, Intent, Interaction,
+    Outcome, Receipt, SecurityEvent, SecurityKind, SourceEntry,
 };
 use tributary_model::{
     Completeness, Deadline, DenyReason, NhsNumber, RecordRequest, RequestId, SectionSet, SourceFault,
@@ -58,16 +59,22 @@ pub(crate) struct OpenIntent {
     receipt: Option<Receipt>,
 }
 
-/// Writes a record inside the deadline, and remembers whether the log is well.
-async fn write(room: &Room, event: Event, deadline: Deadline) -> Result<Receipt, Refusal> {
-    let written = tokio::time::timeout_at(deadline.instant(), room.trail.record(event)).await;
-    room.deliveries.note_log(matches!(written, Ok(Ok(_))));
-    match written {
-        Ok(Ok(receipt)) => Ok(receipt),
-        Ok(Err(error)) => {
-            complain(&error);
-            Err(Refusal::AuditUnavailable)
-        }
+/// Writes a record, however long it takes, and remembers whether the log is well.
+async fn write(room: &Room, event: Event) -> Result<Receipt, Refusal> {
+    let written = room.trail.record(event).await;
+    room.deliveries.note_log(written.is_ok());
+    written.map_err(|error| {
+        complain(&error);
+        Refusal::AuditUnavailable
+    })
+}
+
+/// Waits for a record that a task of its own writes, until the deadline. The task goes on after that: what it
+/// wrote too late it takes back in words, since nothing can be unwritten.
+async fn awaited<T>(told: oneshot::Receiver<Result<T, Refusal>>, deadline: Deadline) -> Result<T, Refusal> {
+    match tokio::time::timeout_at(deadline.instant(), told).await {
+        Ok(Ok(written)) => written,
+        Ok(Err(_lost)) => Err(Refusal::Internal),
         Err(_late) => Err(Refusal::AuditUnavailable),
     }
 }
@@ -85,16 +92,39 @@ pub(crate) async fn intend(
     deadline: Deadline,
 ) -> Result<OpenIntent, Refusal> {
     let event = Event::Intent(Intent { access: Arc::clone(&access), rule, expected });
-    let receipt = write(room, event, deadline).await?;
-    Ok(OpenIntent { room: Arc::clone(room), access, rule, receipt: Some(receipt) })
+    let (tell, told) = oneshot::channel();
+    let owner = Arc::clone(room);
+    room.tasks.spawn(async move {
+        let written = write(&owner, event).await;
+        // An intent that nobody waits for any more is dropped here, and so closed.
+        drop(tell.send(written.map(|receipt| OpenIntent {
+            room: owner,
+            access,
+            rule,
+            receipt: Some(receipt),
+        })));
+    });
+    awaited(told, deadline).await
 }
 
 /// Puts a refusal of the policy on record. The refusal stands whether or not it can be written.
 pub(crate) async fn deny(room: &Room, access: Arc<Access>, reason: DenyReason, deadline: Deadline) {
-    let _stands = write(room, Event::Denied(Denied { access, intent: None, reason }), deadline).await;
+    let record = write(room, Event::Denied(Denied { access, intent: None, reason }));
+    let _stands = tokio::time::timeout_at(deadline.instant(), record).await;
 }
 
 impl Room {
+    /// Puts on record how far an answer got.
+    pub(crate) fn note_delivery(&self, name: &str, bytes: u64, how: Delivered) {
+        let Some(event) = self.deliveries.close(name, bytes, how) else { return };
+        let trail = self.trail.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = trail.record(Event::Delivery(event)).await {
+                complain(&error);
+            }
+        });
+    }
+
     /// A source answered with another patient's record: counted, recorded, and in the end switched off.
     pub(crate) fn quarantine(&self, request: RequestId, patient: NhsNumber, source: &SourceId) {
         self.metrics.quarantined(source);
@@ -127,9 +157,19 @@ impl OpenIntent {
     ) -> Result<String, Refusal> {
         let Some(intent) = self.receipt else { return Err(Refusal::Internal) };
         let event = self.disclosure(intent, sources, outcome);
-        let receipt = write(&self.room, event, deadline).await?;
-        self.receipt = None;
-        Ok(self.room.deliveries.begin(self.access.request, receipt))
+        let (tell, told) = oneshot::channel();
+        let room = Arc::clone(&self.room);
+        room.tasks.clone().spawn(async move {
+            let written = write(&room, event).await.map(|receipt| {
+                self.receipt = None;
+                room.deliveries.begin(self.access.request, receipt)
+            });
+            if let Err(Ok(name)) = tell.send(written) {
+                // On record, and too late: the caller was told that there is no answer.
+                room.note_delivery(&name, 0, Delivered::NotSent);
+            }
+        });
+        awaited(told, deadline).await
     }
 
     fn disclosure(&self, intent: Receipt, sources: Vec<SourceEntry>, outcome: Outcome) -> Event {
@@ -173,12 +213,27 @@ pub(crate) fn outcome(
     }
 }
 
+/// What was received of a source.
+pub(crate) struct Received {
+    pub(crate) bytes: u64,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) attempts: u32,
+}
+
+impl Received {
+    /// One body, received at the first attempt that answered.
+    pub(crate) fn of(body: &[u8]) -> Self {
+        let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        Self { bytes, digest: Some(Digest::of(body)), attempts: 1 }
+    }
+}
+
 /// What one source contributed.
 pub(crate) struct Contribution<'a> {
     pub(crate) source: &'a SourceId,
     pub(crate) status: SourceStatus,
     pub(crate) fault: Option<SourceFault>,
-    pub(crate) body: Option<(u64, &'a str, u32)>,
+    pub(crate) body: Option<Received>,
     pub(crate) elapsed: Duration,
     pub(crate) fetch: Option<TraceId>,
 }
@@ -186,18 +241,18 @@ pub(crate) struct Contribution<'a> {
 impl Contribution<'_> {
     /// The entry of the disclosure record.
     pub(crate) fn entry(&self) -> SourceEntry {
-        let (bytes, digest, attempts) = self.body.unwrap_or((0, "", 0));
+        let received = self.body.as_ref();
         SourceEntry {
             source: self.source.clone(),
             status: self.status,
             fault: self.fault.map(|fault| fault.class),
             http: self.fault.and_then(|fault| fault.http),
             spine: self.fault.and_then(|fault| fault.spine),
-            bytes,
+            bytes: received.map_or(0, |body| body.bytes),
             elapsed_ms: u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
             fetch_id: self.fetch,
-            digest: Digest::from_hex(digest),
-            attempts,
+            digest: received.and_then(|body| body.digest),
+            attempts: received.map_or(0, |body| body.attempts),
         }
     }
 }

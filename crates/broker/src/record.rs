@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tributary_audit::SourceEntry;
+use tributary_audit::{Digest, SourceEntry};
 use tributary_merge::RecordView;
 use tributary_merge::{Answer as SourceAnswer, Heard, Inputs, merge};
 use tributary_model::{
@@ -15,8 +15,9 @@ use tributary_model::{
 
 use crate::answer::{Answer, Verdict};
 use crate::broker::Room;
+use crate::cache::Fetched;
 use crate::gather::{Heard1, gather};
-use crate::ledger::{self, Contribution};
+use crate::ledger::{self, Contribution, Received};
 use crate::parts::Mode;
 use crate::refusal::Refusal;
 
@@ -38,10 +39,17 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     // A source that serves nothing of what may be asked is not expected to say anything.
     let ports: Vec<_> = room.locate(request.patient).await?.into_iter().collect();
     let ports: Vec<_> = ports.into_iter().filter(|port| !port.card.serves.and(allowed).is_empty()).collect();
+    if ports.is_empty() {
+        // Nobody was asked, so nobody can be said to hold nothing.
+        return Err(Refusal::NoSuchSource);
+    }
     let expected = ports.iter().map(|port| port.card.id.clone()).collect();
     let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
     let heard = gather(room, &ports, &request, allowed).await;
-    let (merged, heard) = merge_all(room, request.patient, allowed, heard).await?;
+    let merging = merge_all(room, request.patient, allowed, heard);
+    // A record that takes too long to merge must not hold its caller past the deadline.
+    let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
+    let (merged, heard) = merged.map_err(|_late| Refusal::Internal)??;
     let entries = settle(room, &request, &merged, &heard);
     let verdict = verdict(&merged.statuses, request.handling);
     let body = if verdict.is_record() { merged.bundle } else { merged.outcome };
@@ -133,7 +141,9 @@ fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Heard
         Heard::Fault(fault) => Some(*fault),
         Heard::Reply(_) | Heard::Pending => class.map(SourceFault::new),
     };
-    if let Some(port) = room.ports.get(source) {
+    // What came from memory, or was not asked, says nothing about how fast the source is.
+    let was_asked = !one.answer.cached && status != SourceStatus::NotQueried;
+    if let Some(port) = room.ports.get(source).filter(|_| was_asked) {
         room.metrics.source_ask(source, port.card.kind, status, one.elapsed.as_secs_f64());
     }
     if let Some(fault) = fault {
@@ -146,10 +156,17 @@ fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Heard
         room.note_answer(source, one.answer.fetched_at);
     }
     let reply = if let Heard::Reply(reply) = &one.answer.heard { Some(reply) } else { None };
-    if let (Some(reply), Some((key, ttl)), true) = (reply, &one.keep, status.carries_statements()) {
-        room.cache.keep(key.clone(), Arc::clone(reply), one.answer.fetched_at, *ttl);
+    if let (Some(reply), Some((key, ttl)), Some(fetch), true) =
+        (reply, &one.keep, one.fetch, status.carries_statements())
+    {
+        let fetched = Fetched { reply: Arc::clone(reply), at: one.answer.fetched_at, fetch };
+        room.cache.keep(key.clone(), fetched, *ttl);
     }
-    let body = reply.map(|reply| (reply.bytes, reply.digest.as_str(), reply.attempts));
+    let body = reply.map(|reply| Received {
+        bytes: reply.bytes,
+        digest: Digest::from_hex(&reply.digest),
+        attempts: reply.attempts,
+    });
     Contribution { source, status, fault, body, elapsed: one.elapsed, fetch: one.fetch }.entry()
 }
 
@@ -158,7 +175,7 @@ fn verdict(statuses: &BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>, ha
     let all =
         |wanted: SourceStatus| !statuses.is_empty() && statuses.values().all(|(status, _)| *status == wanted);
     let tally = Tally::of(statuses.values().map(|(status, _)| *status));
-    if all(SourceStatus::NoRecord) || statuses.is_empty() {
+    if all(SourceStatus::NoRecord) {
         return Verdict::NotFound;
     }
     match tally.completeness() {
@@ -225,7 +242,7 @@ mod tests {
         check(&[S::Shed, S::Shed], lenient, 503);
         check(&[S::Timeout, S::Shed], lenient, 502);
         check(&[S::IdentityMismatch], lenient, 502);
-        check(&[], lenient, 404);
+        check(&[], lenient, 502);
         check(&[S::Ok, S::Timeout], Handling::Strict, 502);
         check(&[S::Ok, S::WithheldSource], Handling::Strict, 200);
     }

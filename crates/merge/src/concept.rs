@@ -43,9 +43,13 @@ impl Concept {
     pub(crate) fn of(concept: Json<'_>, maps: &Maps) -> Option<Self> {
         let text = words(concept).map(|text| normal(&text)).unwrap_or_default();
         let codings: Vec<Json<'_>> = concept.get("coding").into_iter().flat_map(Json::items).collect();
-        if let Some((system, code)) = codings.iter().find_map(|coding| placeholder(*coding)) {
-            let code = format!("{system}{code}");
-            return Some(Self { key: format!("placeholder|{code}|{text}"), code: None, placeholder: true });
+        if let Some((coding, code)) = codings.iter().find_map(|coding| Some((*coding, placeholder(*coding)?)))
+        {
+            // The text must be the clinician's: the placeholder's own name says nothing.
+            let own = concept.text_at("text").map(|text| normal(&text)).filter(|text| !text.is_empty())?;
+            let is_its_name = coding.text_at("display").is_some_and(|display| normal(&display) == own);
+            let key = format!("placeholder|{code}|{own}");
+            return (!is_its_name).then_some(Self { key, code: None, placeholder: true });
         }
         if let Some(code) = snomed(&codings) {
             return Some(Self {
@@ -56,7 +60,9 @@ impl Concept {
         }
         let other = codings.iter().filter_map(|coding| {
             let code = coding.text_at("code").filter(|code| !code.is_empty())?;
-            Some(format!("{}|{code}", coding.text_at("system").unwrap_or_default().trim_end()))
+            // A code without its system is a number that anybody may have given to anything.
+            let system = coding.text_at("system").filter(|system| !system.trim().is_empty())?;
+            Some(format!("{}|{code}", system.trim_end()))
         });
         if let Some(key) = other.min() {
             return Some(Self { key, code: None, placeholder: false });
@@ -65,13 +71,21 @@ impl Concept {
     }
 }
 
-fn placeholder(coding: Json<'_>) -> Option<(&'static str, String)> {
+fn placeholder(coding: Json<'_>) -> Option<String> {
     let code = coding.text_at("code")?;
     let system = coding.text_at("system").unwrap_or_default();
     if NULL_FLAVOURS.contains(&system.trim_end()) {
-        return Some(("null-flavour:", code.into_owned()));
+        return Some(format!("null-flavour:{code}"));
     }
-    PLACEHOLDERS.contains(&code.as_ref()).then(|| ("", code.into_owned()))
+    PLACEHOLDERS.contains(&code.as_ref()).then(|| code.into_owned())
+}
+
+/// Every SNOMED CT and dm+d code of a concept.
+pub(crate) fn snomed_codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    let codings = concept.get("coding").into_iter().flat_map(Json::items);
+    let ours = codings
+        .filter(|one| one.text_at("system").is_some_and(|system| matches!(system.trim_end(), SNOMED | DMD)));
+    ours.filter_map(|coding| coding.text_at("code")).filter(|code| !code.is_empty())
 }
 
 /// The SNOMED CT code that stands for the concept: the one the user chose, else the smallest as text.

@@ -7,6 +7,7 @@ use tributary_fhir::Json;
 use crate::facts::{Facts, Part, Thing};
 use crate::inputs::SourceCard;
 use crate::load::{Loaded, Statement};
+use tributary_model::SectionState;
 
 /// What a copy is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +45,13 @@ pub(crate) fn find(loaded: &Loaded<'_>, parts: &[Part], registry: &[SourceCard])
             let owner = registry.iter().find(|card| owns(card, &identifier.0))?;
             (owner.id != home.card.id).then_some((owner, identifier))
         })?;
-        if !loaded.answers.iter().any(|accepted| accepted.card.id == owner.id) {
-            return Some(Copy::Unverified);
-        }
+        let author = loaded.answers.iter().find(|accepted| accepted.card.id == owner.id);
+        let spoke = author.is_some_and(|author| {
+            let told = author.reply.states.get(&facts.section);
+            !matches!(told, Some(SectionState::Failed | SectionState::Withheld | SectionState::Partial))
+        });
         let Some(place) = originals.get(&(owner.id.as_str().to_owned(), identifier)) else {
-            return Some(Copy::OfAbsent);
+            return Some(if spoke { Copy::OfAbsent } else { Copy::Unverified });
         };
         let same = matches!(parts.get(*place), Some(Part::Line(original)) if says_the_same(original, facts));
         Some(if same { Copy::Echo } else { Copy::Stale })

@@ -15,7 +15,7 @@ use crate::load::{Loaded, Statement};
 use crate::maps::Maps;
 
 pub(crate) use allergy::{Allergy, Scope};
-pub(crate) use medicine::{Medicine, Position};
+pub(crate) use medicine::{Medicine, Position, hang};
 pub(crate) use plan::Cpr;
 pub(crate) use problem::Problem;
 pub(crate) use result::{Finding, Standing};
@@ -39,6 +39,12 @@ pub(crate) struct Facts {
     pub(crate) detail: String,
     /// Kept, but said to be a mistake by its own source.
     pub(crate) in_error: bool,
+    /// Set when it is not, or no longer, what its title says: `ended`, `ruled out`, `superseded`.
+    pub(crate) lapsed: Option<&'static str>,
+    /// Words a reader must see beside the title: `suspected`, `not to be done`.
+    pub(crate) remark: Option<&'static str>,
+    /// Whether everything that changes its meaning is known here.
+    pub(crate) understood: bool,
     /// What kind of thing it is.
     pub(crate) thing: Thing,
 }
@@ -133,21 +139,26 @@ impl<'a> Reader<'a> {
         self.statement.resource
     }
 
-    /// Decides what part a resource takes.
+    /// Decides what part a resource takes, before anything hangs beneath anything.
     pub(crate) fn part(&self) -> Part {
-        if is_support(&self.statement.kind) {
+        if is_support(&self.statement.kind) || self.is_shelf_device() {
             return Part::Support;
-        }
-        if let Some(place) = medicine::beneath(self) {
-            return Part::Beneath(place);
         }
         let mut facts = self.facts();
         facts.in_error = self.in_error();
-        if self.must_not_be_understood() {
+        if self.must_not_be_understood() || !facts.understood {
+            // Its own words stand; nothing is concluded from them.
             facts.key = self.origin_key();
             facts.conceptual = false;
+            facts.understood = false;
+            facts.thing = Thing::Other { active: true };
         }
         Part::Line(Box::new(facts))
+    }
+
+    /// A Device without a patient is a machine that others refer to.
+    fn is_shelf_device(&self) -> bool {
+        self.statement.kind == "Device" && self.resource().get("patient").is_none()
     }
 
     fn facts(&self) -> Facts {
@@ -164,6 +175,7 @@ impl<'a> Reader<'a> {
             "CarePlan" | "QuestionnaireResponse" | "ClinicalImpression" | "Consent" => plan::read(self),
             "DiagnosticReport" | "Specimen" | "ServiceRequest" => other::request_or_report(self),
             "Procedure" => other::procedure(self),
+            "Binary" => other::carried(self),
             "Immunization" => other::immunisation(self),
             kind => other::by_type(self, kind),
         }
@@ -186,6 +198,9 @@ impl<'a> Reader<'a> {
             end: None,
             detail: String::new(),
             in_error: false,
+            lapsed: None,
+            remark: None,
+            understood: true,
             thing: Thing::Other { active: true },
         }
     }
@@ -213,12 +228,15 @@ impl<'a> Reader<'a> {
         self.resource().says(key, text)
     }
 
-    /// The code of a status that may be a code or a `CodeableConcept`.
+    /// The code of a status that may be a code or a `CodeableConcept`. The standard's coding decides, whatever
+    /// local ones stand before it.
     pub(crate) fn status(&self, key: &str) -> String {
-        let Some(status) = self.resource().get(key) else {
-            return String::new();
-        };
-        let code = status.text().or_else(|| concept::codes(status).next());
+        let Some(status) = self.resource().get(key) else { return String::new() };
+        let codings = || status.get("coding").into_iter().flat_map(Json::items);
+        let is_standard =
+            |coding: &Json<'_>| coding.text_at("system").is_some_and(|system| system.contains("hl7.org"));
+        let chosen = codings().find(is_standard).or_else(|| codings().next());
+        let code = status.text().or_else(|| chosen?.text_at("code"));
         code.map(std::borrow::Cow::into_owned).unwrap_or_default()
     }
 

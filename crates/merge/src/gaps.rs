@@ -111,11 +111,12 @@ pub(crate) fn accepted<'a>(
     notices.extend(found.notices);
     notices.sort();
     notices.dedup();
-    let states = asked
+    let states: BTreeMap<Section, SectionState> = asked
         .iter()
         .map(|section| (section, state(card, reply, &found.sections, &notices, section)))
         .collect();
-    let became = status(answer, reply, &notices, &found.sections, asked);
+    let brought = found.sections.iter().any(|section| asked.contains(*section));
+    let became = status(answer, reply, &notices, &states, brought);
     SourceRecord { card, answer, status: became, pending: false, fault: None, notices, states }
 }
 
@@ -123,23 +124,51 @@ fn is_warning(kind: NoticeKind) -> bool {
     matches!(kind, NoticeKind::ConfidentialItems | NoticeKind::DataInTransit | NoticeKind::DataAwaitingFiling)
 }
 
+/// Whether a notice says that something of its section is missing.
+fn is_lack(kind: NoticeKind) -> bool {
+    match kind {
+        NoticeKind::ConfidentialItems
+        | NoticeKind::DataInTransit
+        | NoticeKind::DataAwaitingFiling
+        | NoticeKind::NotSupported
+        | NoticeKind::Failed
+        | NoticeKind::CutShort
+        | NoticeKind::NotTied
+        | NoticeKind::CarriedWhole
+        | NoticeKind::NotUnderstood => true,
+        NoticeKind::NoBirthDate | NoticeKind::UnresolvedReference => false,
+    }
+}
+
 fn status(
     answer: &Answer,
     reply: &Reply,
     notices: &[Notice],
-    sections: &BTreeSet<Section>,
-    asked: SectionSet,
+    states: &BTreeMap<Section, SectionState>,
+    brought: bool,
 ) -> SourceStatus {
-    if reply.truncated {
+    let of_state = |wanted: SectionState| states.iter().filter(move |(_, state)| **state == wanted);
+    // A section may be switched off at the source, and say so. One that stays silent was not answered.
+    let explained = |section: Section| {
+        notices.iter().any(|one| one.section == Some(section) && one.kind == NoticeKind::NotSupported)
+    };
+    let silent = of_state(SectionState::Failed).any(|(section, _)| !explained(*section));
+    let answered_all = states
+        .values()
+        .all(|state| matches!(state, SectionState::Empty | SectionState::NotHeld | SectionState::NotAsked));
+    if reply.truncated || silent {
         SourceStatus::OkTruncated
     } else if notices.iter().any(|notice| is_warning(notice.kind)) {
         SourceStatus::WithheldSource
+    } else if answered_all {
+        SourceStatus::OkEmpty
+    } else if !brought {
+        // It answered, and of what it was asked nothing is known for certain.
+        SourceStatus::OkTruncated
     } else if answer.cached {
         SourceStatus::OkCached
-    } else if sections.iter().any(|section| asked.contains(*section)) {
-        SourceStatus::Ok
     } else {
-        SourceStatus::OkEmpty
+        SourceStatus::Ok
     }
 }
 
@@ -151,26 +180,39 @@ fn state(
     section: Section,
 ) -> SectionState {
     let has_content = sections.contains(&section);
-    if !card.serves.contains(section) {
-        return if has_content { SectionState::Content } else { SectionState::NotHeld };
-    }
-    if !reply.asked.contains(section) {
-        return if has_content { SectionState::Content } else { SectionState::NotAsked };
+    let unasked = if card.serves.contains(section) { SectionState::NotAsked } else { SectionState::NotHeld };
+    if !card.serves.contains(section) || !reply.asked.contains(section) {
+        return if has_content { SectionState::Content } else { unasked };
     }
     let of_section = || notices.iter().filter(|notice| notice.section == Some(section));
-    let lacks = of_section().any(|notice| {
-        is_warning(notice.kind) || matches!(notice.kind, NoticeKind::CutShort | NoticeKind::NotTied)
-    });
+    let lacks = of_section().any(|notice| is_lack(notice.kind));
     let is_confidential = of_section().any(|notice| notice.kind == NoticeKind::ConfidentialItems);
-    let told = reply.states.get(&section).copied();
-    match (told, has_content) {
-        (Some(SectionState::Failed), false) => SectionState::Failed,
-        (Some(SectionState::Failed), true) => SectionState::Partial,
-        (_, true) if lacks => SectionState::Partial,
-        (_, true) => SectionState::Content,
-        (_, false) if is_confidential => SectionState::Withheld,
-        (_, false) if lacks => SectionState::Partial,
-        (_, false) => SectionState::Empty,
+    // What the connector saw on the wire is never made better here.
+    let told = reply.states.get(&section).copied().unwrap_or(SectionState::Content);
+    let short = match told {
+        SectionState::Content | SectionState::Empty | SectionState::Pending => lacks,
+        SectionState::Failed
+        | SectionState::Partial
+        | SectionState::Withheld
+        | SectionState::NotAsked
+        | SectionState::NotHeld => true,
+    };
+    if has_content {
+        return if short { SectionState::Partial } else { SectionState::Content };
+    }
+    match told {
+        SectionState::Failed | SectionState::NotAsked | SectionState::NotHeld | SectionState::Withheld => {
+            told
+        }
+        SectionState::Content | SectionState::Empty | SectionState::Partial | SectionState::Pending => {
+            if is_confidential {
+                SectionState::Withheld
+            } else if short {
+                SectionState::Partial
+            } else {
+                SectionState::Empty
+            }
+        }
     }
 }
 

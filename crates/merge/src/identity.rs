@@ -1,11 +1,13 @@
 //! Whose record is this? The gate before anything of an answer is used.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use tributary_fhir::bundle::{self, Entry};
 use tributary_fhir::{Bundle, Document, Json};
 use tributary_model::nhs_number::{NHS_NUMBER_SYSTEM, NhsNumberError};
 use tributary_model::{FaultClass, NhsNumber};
+
+use crate::load::bare;
 
 /// The proof that an answer is about the patient.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +72,7 @@ pub(crate) enum Tie {
 }
 
 /// The elements that say whom a resource is about.
-const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual"];
+const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual", "securityContext"];
 
 /// Types that belong to nobody in particular.
 const ADMINISTRATIVE: &[&str] = &[
@@ -85,13 +87,9 @@ const ADMINISTRATIVE: &[&str] = &[
     "OperationOutcome",
     "Substance",
     "Questionnaire",
-    "Binary",
-    "Group",
     "Schedule",
     "Slot",
     "Provenance",
-    "Device",
-    "Bundle",
 ];
 
 /// Ties a resource to the patient by its subject. `names` are the references that mean the patient.
@@ -99,17 +97,24 @@ pub(crate) fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, numb
     if ADMINISTRATIVE.contains(&kind) {
         return Tie::Tied;
     }
+    // A Device without a patient is a machine on a shelf; with one it is somebody's.
+    if kind == "Device" && resource.get("patient").is_none() {
+        return Tie::Tied;
+    }
     let subjects = SUBJECTS
         .iter()
         .filter(|key| **key != "for" || kind == "Task")
         .filter(|key| **key != "individual" || kind == "ResearchSubject")
-        .filter_map(|key| resource.get(key));
+        .filter(|key| **key != "securityContext" || kind == "Binary")
+        .filter_map(|key| resource.get(key))
+        .flat_map(Json::each);
     // An appointment names its patient among the participants.
     let participants = (kind == "Appointment").then(|| resource.get("participant")).flatten();
     let actors = participants.into_iter().flat_map(Json::items).filter_map(|one| one.get("actor"));
+    let contained = contained_numbers(resource);
     let mut verdict = Tie::Loose;
     for subject in subjects.chain(actors) {
-        match tie_one(resource, subject, names, number) {
+        match tie_one(subject, &contained, names, number) {
             Tie::Other => return Tie::Other,
             Tie::Tied => verdict = Tie::Tied,
             Tie::Loose => {}
@@ -118,33 +123,69 @@ pub(crate) fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, numb
     verdict
 }
 
-fn tie_one(resource: Json<'_>, subject: Json<'_>, names: &BTreeSet<String>, number: NhsNumber) -> Tie {
+/// The NHS numbers of contained Patients, by their id. A number that does not parse proves nothing.
+fn contained_numbers(resource: Json<'_>) -> HashMap<String, Vec<NhsNumber>> {
+    let contained = resource.get("contained").into_iter().flat_map(Json::items);
+    let patients = contained.filter(|one| one.says("resourceType", "Patient"));
+    let numbers =
+        |patient| bundle::nhs_numbers(patient).filter_map(|text| NhsNumber::parse(&text).ok()).collect();
+    patients.filter_map(|patient| Some((bundle::id_of(patient)?.into_owned(), numbers(patient)))).collect()
+}
+
+fn tie_one(
+    subject: Json<'_>,
+    contained: &HashMap<String, Vec<NhsNumber>>,
+    names: &BTreeSet<String>,
+    number: NhsNumber,
+) -> Tie {
     let reference = subject.text_at("reference").unwrap_or_default();
-    if names.contains(reference.as_ref()) {
-        return Tie::Tied;
-    }
-    let stated = subject.get("identifier").filter(|one| one.says("system", NHS_NUMBER_SYSTEM));
-    let mut numbers: Vec<Option<NhsNumber>> = stated
-        .and_then(|one| one.text_at("value"))
-        .map(|text| NhsNumber::parse(&text).ok())
-        .into_iter()
-        .collect();
+    let identifiers = subject.get("identifier").into_iter().flat_map(Json::each);
+    let stated = identifiers
+        .filter(|one| one.says("system", NHS_NUMBER_SYSTEM))
+        .filter_map(|one| one.text_at("value"));
+    let mut numbers: Vec<NhsNumber> = stated.filter_map(|text| NhsNumber::parse(&text).ok()).collect();
     if let Some(id) = reference.strip_prefix('#') {
-        let contained = resource.get("contained").into_iter().flat_map(Json::items);
-        let patient =
-            contained.filter(|one| one.says("resourceType", "Patient")).find(|one| one.says("id", id));
-        numbers.extend(
-            patient.into_iter().flat_map(bundle::nhs_numbers).map(|text| NhsNumber::parse(&text).ok()),
-        );
+        numbers.extend(contained.get(id).into_iter().flatten().copied());
     }
-    // A number that does not parse proves nothing.
-    if numbers.iter().flatten().any(|stated| *stated != number) {
+    // Whatever else it says: a subject that names another number is somebody else.
+    if numbers.iter().any(|stated| *stated != number) {
         Tie::Other
-    } else if numbers.contains(&Some(number)) {
+    } else if !numbers.is_empty() || names.contains(bare(&reference)) {
         Tie::Tied
     } else {
         Tie::Loose
     }
+}
+
+/// Proves an answer as [`prove`] does, and that none of its statements is provably about somebody else.
+/// `base_url` is the address its resources live under.
+pub fn prove_all(
+    documents: &[Document],
+    number: NhsNumber,
+    base_url: Option<&str>,
+) -> Result<(), FaultClass> {
+    let proof = prove(documents, number)?;
+    let names = names(base_url, proof);
+    for document in documents {
+        for resource in Bundle::of(document)?.resources() {
+            if tie(resource, &bundle::type_of(resource), &names, number) == Tie::Other {
+                return Err(FaultClass::IdentityMixed);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The references that mean the patient.
+pub(crate) fn names(base_url: Option<&str>, proof: Proof<'_>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    if let Some(id) = bundle::id_of(proof.patient) {
+        names.insert(format!("Patient/{id}"));
+        names.extend(base_url.map(|base| format!("{}/Patient/{id}", base.trim_end_matches('/'))));
+    }
+    let full_url = proof.full_url.and_then(Json::text).filter(|url| !url.is_empty());
+    names.extend(full_url.map(std::borrow::Cow::into_owned));
+    names
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl AllergyLabel {
             Self::Known
         } else if facts.pending {
             Self::Checking
-        } else if negative && facts.unsure {
+        } else if negative && (facts.unsure || !facts.answered) {
             Self::Incomplete
         } else if facts.negative_all {
             Self::NoneKnown

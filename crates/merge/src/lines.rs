@@ -122,6 +122,10 @@ fn class(ground: Ground<'_>, members: &[usize]) -> Class {
     if verdicts.iter().any(|verdict| verdict.rule.kind == rules::Weight::Difference) {
         return Class::Difference;
     }
+    let lapsed = |(_, facts): &(usize, &Facts)| facts.lapsed.is_some();
+    if ground.valid(members).any(|one| lapsed(&one)) && !ground.valid(members).all(|one| lapsed(&one)) {
+        return Class::Difference;
+    }
     let sources: BTreeSet<usize> = ground.valid(members).map(|(place, _)| ground.source(place)).collect();
     let own: BTreeSet<usize> = ground
         .valid(members)
@@ -139,16 +143,17 @@ fn class(ground: Ground<'_>, members: &[usize]) -> Class {
 /// Newest first: dated before undated.
 type Newest = Reverse<Option<FhirDate>>;
 
-/// Worst or newest first, then by rank, then by name; mistakes last.
-fn member_order(ground: Ground<'_>, place: usize) -> (bool, Reverse<(u8, u8)>, u8, Newest, usize, String) {
+/// Worst or newest first, then by rank, then by name; what no longer holds after that, mistakes last.
+fn member_order(ground: Ground<'_>, place: usize) -> (u8, Reverse<(u8, u8)>, u8, Newest, usize, String) {
     let Some(facts) = ground.facts(place) else {
-        return (true, Reverse((0, 0)), 0, Reverse(None), ground.source(place), ground.origin(place));
+        return (2, Reverse((0, 0)), 0, Reverse(None), ground.source(place), ground.origin(place));
     };
     let badness = facts.thing.allergy().map(|allergy| allergy.badness()).unwrap_or_default();
     let is_corrected = facts.thing.finding().is_some_and(|finding| finding.standing == Standing::Corrected);
     let standing = u8::from(!is_corrected);
+    let standing_of_all = if facts.in_error { 2 } else { u8::from(facts.lapsed.is_some()) };
     (
-        facts.in_error,
+        standing_of_all,
         Reverse(badness),
         standing,
         Reverse(facts.date),

@@ -82,7 +82,7 @@ impl<'a> Loaded<'a> {
         number: NhsNumber,
     ) -> Result<(), FaultClass> {
         let proof = identity::prove(&reply.documents, number)?;
-        let patient_names = patient_names(card, proof);
+        let patient_names = identity::names(card.base_url.as_deref(), proof);
         let mut accepted = Accepted {
             card,
             answer,
@@ -105,7 +105,8 @@ impl<'a> Loaded<'a> {
     fn open(&self, accepted: &mut Accepted<'a>, number: NhsNumber) -> Result<Vec<Statement<'a>>, FaultClass> {
         let mut entries = Vec::new();
         for document in &accepted.reply.documents {
-            entries.extend(Bundle::of(document)?.entries().filter_map(Named::of));
+            let converted = accepted.reply.converted;
+            entries.extend(Bundle::of(document)?.entries().filter_map(|entry| Named::of(entry, converted)));
         }
         accepted.received = entries.len();
         // Sorted, so that nothing depends on the order in which a source lists its resources.
@@ -123,7 +124,10 @@ impl<'a> Loaded<'a> {
             }
             let twin = before.as_ref().is_some_and(|before| before.same_name(&named));
             if twin && before.as_ref().is_some_and(|before| before.raw() == named.raw()) {
-                // A byte-equal repeat: the only thing that is ever dropped.
+                // A byte-equal repeat: the only thing that is ever dropped. Its address still leads somewhere.
+                if let Some(kept) = opened.last() {
+                    file(accepted, kept, named.entry, self.statements.len() + opened.len() - 1);
+                }
                 continue;
             }
             let place = self.statements.len() + opened.len();
@@ -175,18 +179,6 @@ pub(crate) fn bare(reference: &str) -> &str {
     whole.split_once('#').map_or(whole, |(before, _)| before)
 }
 
-fn patient_names(card: &SourceCard, proof: Proof<'_>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    if let Some(id) = bundle::id_of(proof.patient) {
-        names.insert(format!("Patient/{id}"));
-        if let Some(base) = &card.base_url {
-            names.insert(format!("{}/Patient/{id}", base.trim_end_matches('/')));
-        }
-    }
-    names.extend(proof.full_url.and_then(Json::text).map(std::borrow::Cow::into_owned));
-    names
-}
-
 /// An entry with the name its source gave it.
 struct Named<'a> {
     entry: Entry<'a>,
@@ -197,13 +189,16 @@ struct Named<'a> {
 
 impl<'a> Named<'a> {
     /// Names an entry; outcomes are no part of the record.
-    fn of(entry: Entry<'a>) -> Option<Self> {
+    fn of(entry: Entry<'a>, converted: bool) -> Option<Self> {
         let kind = bundle::type_of(entry.resource).into_owned();
         if kind == "OperationOutcome" {
             return None;
         }
-        let origin_type = original_type(entry).unwrap_or_else(|| kind.clone());
-        let id = bundle::id_of(entry.resource).map(std::borrow::Cow::into_owned);
+        // Only our own conversion may say that a resource had another type.
+        let original = if converted { original_type(entry) } else { None };
+        let origin_type = original.unwrap_or_else(|| kind.clone());
+        // Ids that could be taken for the marks we put on ids ourselves are spelt out.
+        let id = bundle::id_of(entry.resource).map(|id| id.replace('~', "%7E").replace('#', "%23"));
         let origin_id = id.unwrap_or_else(|| format!("#{}", content_hash(entry.resource.raw(), 16)));
         Some(Self { entry, kind, origin_type, origin_id })
     }
@@ -249,7 +244,8 @@ fn file(accepted: &mut Accepted<'_>, statement: &Statement<'_>, entry: Entry<'_>
     if let Some(base) = &accepted.card.base_url {
         names.push(format!("{}/{}", base.trim_end_matches('/'), statement.origin()));
     }
-    names.extend(entry.full_url.and_then(Json::text).map(std::borrow::Cow::into_owned));
+    let full_url = entry.full_url.and_then(Json::text).filter(|url| !url.is_empty());
+    names.extend(full_url.map(std::borrow::Cow::into_owned));
     for name in names {
         // The first one keeps the name: a second resource under the same id was renamed above.
         accepted.index.entry(name).or_insert(place);

@@ -8,8 +8,9 @@ use tributary_model::{
 };
 use uuid::Uuid;
 
+use crate::concept;
 use crate::copies::{self, Copy};
-use crate::facts::{Part, Reader, Thing};
+use crate::facts::{self, Part, Reader, Thing};
 use crate::gaps::{self, Found, SourceRecord};
 use crate::inputs::{Answer, Heard, Inputs, SourceCard};
 use crate::label::{AllergyFacts, AllergyLabel};
@@ -87,7 +88,9 @@ fn expected<'a>(inputs: &Inputs<'a>) -> Vec<(&'a SourceCard, &'a Answer)> {
 fn read(loaded: &Loaded<'_>, inputs: &Inputs<'_>) -> Vec<Part> {
     let today = tributary_model::date::zoned(inputs.as_of).date();
     let part = |statement| Reader { loaded, maps: inputs.maps, statement, today }.part();
-    loaded.statements.iter().map(part).collect()
+    let mut parts: Vec<Part> = loaded.statements.iter().map(part).collect();
+    facts::hang(loaded, &mut parts);
+    parts
 }
 
 /// What an accepted answer holds, and what must be said about it.
@@ -104,6 +107,10 @@ fn found(loaded: &Loaded<'_>, parts: &[Part], card: &SourceCard, reply: &Reply, 
     }
     let mut notices = loose(home);
     notices.extend(carried(reply));
+    notices.extend(not_understood(parts, &loaded.statements, place));
+    if lists_ended_allergies(loaded, place) {
+        sections.insert(Section::Allergies);
+    }
     if home.proof.patient.get("birthDate").is_none() {
         notices.push(Notice { kind: NoticeKind::NoBirthDate, section: None, count: None, detail: None });
     }
@@ -115,53 +122,96 @@ fn found(loaded: &Loaded<'_>, parts: &[Part], card: &SourceCard, reply: &Reply, 
     Found { sections, notices }
 }
 
-/// One notice for each section of which statements were withheld because nobody can say whose they are.
+/// One notice for each section that a withheld statement might have stood in. It is not read any closer: nobody
+/// can say whose it is.
 fn loose(home: &Accepted<'_>) -> Vec<Notice> {
     let mut counts: BTreeMap<Section, u32> = BTreeMap::new();
     for resource in &home.loose {
-        let section = section_of_type(&tributary_fhir::bundle::type_of(*resource));
-        *counts.entry(section).or_default() += 1;
+        for section in sections_of_type(&tributary_fhir::bundle::type_of(*resource)) {
+            *counts.entry(*section).or_default() += 1;
+        }
     }
     let notice =
         |(section, count)| Notice { count: Some(count), ..Notice::about(NoticeKind::NotTied, section) };
     counts.into_iter().map(notice).collect()
 }
 
-/// The section a type mostly belongs to: a statement that is withheld is not read any closer.
-fn section_of_type(kind: &str) -> Section {
+/// Every section that resources of a type can stand in, in either version.
+fn sections_of_type(kind: &str) -> &'static [Section] {
     match kind {
-        "AllergyIntolerance" => Section::Allergies,
+        "AllergyIntolerance" => &[Section::Allergies],
         "MedicationStatement" | "MedicationRequest" | "MedicationDispense" | "MedicationAdministration" => {
-            Section::Medications
+            &[Section::Medications]
         }
-        "Condition" => Section::Problems,
-        "Observation" => Section::Results,
-        "DiagnosticReport" | "Specimen" => Section::Reports,
-        "Encounter" => Section::Encounters,
-        "Procedure" => Section::Procedures,
-        "Immunization" => Section::Immunisations,
-        "DocumentReference" => Section::Documents,
-        "ServiceRequest" => Section::Referrals,
-        "Appointment" => Section::Appointments,
-        "Flag" => Section::Flags,
-        "CarePlan" | "QuestionnaireResponse" | "Consent" | "ClinicalImpression" => Section::Plans,
-        "EpisodeOfCare" | "Task" | "RelatedPerson" => Section::SocialCare,
-        _ => Section::Uncategorised,
+        "Condition" => &[Section::Problems, Section::Plans],
+        "Observation" => &[Section::Results, Section::Plans, Section::Uncategorised],
+        "DiagnosticReport" | "Specimen" => &[Section::Reports],
+        "Encounter" => &[Section::Encounters],
+        "Procedure" => &[Section::Procedures],
+        "Immunization" => &[Section::Immunisations],
+        "DocumentReference" => &[Section::Documents, Section::Plans],
+        "ServiceRequest" | "ProcedureRequest" => &[Section::Referrals, Section::Diary, Section::Reports],
+        "ReferralRequest" => &[Section::Referrals],
+        "Appointment" => &[Section::Appointments],
+        "Flag" => &[Section::Flags, Section::Plans],
+        "CarePlan" | "Consent" | "ClinicalImpression" | "Goal" => &[Section::Plans],
+        "QuestionnaireResponse" => &[Section::Plans, Section::Uncategorised],
+        "EpisodeOfCare" | "Task" | "RelatedPerson" | "Device" | "DeviceUseStatement" => {
+            &[Section::SocialCare]
+        }
+        // Consultations and lists order what stands elsewhere.
+        "List" => &[Section::Encounters, Section::Uncategorised],
+        _ => &[Section::Uncategorised],
     }
 }
 
+/// What could not be converted stands in the uncategorised section; the sections it belongs to must say so.
 fn carried(reply: &Reply) -> Vec<Notice> {
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut counts: BTreeMap<(Section, &str), u32> = BTreeMap::new();
     for one in &reply.carried {
-        *counts.entry(one.resource_type.as_str()).or_default() += 1;
+        for section in sections_of_type(&one.resource_type) {
+            *counts.entry((*section, one.resource_type.as_str())).or_default() += 1;
+        }
     }
-    let notice = |(kind, count): (&str, u32)| Notice {
+    let notice = |((section, kind), count): ((Section, &str), u32)| Notice {
         count: Some(count),
         detail: Some(kind.to_owned()),
-        ..Notice::about(NoticeKind::CarriedWhole, Section::Uncategorised)
+        ..Notice::about(NoticeKind::CarriedWhole, section)
     };
     counts.into_iter().map(notice).collect()
 }
+
+/// Statements that carry modifiers nobody here knows, by section.
+fn not_understood(parts: &[Part], statements: &[crate::load::Statement<'_>], answer: usize) -> Vec<Notice> {
+    let mut counts: BTreeMap<Section, u32> = BTreeMap::new();
+    for (statement, part) in statements.iter().zip(parts) {
+        if let (true, Part::Line(facts)) = (statement.answer == answer, part)
+            && !facts.understood
+        {
+            *counts.entry(facts.section).or_default() += 1;
+        }
+    }
+    let notice =
+        |(section, count)| Notice { count: Some(count), ..Notice::about(NoticeKind::NotUnderstood, section) };
+    counts.into_iter().map(notice).collect()
+}
+
+/// Whether the source lists ended allergies. They live inside their List on purpose, and are no lines.
+fn lists_ended_allergies(loaded: &Loaded<'_>, answer: usize) -> bool {
+    ended_allergies(loaded, answer).next().is_some()
+}
+
+/// The allergies inside a source's "Ended allergies" List.
+pub(crate) fn ended_allergies<'a>(loaded: &'a Loaded<'a>, answer: usize) -> impl Iterator<Item = Json<'a>> {
+    let lists = loaded.statements.iter().filter(move |one| one.answer == answer && one.kind == "List");
+    let ended = lists.map(|one| one.resource).filter(|list| {
+        list.get("code").is_some_and(|code| concept::codes(code).any(|code| code == ENDED_ALLERGIES))
+    });
+    let contained = ended.filter_map(|list| list.get("contained")).flat_map(Json::items);
+    contained.filter(|one| one.says("resourceType", "AllergyIntolerance"))
+}
+
+const ENDED_ALLERGIES: &str = "1103671000000101";
 
 fn unresolved(loaded: &Loaded<'_>, home: &Accepted<'_>, place: usize, patient: Uuid) -> u32 {
     let statements = loaded.statements.iter().filter(|statement| statement.answer == place);
@@ -186,10 +236,10 @@ fn label(ground: Ground<'_>, sources: &[SourceRecord<'_>]) -> AllergyLabel {
         }
         match allergy.negative {
             None => facts.positive = true,
-            Some(crate::facts::Scope::All) => facts.negative_all = true,
-            Some(crate::facts::Scope::Drugs) => facts.negative_part = true,
+            Some(facts::Scope::All) => facts.negative_all = true,
+            Some(facts::Scope::Drugs) => facts.negative_part = true,
             // "No food allergy" says nothing about drugs; its line is shown, the label does not lean on it.
-            Some(crate::facts::Scope::Else) => {}
+            Some(facts::Scope::Else) => {}
         }
     }
     AllergyLabel::of(facts)

@@ -31,7 +31,9 @@ pub(crate) fn fate(loaded: &Loaded<'_>, home: &Accepted<'_>, patient: Uuid, refe
     }
     let base = home.card.base_url.as_deref().map(|base| base.trim_end_matches('/'));
     let own = base.and_then(|base| target.strip_prefix(base)?.strip_prefix('/'));
-    match own.or_else(|| is_relative(target).then_some(target)) {
+    // A name of that form could be anybody's: what is not in this answer must not lead to another one's entry.
+    let is_urn = target.starts_with("urn:uuid:") || target.starts_with("urn:oid:");
+    match own.or_else(|| (is_relative(target) || is_urn).then_some(target)) {
         // A bare `Type/id` would attach to another source's resource of the same name.
         Some(relative) => Fate::Nowhere(unresolved(&home.card.id, relative)),
         None => Fate::Stays,

@@ -16,7 +16,7 @@ pub(crate) fn status(source: &SourceRecord<'_>) -> String {
         SourceStatus::OkEmpty => format!("{name} answered and holds nothing in the sections asked for."),
         SourceStatus::OkCached => format!("{name} answered earlier; shown from memory."),
         SourceStatus::OkStale => format!("{name} did not answer; an older answer is shown."),
-        SourceStatus::OkTruncated => format!("{name} answered, but not all of its entries could be read."),
+        SourceStatus::OkTruncated => format!("{name} answered, but not for everything it was asked."),
         SourceStatus::NoRecord if source.card.kind == SourceKind::Gp => format!(
             "The GP system ({name}) did not return a record. This can mean that the patient is not registered there, \
              or that the record may not be shared."
@@ -67,7 +67,7 @@ pub(crate) fn notice(source: &str, notice: &Notice) -> String {
         NoticeKind::Failed => format!("{place}: {source} did not answer for this section."),
         NoticeKind::CutShort => format!("{place}: {source} holds more entries than could be read."),
         NoticeKind::NotTied => format!(
-            "{place}: {count} {entries} of {source} could not be tied to this patient and {} not shown.",
+            "{place}: {count} {entries} of {source} that may belong here could not be tied to this patient and {} not shown.",
             if count == 1 { "is" } else { "are" }
         ),
         NoticeKind::CarriedWhole => {
@@ -75,6 +75,11 @@ pub(crate) fn notice(source: &str, notice: &Notice) -> String {
                 "{place}: {count} {entries} of {source}{detail} could not be converted and are attached as sent."
             )
         }
+        NoticeKind::NotUnderstood => format!(
+            "{place}: {count} {entries} of {source} {} marks that are not known here. Read {} at the source.",
+            if count == 1 { "carries" } else { "carry" },
+            if count == 1 { "it" } else { "them" }
+        ),
         NoticeKind::NoBirthDate => {
             format!("{source} gives no date of birth; accepted on the NHS number alone.")
         }

@@ -164,6 +164,8 @@ notices! {
     NotTied, "not-tied-to-patient", "warning", "suppressed";
     /// Resources without a conversion table are carried whole in their own version.
     CarriedWhole, "carried-whole", "warning", "incomplete";
+    /// Statements carry modifiers that nobody here knows: they are shown as sent, and nothing follows from them.
+    NotUnderstood, "not-understood", "warning", "incomplete";
     /// The source's Patient carries no birth date: accepted on the NHS number alone.
     NoBirthDate, "no-birth-date", "information", "informational";
     /// A reference of the source leads nowhere inside its own answer.

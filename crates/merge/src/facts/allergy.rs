@@ -71,9 +71,14 @@ fn scope(code: &str) -> Option<Scope> {
 pub(super) fn read(reader: &Reader<'_>) -> Facts {
     let concept = reader.first("code");
     let found = concept.and_then(|code| Concept::of(code, reader.maps));
-    let negative = found.as_ref().and_then(|found| found.code.as_deref()).and_then(|code| {
+    let scope_of = |code: &str| {
         scope(code).or_else(|| reader.maps.negative(code).map(|target| scope(target).unwrap_or(Scope::Else)))
-    });
+    };
+    let codes: Vec<_> = concept.into_iter().flat_map(concept::snomed_codes).collect();
+    let negatives: Vec<Scope> = codes.iter().filter_map(|code| scope_of(code)).collect();
+    let negative = negatives.first().copied();
+    // Codes that say "none" and "this one" at once cannot both be believed.
+    let understood = negatives.is_empty() || negatives.len() == codes.len();
     let key = match &found {
         Some(found) if negative.is_some() => format!("neg|{}", found.key),
         Some(found) => {
@@ -98,6 +103,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     Facts {
         key,
         conceptual: found.is_some(),
+        understood,
         detail: reaction(reader),
         thing: Thing::Allergy(allergy),
         ..reader.plain(

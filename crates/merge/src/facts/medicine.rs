@@ -4,9 +4,9 @@ use jiff::civil::Date;
 use tributary_fhir::Json;
 use tributary_model::{FhirDate, Section};
 
-use super::{Facts, Reader, Thing};
+use super::{Facts, Part, Reader, Thing};
 use crate::concept::{self, Concept};
-use crate::load::Statement;
+use crate::load::{Loaded, Statement};
 
 /// Where a source stands on a product, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,42 +61,64 @@ pub(crate) struct Medicine {
     pub(crate) ingredient: Option<String>,
 }
 
-/// The statement a prescription, issue, dispense or administration hangs beneath.
-pub(super) fn beneath(reader: &Reader<'_>) -> Option<usize> {
-    let top = top_of(reader, reader.statement, 4)?;
-    let own = reader.loaded.target_place(reader.statement, &reader.statement.origin());
-    (Some(top) != own).then_some(top)
+/// Hangs prescriptions, issues, dispenses and administrations beneath the statement they belong to.
+///
+/// Only what adds nothing hangs: the same product, and nothing that says more strongly that it is to be given,
+/// or that it must not be. Everything else keeps a line of its own.
+pub(crate) fn hang(loaded: &Loaded<'_>, parts: &mut [Part]) {
+    let parents: Vec<Option<usize>> = loaded.statements.iter().map(|one| parent(loaded, one)).collect();
+    let tops: Vec<Option<usize>> = (0..parents.len()).map(|place| top(&parents, place)).collect();
+    let hangs: Vec<Option<usize>> = tops
+        .into_iter()
+        .enumerate()
+        .map(|(place, top)| top.filter(|top| adds_nothing(parts, place, *top)))
+        .collect();
+    for (part, top) in parts.iter_mut().zip(hangs) {
+        if let Some(top) = top {
+            *part = Part::Beneath(top);
+        }
+    }
 }
 
-/// Follows a chain of medicines upwards: issue, plan, statement. `steps` bounds a chain that bites its tail.
-fn top_of(reader: &Reader<'_>, statement: &Statement<'_>, steps: u8) -> Option<usize> {
-    let steps = steps.checked_sub(1)?;
+/// What a medicine resource is based on, one step up.
+fn parent(loaded: &Loaded<'_>, statement: &Statement<'_>) -> Option<usize> {
     let link = match statement.kind.as_str() {
         "MedicationRequest" => "basedOn",
         "MedicationDispense" => "authorizingPrescription",
         "MedicationAdministration" => "request",
         _ => return None,
     };
-    if statement.kind == "MedicationRequest"
-        && let Some(place) = statement_of(reader, statement)
-    {
-        return Some(place);
-    }
+    let of_plan = || loaded.home(statement)?.statements_by_plan.get(&statement.id).copied();
     let links = statement.resource.get(link).into_iter().flat_map(Json::each);
     let names = links.filter_map(|one| one.text_at("reference"));
-    let places = names.filter_map(|name| reader.loaded.target_place(statement, &name));
-    let place = places.into_iter().find(|place| is_request(reader, *place))?;
-    let parent = reader.loaded.statements.get(place)?;
-    Some(top_of(reader, parent, steps).unwrap_or(place))
+    let is_request =
+        |place: &usize| loaded.statements.get(*place).is_some_and(|one| one.kind == "MedicationRequest");
+    of_plan().or_else(|| names.filter_map(|name| loaded.target_place(statement, &name)).find(is_request))
 }
 
-fn is_request(reader: &Reader<'_>, place: usize) -> bool {
-    reader.loaded.statements.get(place).is_some_and(|statement| statement.kind == "MedicationRequest")
+/// The longest chain that is followed: issue, plan, statement, and one to spare. Longer ones bite their tail.
+const LONGEST_CHAIN: usize = 4;
+
+fn top(parents: &[Option<usize>], place: usize) -> Option<usize> {
+    let mut at = place;
+    for _ in 0..LONGEST_CHAIN {
+        match parents.get(at).copied().flatten() {
+            Some(up) => at = up,
+            None => return (at != place).then_some(at),
+        }
+    }
+    None
 }
 
-/// The `MedicationStatement` whose plan this is.
-fn statement_of(reader: &Reader<'_>, plan: &Statement<'_>) -> Option<usize> {
-    reader.loaded.home(plan)?.statements_by_plan.get(&plan.id).copied()
+fn adds_nothing(parts: &[Part], place: usize, top: usize) -> bool {
+    let (Some(Part::Line(below)), Some(Part::Line(above))) = (parts.get(place), parts.get(top)) else {
+        return false;
+    };
+    let (Some(lower), Some(upper)) = (below.thing.medicine(), above.thing.medicine()) else { return false };
+    below.key == above.key
+        && !above.in_error
+        && lower.position >= upper.position
+        && lower.position != Position::DoNotGive
 }
 
 pub(super) fn read(reader: &Reader<'_>) -> Facts {

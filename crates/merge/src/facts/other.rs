@@ -31,7 +31,12 @@ const DATES: &[&[&str]] = &[
 
 pub(super) fn flag(reader: &Reader<'_>) -> Facts {
     let active = !reader.says("status", "inactive");
-    Facts { thing: Thing::Other { active }, ..reader.plain(Section::Flags, reader.first("code"), DATES) }
+    let lapsed = (!active).then_some("ended");
+    Facts {
+        lapsed,
+        thing: Thing::Other { active },
+        ..reader.plain(Section::Flags, reader.first("code"), DATES)
+    }
 }
 
 /// A key from the hash of the attached file: the same file held twice.
@@ -71,18 +76,20 @@ pub(super) fn request_or_report(reader: &Reader<'_>) -> Facts {
 fn request(reader: &Reader<'_>) -> Facts {
     let resource = reader.resource();
     let categories = resource.get("category").into_iter().flat_map(Json::each);
+    let forbidden = resource.get("doNotPerform").and_then(Json::truth) == Some(true);
+    let remark = forbidden.then_some("not to be done");
     let is_referral = reader.statement.origin_type == "ReferralRequest"
         || categories.flat_map(concept::codes).any(|code| code == REFERRAL);
     let concept = reader.first("code").or_else(|| reader.first("reasonCode"));
     if is_referral {
         let facts = reader.plain(Section::Referrals, concept, DATES);
-        return Facts { key: identified(reader, "ubrn", UBRN).unwrap_or(facts.key), ..facts };
+        return Facts { key: identified(reader, "ubrn", UBRN).unwrap_or(facts.key), remark, ..facts };
     }
     // What is planned or proposed is the diary; what was ordered belongs to a report.
     let is_planned = matches!(reader.status("intent").as_str(), "plan" | "proposal");
     let section = if is_planned { Section::Diary } else { Section::Reports };
     let planned: &[&[&str]] = &[&["occurrenceDateTime"], &["occurrencePeriod", "start"], &["authoredOn"]];
-    reader.plain(section, concept, planned)
+    Facts { remark, ..reader.plain(section, concept, planned) }
 }
 
 fn identified(reader: &Reader<'_>, word: &str, systems: &[&str]) -> Option<String> {
@@ -96,13 +103,24 @@ fn identified(reader: &Reader<'_>, word: &str, systems: &[&str]) -> Option<Strin
 pub(super) fn procedure(reader: &Reader<'_>) -> Facts {
     let concept = reader.first("code");
     let facts = reader.plain(Section::Procedures, concept, DATES);
-    let done = reader.status("status") != "not-done";
-    deed(
-        reader,
-        facts,
-        concept.and_then(|code| Concept::of(code, reader.maps)),
-        if done { "done" } else { "notdone" },
-    )
+    let found = concept.and_then(|code| Concept::of(code, reader.maps));
+    // Neither done nor not done: it keeps a line of its own, with a word that says so.
+    let neither = match reader.status("status").as_str() {
+        "preparation" => Some("not yet done"),
+        "in-progress" => Some("in progress"),
+        "on-hold" | "suspended" => Some("on hold"),
+        "stopped" | "aborted" => Some("stopped before it was finished"),
+        "unknown" => Some("not known whether done"),
+        "not-done" => return deed(reader, facts, found, "notdone"),
+        _ => return deed(reader, facts, found, "done"),
+    };
+    Facts { remark: neither, ..facts }
+}
+
+/// A resource of another version, carried whole: its words are inside, its type is all that is known here.
+pub(super) fn carried(reader: &Reader<'_>) -> Facts {
+    let facts = reader.plain(Section::Uncategorised, None, &[]);
+    Facts { title: reader.statement.origin_type.clone(), remark: Some("attached as sent"), ..facts }
 }
 
 /// UK vaccination procedure, in both spellings.

@@ -59,9 +59,35 @@ pub(super) fn cpr(reader: &Reader<'_>) -> Option<Facts> {
     };
     Some(Facts {
         key: "topic|cpr".to_owned(),
+        lapsed: lapsed(reader),
         thing: Thing::Cpr(cpr),
         ..reader.plain(Section::Plans, stated, DATES)
     })
+}
+
+/// Why a plan or a recommendation does not hold, or no longer: it must never read like one that does.
+fn lapsed(reader: &Reader<'_>) -> Option<&'static str> {
+    if reader.resource().get("valueBoolean").and_then(Json::truth) == Some(false) {
+        return Some("recorded as not so");
+    }
+    if reader.status("verificationStatus") == "refuted" {
+        return Some("ruled out");
+    }
+    if matches!(reader.status("clinicalStatus").as_str(), "inactive" | "remission" | "resolved") {
+        return Some("no longer active");
+    }
+    match reader.status("status").as_str() {
+        "inactive" => Some("ended"),
+        "cancelled" => Some("cancelled"),
+        "superseded" => Some("superseded"),
+        "revoked" => Some("revoked"),
+        "completed" if reader.statement.kind == "CarePlan" => Some("completed"),
+        "stopped" | "abandoned" => Some("stopped"),
+        "on-hold" | "suspended" => Some("on hold"),
+        "rejected" => Some("rejected"),
+        "draft" | "proposed" | "preliminary" | "registered" => Some("not yet agreed"),
+        _ => None,
+    }
 }
 
 const DATES: &[&[&str]] = &[
@@ -123,7 +149,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
 
 fn plan(reader: &Reader<'_>, concept: Option<Json<'_>>, place: u8, kind: Option<String>) -> Facts {
     let facts = reader.plain(Section::Plans, concept, DATES);
-    Facts { detail: text_of(reader.resource(), "description"), thing: Thing::Plan { place, kind }, ..facts }
+    let detail = text_of(reader.resource(), "description");
+    Facts { detail, lapsed: lapsed(reader), thing: Thing::Plan { place, kind }, ..facts }
 }
 
 fn text_of(resource: Json<'_>, key: &str) -> String {

@@ -40,10 +40,19 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         "inactive" | "remission" | "resolved" => Some(false),
         _ => None,
     };
+    // What is only suspected never counts as agreement with what is known.
+    let suspected = matches!(
+        reader.status("verificationStatus").as_str(),
+        "provisional" | "differential" | "unconfirmed"
+    );
+    let mark = if suspected { "|suspected" } else { "" };
     let problem = Problem { active, refuted: reader.status("verificationStatus") == "refuted" };
     Facts {
-        key: found.as_ref().map_or_else(|| reader.origin_key(), |found| format!("{}|{site}", found.key)),
+        key: found
+            .as_ref()
+            .map_or_else(|| reader.origin_key(), |found| format!("{}|{site}{mark}", found.key)),
         conceptual: found.is_some(),
+        remark: suspected.then_some("suspected"),
         end: reader.date(&[&["abatementDateTime"], &["abatementPeriod", "start"]]),
         thing: Thing::Problem(problem),
         ..reader.plain(

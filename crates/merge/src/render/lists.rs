@@ -107,6 +107,7 @@ fn warning_code(kind: NoticeKind) -> Option<&'static str> {
         | NoticeKind::CutShort
         | NoticeKind::NotTied
         | NoticeKind::CarriedWhole
+        | NoticeKind::NotUnderstood
         | NoticeKind::NoBirthDate
         | NoticeKind::UnresolvedReference => None,
     }

@@ -58,7 +58,7 @@ fn write_meta(
     }
     meta.text("source", &format!("urn:x-tributary:{}#{}", home.card.id, statement.origin()));
     meta.key("extension").array(|list| {
-        kept(own, "extension", list);
+        kept(home, own, "extension", "url", list);
         list.object(|extension| {
             extension.text("url", "urn:x-tributary:retrieved-at");
             extension.text("valueInstant", &home.answer.fetched_at.to_string());
@@ -71,7 +71,7 @@ fn write_meta(
         }
     });
     meta.key("tag").array(|list| {
-        kept_tags(home, own, list);
+        kept(home, own, "tag", "system", list);
         tag(list, "urn:x-tributary:source", home.card.id.as_str(), Some(&home.card.name));
         let handling = record.ground().copy(place).map_or("original", crate::copies::Copy::code);
         tag(list, "urn:x-tributary:handling", handling, None);
@@ -82,16 +82,10 @@ fn write_meta(
     });
 }
 
-fn kept(meta: Option<Json<'_>>, key: &str, list: &mut Writer) {
+/// What the source put there itself. Our names are ours: a source that is no broker of this kind cannot use them.
+fn kept(home: &Accepted<'_>, meta: Option<Json<'_>>, key: &str, name: &str, list: &mut Writer) {
     for item in meta.and_then(|meta| meta.get(key)).into_iter().flat_map(Json::each) {
-        list.raw(|out| out.push_str(item.raw()));
-    }
-}
-
-/// The source's own tags. Ours are ours: a source that is no broker of this kind cannot put them on.
-fn kept_tags(home: &Accepted<'_>, meta: Option<Json<'_>>, list: &mut Writer) {
-    for item in meta.and_then(|meta| meta.get("tag")).into_iter().flat_map(Json::each) {
-        let is_ours = item.text_at("system").is_some_and(|system| system.starts_with("urn:x-tributary:"));
+        let is_ours = item.text_at(name).is_some_and(|name| name.starts_with("urn:x-tributary:"));
         if !is_ours || home.card.kind == SourceKind::Broker {
             list.raw(|out| out.push_str(item.raw()));
         }

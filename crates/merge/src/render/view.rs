@@ -35,12 +35,24 @@ impl Record<'_> {
             let of_section = source.notices.iter().filter(move |notice| notice.section == Some(section));
             of_section.map(|notice| words::notice(&source.card.name, notice))
         });
+        let ended = (section == Section::Allergies).then(|| self.ended_words()).into_iter().flatten();
         let gaps = self.sources.iter().filter_map(|source| words::gap(source, section));
-        let mut notices: Vec<String> = gaps.chain(said).collect();
+        let mut notices: Vec<String> = gaps.chain(said).chain(ended).collect();
         if lines.is_empty() {
             notices.push(words::empty(&self.sources, section));
         }
         SectionView { section, state: gaps::overall(&self.sources, section), notices, lines }
+    }
+
+    /// What each source lists as ended: said, and never shown among what is active.
+    fn ended_words(&self) -> Vec<String> {
+        let of_source = |(place, home): (usize, &crate::load::Accepted<'_>)| {
+            let names = crate::record::ended_allergies(&self.loaded, place);
+            let names: Vec<String> =
+                names.filter_map(|one| crate::concept::words(one.get("code")?)).collect();
+            (!names.is_empty()).then(|| format!("{} lists as ended: {}.", home.card.name, names.join(", ")))
+        };
+        self.loaded.answers.iter().enumerate().filter_map(of_source).collect()
     }
 
     fn line_view(&self, line: &Line) -> LineView {
@@ -118,6 +130,7 @@ fn said(facts: &Facts) -> Vec<String> {
             Vec::new()
         }
     };
+    said.extend(facts.lapsed.iter().chain(&facts.remark).map(|word| (*word).to_owned()));
     if facts.in_error {
         said.push("entered in error".to_owned());
     }

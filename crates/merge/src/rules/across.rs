@@ -116,22 +116,26 @@ fn deeds(ground: Ground<'_>, lines: &[Line], section: Section) -> Vec<Verdict> {
 }
 
 /// Equal names under different keys of different sources: typically a code map is missing.
+///
+/// One verdict for each set of lines, and in it only the statements of that name, so that the work and the answer
+/// stay as large as what was sent.
 fn same_names(ground: Ground<'_>, lines: &[Line], section: Section) -> Vec<Verdict> {
-    let mut names: BTreeMap<String, Vec<&Line>> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.section == section) {
-        let titles = ground.valid(&line.members).filter(|(_, facts)| facts.conceptual);
-        let titles: BTreeSet<String> = titles.map(|(_, facts)| concept::normal(&facts.title)).collect();
-        for title in titles {
-            names.entry(title).or_default().push(line);
+    let mut names: BTreeMap<String, (BTreeSet<usize>, Vec<usize>)> = BTreeMap::new();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.section == section) {
+        for (place, facts) in ground.valid(&line.members).filter(|(_, facts)| facts.conceptual) {
+            let (on_lines, members) = names.entry(concept::normal(&facts.title)).or_default();
+            on_lines.insert(index);
+            members.push(place);
         }
     }
-    let mut found = Vec::new();
-    for lines in names.into_values().filter(|lines| lines.len() > 1) {
-        let members: Vec<usize> = lines.iter().flat_map(|line| line.members.iter().copied()).collect();
+    let mut sets: BTreeMap<BTreeSet<usize>, Vec<usize>> = BTreeMap::new();
+    for (on_lines, members) in names.into_values().filter(|(on_lines, _)| on_lines.len() > 1) {
         let sources: BTreeSet<usize> = members.iter().map(|place| ground.source(*place)).collect();
         if sources.len() > 1 {
-            found.push(Verdict { rule: POSSIBLE_SAME, members: sorted(ground, members) });
+            sets.entry(on_lines).or_default().extend(members);
         }
     }
-    found
+    sets.into_values()
+        .map(|members| Verdict { rule: POSSIBLE_SAME, members: sorted(ground, members) })
+        .collect()
 }

@@ -30,11 +30,13 @@ pub(super) fn judge(ground: Ground<'_>, answers: &[Accepted<'_>]) -> Vec<Discrep
         }
     }
     let dead = |one: &Accepted<'_>| is_deceased(one.proof.patient);
-    if answers.iter().any(dead) && !answers.iter().all(dead) {
+    if answers.iter().any(dead) {
         let sayers: Vec<&str> =
             answers.iter().filter(|one| dead(one)).map(|one| one.card.name.as_str()).collect();
-        let words =
-            format!("{} records that this patient has died. The other sources do not.", sayers.join(" and "));
+        let words = format!(
+            "{} records that this patient has died. The national service was not asked.",
+            sayers.join(" and ")
+        );
         found.push(discrepancy(ground, DECEASED, answers, |_| true, words));
     }
     found

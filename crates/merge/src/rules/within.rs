@@ -25,13 +25,14 @@ pub(super) fn judge(ground: Ground<'_>, members: &[usize]) -> Vec<Verdict> {
     found
 }
 
+/// What the statements of a line say that still hold.
 fn said<'a, T>(
     ground: Ground<'a>,
     members: &[usize],
     pick: fn(&'a Thing) -> Option<&'a T>,
 ) -> Vec<Said<'a, T>> {
-    let valid = ground.valid(members);
-    valid.filter_map(|(place, facts)| Some((place, ground.source(place), pick(&facts.thing)?))).collect()
+    let holding = ground.valid(members).filter(|(_, facts)| facts.lapsed.is_none());
+    holding.filter_map(|(place, facts)| Some((place, ground.source(place), pick(&facts.thing)?))).collect()
 }
 
 fn fire<T>(rule: Rule, said: &[Said<'_, T>], found: &mut Vec<Verdict>) {
@@ -40,9 +41,12 @@ fn fire<T>(rule: Rule, said: &[Said<'_, T>], found: &mut Vec<Verdict>) {
 
 /// Whether some source says it and some other source says the opposite.
 fn opposed<T>(said: &[Said<'_, T>], one: impl Fn(&T) -> bool, other: impl Fn(&T) -> bool) -> bool {
-    said.iter().any(|(_, source, what)| {
-        one(what) && said.iter().any(|(_, second, what)| second != source && other(what))
-    })
+    let sources = |says: &dyn Fn(&T) -> bool| -> BTreeSet<usize> {
+        said.iter().filter(|(.., what)| says(what)).map(|(_, source, _)| *source).collect()
+    };
+    let (for_it, against) = (sources(&one), sources(&other));
+    // Two different sources: not the same single one on both sides.
+    !for_it.is_empty() && !against.is_empty() && for_it.union(&against).count() > 1
 }
 
 fn allergies(said: &[Said<'_, Allergy>], found: &mut Vec<Verdict>) {
@@ -82,9 +86,10 @@ fn medicines(said: &[Said<'_, Medicine>], found: &mut Vec<Verdict>) {
         .filter(|(.., medicine)| medicine.position == Position::Current && !medicine.dose.is_empty())
         .copied()
         .collect();
-    let doses_differ = current.iter().any(|(_, source, one)| {
-        current.iter().any(|(_, second, other)| second != source && one.dose != other.dose)
-    });
+    let doses: BTreeSet<&str> = current.iter().map(|(.., medicine)| medicine.dose.as_str()).collect();
+    let sources: BTreeSet<usize> = current.iter().map(|(_, source, _)| *source).collect();
+    // With two doses and two sources there are always two sources that differ.
+    let doses_differ = doses.len() > 1 && sources.len() > 1;
     if doses_differ {
         fire(MEDICINE_DOSE, &current, found);
     }

@@ -7,6 +7,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod hazards;
 mod kit;
 mod properties;
 mod stories;

@@ -284,7 +284,7 @@ fn what_cannot_be_tied_to_the_patient_is_withheld_and_said() {
     assert!(!bundle.contains("SECRET"));
     assert!(
         bundle.contains("not-tied-to-patient")
-            && bundle.contains("2 entries of Name of gp could not be tied")
+            && bundle.contains("2 entries of Name of gp that may belong here could not be tied")
     );
 }
 

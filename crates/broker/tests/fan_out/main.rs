@@ -1,0 +1,12 @@
+//! The conductor between stubs: who is asked when, what is awaited, what is on record by then.
+
+#[cfg(test)]
+mod caching;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod gathering;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod recording;
