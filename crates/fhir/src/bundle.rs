@@ -24,6 +24,12 @@ pub struct Entry<'d> {
 }
 
 impl<'d> Entry<'d> {
+    /// Whether a search looked for this: it is not merely included, and no outcome.
+    pub fn is_match(self) -> bool {
+        let mode = self.around.get("search").and_then(|search| search.get("mode"));
+        mode.is_none_or(|mode| mode.text().is_some_and(|mode| mode == "match"))
+    }
+
     /// Extensions of the entry itself, where our own conversion leaves its marks.
     pub fn extensions(self) -> impl Iterator<Item = Json<'d>> {
         self.around.get("extension").into_iter().flat_map(Json::items)
@@ -64,16 +70,42 @@ impl<'d> Bundle<'d> {
         self.entries().map(|entry| entry.resource)
     }
 
-    /// The address of the next page.
-    pub fn next_link(self) -> Option<Cow<'d, str>> {
-        let links = self.0.get("link")?;
-        links.items().find(|link| link.says("relation", "next"))?.text_at("url")
+    /// What comes after this page. Only a readable list of links without `next` makes it the last.
+    pub fn next_link(self) -> NextLink<'d> {
+        let Some(links) = self.0.get("link") else { return NextLink::None };
+        if links.kind() != Kind::Array || links.items().any(|link| link.text_at("relation").is_none()) {
+            return NextLink::Unreadable;
+        }
+        let Some(next) = links.items().find(|link| link.says("relation", "next")) else {
+            return NextLink::None;
+        };
+        match next.text_at("url") {
+            Some(url) if !url.trim().is_empty() => NextLink::Page(url),
+            Some(_) | None => NextLink::Unreadable,
+        }
+    }
+
+    /// How many matches a search has over all its pages, where the source says so.
+    pub fn total(self) -> Option<u64> {
+        let total = self.0.get("total").filter(|total| total.kind() == Kind::Number)?;
+        total.raw().parse().ok()
     }
 
     /// The whole Bundle.
     pub const fn json(self) -> Json<'d> {
         self.0
     }
+}
+
+/// What a page says of the one after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextLink<'d> {
+    /// There is none.
+    None,
+    /// Its address.
+    Page(Cow<'d, str>),
+    /// There may be one, but the links cannot be read.
+    Unreadable,
 }
 
 /// A Bundle's text with another `id`; every other byte as it is.
@@ -128,6 +160,63 @@ mod tests {
         assert_eq!(swap(r#" {"a":1.0, "id" : "old","b":2} "#), r#" {"a":1.0, "id" : "new","b":2} "#);
         assert_eq!(swap(r#"{"a":{"id":"x"}}"#), r#"{"id":"new","a":{"id":"x"}}"#);
         assert_eq!(swap("{}"), r#"{"id":"new"}"#);
+        assert_eq!(swap(" {}"), r#" {"id":"new"}"#);
+        assert_eq!(
+            swap(r#"{ "entry":[{"id":"old"}], "id" : "old", "x":1.10}"#),
+            r#"{ "entry":[{"id":"old"}], "id" : "new", "x":1.10}"#
+        );
+    }
+
+    #[test]
+    fn only_readable_links_end_the_pages() {
+        let page = |url: &'static str| NextLink::Page(Cow::Borrowed(url));
+        for (members, expected) in [
+            ("", NextLink::None),
+            (r#","link":[]"#, NextLink::None),
+            (r#","link":[{"relation":"self","url":7}]"#, NextLink::None),
+            (r#","link":[{"relation":"self"},{"relation":"next","url":"?2"}]"#, page("?2")),
+            (r#","link":null"#, NextLink::Unreadable),
+            (r#","link":{"relation":"next","url":"?2"}"#, NextLink::Unreadable),
+            (r#","link":[{"relation":"next"}]"#, NextLink::Unreadable),
+            (r#","link":[{"relation":"next","url":["?2"]}]"#, NextLink::Unreadable),
+            (r#","link":[{"relation":"next","url":" "}]"#, NextLink::Unreadable),
+            (r#","link":[{"url":"?2"}]"#, NextLink::Unreadable),
+            (r#","link":["?2"]"#, NextLink::Unreadable),
+        ] {
+            let text = format!(r#"{{"resourceType":"Bundle"{members}}}"#);
+            let doc = Document::scan(text.into_bytes(), &Limits::default()).unwrap();
+            assert_eq!(Bundle::of(&doc).unwrap().next_link(), expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn totals_are_whole_numbers() {
+        for (total, expected) in
+            [("7", Some(7)), ("0", Some(0)), ("-1", None), ("7.0", None), ("\"7\"", None), ("null", None)]
+        {
+            let text = format!(r#"{{"resourceType":"Bundle","total":{total}}}"#);
+            let doc = Document::scan(text.into_bytes(), &Limits::default()).unwrap();
+            assert_eq!(Bundle::of(&doc).unwrap().total(), expected, "{total}");
+        }
+    }
+
+    #[test]
+    fn what_was_looked_for_is_told_from_what_came_along() {
+        for (members, expected) in [
+            ("", true),
+            (r#""search":{"score":1},"#, true),
+            (r#""search":{"mode":"match"},"#, true),
+            (r#""search":{"mode":"include"},"#, false),
+            (r#""search":{"mode":"outcome"},"#, false),
+            (r#""search":{"mode":1},"#, false),
+        ] {
+            let text = format!(
+                r#"{{"resourceType":"Bundle","entry":[{{{members}"resource":{{"resourceType":"Task"}}}}]}}"#
+            );
+            let doc = Document::scan(text.into_bytes(), &Limits::default()).unwrap();
+            let entry = Bundle::of(&doc).unwrap().entries().next().unwrap();
+            assert_eq!(entry.is_match(), expected, "{members}");
+        }
     }
 
     #[test]

@@ -194,6 +194,31 @@ pub struct OutcomeFacts {
     pub failed: bool,
     /// Whether any issue says `not-found`.
     pub not_found: bool,
+    /// What the issues short of an error say is missing.
+    pub omits: Omissions,
+}
+
+/// What is missing from an answer that came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Omissions {
+    /// Something was left out for reasons of confidence or policy.
+    pub suppressed: bool,
+    /// Something else is or may be missing.
+    pub incomplete: bool,
+}
+
+impl Omissions {
+    fn note(&mut self, severity: &str, code: &str) {
+        match (severity, code) {
+            ("error" | "fatal", _) => {}
+            (_, "suppressed") => self.suppressed = true,
+            // Whatever its severity is called, such a code says that something is missing.
+            (_, "incomplete" | "too-costly" | "timeout") => self.incomplete = true,
+            ("information" | "success", _) => {}
+            // A warning that is not understood may mean anything.
+            _ => self.incomplete = true,
+        }
+    }
 }
 
 /// Reads a source's outcome; `None` if the value is none.
@@ -206,6 +231,7 @@ pub fn read_outcome(json: Json<'_>) -> Option<OutcomeFacts> {
         let severity = issue.text_at("severity").unwrap_or_default();
         facts.failed |= matches!(severity.as_ref(), "error" | "fatal");
         facts.not_found |= issue.says("code", "not-found");
+        facts.omits.note(&severity, &issue.text_at("code").unwrap_or_default());
         let codings = issue.get("details").and_then(|details| details.get("coding"));
         let codes = codings.into_iter().flat_map(Json::each).filter_map(|coding| coding.text_at("code"));
         facts.spine = facts.spine.or_else(|| codes.into_iter().find_map(|code| SpineCode::parse(&code)));
@@ -235,5 +261,28 @@ mod tests {
         let text = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"x","details":{"coding":[{"code":"patient 999"}]}}]}"#;
         let doc = Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap();
         assert_eq!(read_outcome(doc.root()).unwrap().spine, None);
+    }
+
+    #[test]
+    fn warnings_say_what_is_missing() {
+        let check = |severity: &str, code: &str, suppressed: bool, incomplete: bool| {
+            let text = format!(
+                r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"{severity}","code":"{code}"}}]}}"#
+            );
+            let doc = Document::scan(text.into_bytes(), &Limits::default()).unwrap();
+            let omits = read_outcome(doc.root()).unwrap().omits;
+            assert_eq!(omits, Omissions { suppressed, incomplete }, "{severity} {code}");
+        };
+        check("warning", "suppressed", true, false);
+        check("information", "suppressed", true, false);
+        for code in ["incomplete", "too-costly", "timeout", "processing", ""] {
+            check("warning", code, false, true);
+            check("", code, false, true);
+            check("error", code, false, false);
+            check("fatal", code, false, false);
+        }
+        check("information", "timeout", false, true);
+        check("information", "informational", false, false);
+        check("success", "informational", false, false);
     }
 }

@@ -9,7 +9,6 @@ pub mod source;
 mod connect;
 mod token;
 
-pub use connect::relay::replace_bundle_id;
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use identity::BrokerIdentity;
 pub use locate::{Fixed, LocateFault, Locator};

@@ -7,6 +7,8 @@
 
 #[path = "wire/faults.rs"]
 mod faults;
+#[path = "wire/gaps.rs"]
+mod gaps;
 #[path = "wire/relay.rs"]
 mod relay;
 #[path = "wire/search.rs"]

@@ -6,16 +6,20 @@ use base64::engine::general_purpose::STANDARD;
 use crate::draft::{Draft, Fields};
 use crate::json::{Json, Kind};
 
+/// The elements that name the subject, in the order in which they are believed.
+const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual"];
+
 /// The `Binary` that holds the text of a resource exactly as it was received.
 ///
-/// Whose record it is must stay visible from outside, so the subject becomes the security context.
+/// Whose record it is must stay visible from outside, so the subject becomes the security context: the
+/// whole of it, for a reference may name the patient by an identifier alone.
 pub(super) fn binary<'d>(resource: Json<'d>, id: &str) -> Fields<'d> {
     let mut binary = Fields::default();
     binary.put("resourceType", Draft::literal("\"Binary\""));
     binary.put("id", Draft::string(id));
     binary.put("contentType", Draft::literal("\"application/fhir+json; fhirVersion=3.0\""));
-    let subject = resource.get("subject").or_else(|| resource.get("patient"));
-    if let Some(subject) = subject.filter(|subject| subject.kind() == Kind::Object) {
+    let mut subjects = SUBJECTS.iter().filter_map(|name| resource.get(name));
+    if let Some(subject) = subjects.find(|subject| subject.kind() == Kind::Object) {
         binary.put("securityContext", Draft::Raw(subject));
     }
     binary.put("data", Draft::string(&STANDARD.encode(resource.raw())));

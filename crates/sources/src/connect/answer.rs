@@ -2,7 +2,7 @@
 
 use tributary_fhir::outcome::{OutcomeFacts, read_outcome};
 use tributary_fhir::{Document, Limits};
-use tributary_model::{FaultClass, Retry, SourceFault};
+use tributary_model::{FaultClass, NoticeKind, Retry, SourceFault};
 
 use crate::egress::Received;
 
@@ -23,15 +23,30 @@ pub(crate) enum Said {
     Nothing,
 }
 
+/// How a protocol says that it has no record of the patient, when no Spine code says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// With an outcome that says `not-found`: the operation is about nobody but the patient.
+    Outcome,
+    /// With an empty searchset. `not-found` speaks of the address, not of the patient.
+    Searchset,
+}
+
 impl Refused {
     /// A fault without a word of the source.
     pub(crate) const fn silent(fault: SourceFault) -> Self {
         Self { fault, said: Said::Nothing }
     }
 
-    /// Whether a search was refused because the source does not know the type or how to search it.
-    pub(crate) const fn is_unknown_type(&self) -> bool {
-        matches!(self.said, Said::Outcome) && matches!(self.fault.http, Some(400 | 404 | 422 | 501))
+    /// What to tell of one refused search among several; nothing when it is a fault of the whole ask.
+    pub(crate) const fn of_one_type(&self) -> Option<NoticeKind> {
+        match (self.fault.class, self.fault.http, self.said) {
+            // The patient was found before, so this is no word about the patient. And whether our own
+            // parameters are at fault or the type cannot be searched, nobody can tell.
+            (FaultClass::NoRecord, _, _) | (_, Some(400 | 422), _) => Some(NoticeKind::Failed),
+            (_, Some(404 | 501), Said::Outcome) => Some(NoticeKind::NotSupported),
+            _ => None,
+        }
     }
 }
 
@@ -42,9 +57,9 @@ impl From<Refused> for SourceFault {
 }
 
 /// The document of a good answer.
-pub(crate) fn document(received: Received) -> Result<Document, Refused> {
+pub(crate) fn document(received: Received, absence: Absence) -> Result<Document, Refused> {
     if received.status != 200 {
-        return Err(refusal(received));
+        return Err(refusal(received, absence));
     }
     let silent = |class| Refused::silent(SourceFault::new(class).with_http(200));
     if received.body.is_empty() {
@@ -57,12 +72,12 @@ pub(crate) fn document(received: Received) -> Result<Document, Refused> {
         Document::scan(received.body, &Limits::default()).map_err(|rejection| silent(rejection.class))?;
     match read_outcome(document.root()) {
         None => Ok(document),
-        Some(facts) => Err(Refused { fault: in_success(facts).with_http(200), said: Said::Outcome }),
+        Some(facts) => Err(Refused { fault: in_success(facts, absence).with_http(200), said: Said::Outcome }),
     }
 }
 
 /// The fault of an answer whose status is not 200.
-pub(crate) fn refusal(received: Received) -> Refused {
+pub(crate) fn refusal(received: Received, absence: Absence) -> Refused {
     let Received { status, retry_after, body, media_type: _, attempts: _ } = received;
     // Best effort: proxies send HTML, or nothing.
     let document = Document::scan(body, &Limits::default()).ok();
@@ -70,7 +85,7 @@ pub(crate) fn refusal(received: Received) -> Refused {
     let (class, retry) = match (status, retry_after) {
         (429, wait) => (FaultClass::Throttled, later(wait)),
         (503, Some(wait)) => (FaultClass::Throttled, Retry::Later(wait)),
-        _ => (of_status(status, facts), Retry::Never),
+        _ => (of_status(status, facts, absence), Retry::Never),
     };
     Refused {
         fault: SourceFault::new(class)
@@ -85,13 +100,13 @@ fn later(wait: Option<std::time::Duration>) -> Retry {
     wait.map_or(Retry::Never, Retry::Later)
 }
 
-fn of_status(status: u16, facts: Option<OutcomeFacts>) -> FaultClass {
+fn of_status(status: u16, facts: Option<OutcomeFacts>, absence: Absence) -> FaultClass {
     match status {
         204 => FaultClass::EmptyBody,
         300..=399 => FaultClass::Redirect,
         403 if facts.is_some_and(says_consent) => FaultClass::Consent,
         401 | 403 => FaultClass::Denied,
-        404 if facts.is_some_and(says_no_record) => FaultClass::NoRecord,
+        404 if facts.is_some_and(|facts| says_no_record(facts, absence)) => FaultClass::NoRecord,
         // A wrong address must never look like a patient without a record.
         404 | 410 => FaultClass::BadEndpoint,
         408 | 500..=599 => FaultClass::ServerError,
@@ -101,11 +116,11 @@ fn of_status(status: u16, facts: Option<OutcomeFacts>) -> FaultClass {
 }
 
 /// A 200 that carries nothing but an outcome is a refusal, whatever its severity.
-fn in_success(facts: OutcomeFacts) -> SourceFault {
+fn in_success(facts: OutcomeFacts, absence: Absence) -> SourceFault {
     let denied = matches!(spine(facts), "ACCESS DENIED" | "ACCESS_DENIED" | "NO_RELATIONSHIP");
     let class = if says_consent(facts) {
         FaultClass::Consent
-    } else if says_no_record(facts) {
+    } else if says_no_record(facts, absence) {
         FaultClass::NoRecord
     } else if denied {
         FaultClass::Denied
@@ -123,10 +138,10 @@ fn says_consent(facts: OutcomeFacts) -> bool {
     matches!(spine(facts), "NO_PATIENT_CONSENT" | "NO_ORGANISATION_CONSENT" | "NO_ORGANISATIONAL_CONSENT")
 }
 
-/// A Spine code decides; without one the FHIR issue type does.
-fn says_no_record(facts: OutcomeFacts) -> bool {
+/// A Spine code decides; without one the FHIR issue type does, where it can mean the patient.
+fn says_no_record(facts: OutcomeFacts, absence: Absence) -> bool {
     match spine(facts) {
-        "" => facts.not_found,
+        "" => facts.not_found && absence == Absence::Outcome,
         code => matches!(code, "PATIENT_NOT_FOUND" | "NO_RECORD_FOUND"),
     }
 }

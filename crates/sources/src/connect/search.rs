@@ -1,7 +1,7 @@
 //! FHIR searches, R4 and STU3: first the patient by NHS number, then each resource type by the patient's id.
 //!
-//! The answer of a source is all or nothing: a fault of one search is a fault of the ask. Only a type that
-//! the source says it does not know is left out, with a notice.
+//! The answer of a source is all or nothing: a fault of one search is a fault of the ask. Only a type whose
+//! search the source itself refuses is left out, with a notice, and its sections are less than whole.
 
 mod paging;
 mod read;
@@ -20,12 +20,13 @@ use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 use tributary_model::{Ask, FaultClass, NhsNumber, Requester, SourceFault};
 use url::{Url, form_urlencoded};
 
+use super::answer::Absence;
 use super::wire::Wire;
 use super::{answer, apart, version};
 use crate::egress::{Outgoing, Received};
 use crate::registry::Protocol;
 use paging::{Pages, collect};
-use read::Answers;
+use read::{Answers, Searched, gaps};
 use types::SearchType;
 
 /// Searches of one ask at a time.
@@ -57,7 +58,7 @@ impl Search {
         let session =
             Session { search: Arc::clone(&self), ask, bytes: AtomicU64::new(0), attempts: AtomicU32::new(0) };
         let patients = Box::pin(session.patients()).await?;
-        let ids = patient_ids(&patients.documents, session.ask.patient)?;
+        let ids = patient_ids(&patients, session.ask.patient)?;
         let found = Box::pin(session.every_type(types, &ids)).await?;
         let answers = Answers {
             version: self.version,
@@ -84,7 +85,7 @@ impl Session {
     async fn patients(&self) -> Result<Pages, SourceFault> {
         let token = format!("{NHS_NUMBER_SYSTEM}|{}", self.ask.patient.expose());
         let first = self.post("Patient", &[("identifier", &token)])?;
-        let pages = collect(self, first).await;
+        let pages = collect(self, "Patient", first).await;
         pages.map_err(SourceFault::from)
     }
 
@@ -93,7 +94,7 @@ impl Session {
         &self,
         types: Vec<&'static SearchType>,
         ids: &str,
-    ) -> Result<Vec<(&'static SearchType, Option<Pages>)>, SourceFault> {
+    ) -> Result<Vec<(&'static SearchType, Searched)>, SourceFault> {
         // Boxed one by one: a stream of borrowed closures defeats the compiler's proof that it is `Send`.
         let searches: Vec<BoxFuture<'_, _>> = types
             .into_iter()
@@ -103,7 +104,7 @@ impl Session {
         let searches = stream::iter(searches).buffer_unordered(MAX_SEARCHES);
         let mut found: Vec<_> = searches.try_collect().await?;
         found.sort_by_key(|(place, _, _)| *place);
-        Ok(found.into_iter().map(|(_, kind, pages)| (kind, pages)).collect())
+        Ok(found.into_iter().map(|(_, kind, searched)| (kind, searched)).collect())
     }
 
     async fn placed(
@@ -111,20 +112,19 @@ impl Session {
         place: usize,
         kind: &'static SearchType,
         ids: &str,
-    ) -> Result<(usize, &'static SearchType, Option<Pages>), SourceFault> {
-        let pages = self.one_type(kind, ids).await?;
-        Ok((place, kind, pages))
+    ) -> Result<(usize, &'static SearchType, Searched), SourceFault> {
+        let searched = self.one_type(kind, ids).await?;
+        Ok((place, kind, searched))
     }
 
-    /// Asks one type; nothing when the source does not know it.
-    async fn one_type(&self, kind: &SearchType, ids: &str) -> Result<Option<Pages>, SourceFault> {
+    /// Asks one type.
+    async fn one_type(&self, kind: &SearchType, ids: &str) -> Result<Searched, SourceFault> {
         let mut form = vec![("patient", ids), ("_count", PAGE_COUNT)];
         form.extend(kind.include.map(|include| ("_include", include)));
         let first = self.post(kind.name, &form)?;
-        match collect(self, first).await {
-            Ok(pages) => Ok(Some(pages)),
-            Err(refused) if refused.is_unknown_type() => Ok(None),
-            Err(refused) => Err(refused.fault),
+        match collect(self, kind.name, first).await {
+            Ok(pages) => Ok(Searched::Read(pages)),
+            Err(refused) => refused.of_one_type().map(Searched::Refused).ok_or(refused.fault),
         }
     }
 
@@ -174,7 +174,7 @@ impl Step {
 }
 
 fn read_page(received: Received, version: FhirVersion) -> Result<Document, answer::Refused> {
-    let document = answer::document(received)?;
+    let document = answer::document(received, Absence::Searchset)?;
     let shape = Bundle::of(&document).and_then(|bundle| version::check(bundle, version));
     match shape {
         Ok(()) => Ok(document),
@@ -183,10 +183,10 @@ fn read_page(received: Received, version: FhirVersion) -> Result<Document, answe
 }
 
 /// The ids of the Patients that carry the number, joined as a search takes them.
-fn patient_ids(documents: &[Document], number: NhsNumber) -> Result<String, SourceFault> {
+fn patient_ids(pages: &Pages, number: NhsNumber) -> Result<String, SourceFault> {
     let mut anyone = false;
     let mut ids: Vec<String> = Vec::new();
-    for document in documents {
+    for document in &pages.documents {
         let bundle = Bundle::of(document).map_err(SourceFault::new)?;
         for patient in bundle.resources().filter(|resource| type_of(*resource) == "Patient") {
             anyone = true;
@@ -201,7 +201,9 @@ fn patient_ids(documents: &[Document], number: NhsNumber) -> Result<String, Sour
     let safe =
         |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
     match (anyone, ids.is_empty()) {
-        (false, _) => Err(SourceFault::new(FaultClass::NoRecord).with_http(200)),
+        (false, _) if gaps(pages).is_empty() => Err(SourceFault::new(FaultClass::NoRecord).with_http(200)),
+        // Nobody in a list with gaps may be somebody in a gap.
+        (false, _) => Err(SourceFault::new(FaultClass::OutcomeError).with_http(200)),
         // Somebody else, or nobody in particular: nothing more is asked about them.
         (true, true) => Err(SourceFault::new(FaultClass::IdentityNumber).with_http(200)),
         (true, false) if ids.iter().all(safe) => Ok(ids.join(",")),

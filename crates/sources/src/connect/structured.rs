@@ -12,6 +12,7 @@ use tributary_fhir::convert::convert_bundle;
 use tributary_fhir::{Bundle, FhirVersion, Reply};
 use tributary_model::{Ask, FaultClass, Requester, Section, SectionSet, SourceFault};
 
+use super::answer::Absence;
 use super::wire::{FHIR_JSON, Wire};
 use super::{answer, apart, fingerprint, version};
 use crate::egress::{Outgoing, Received};
@@ -63,7 +64,7 @@ impl Structured {
 fn read(received: Received, asked: SectionSet) -> Result<Reply, SourceFault> {
     let attempts = received.attempts;
     let at_200 = |class| SourceFault::new(class).with_http(200);
-    let document = answer::document(received)?;
+    let document = answer::document(received, Absence::Outcome)?;
     let bundle = Bundle::of(&document).map_err(at_200)?;
     version::check(bundle, FhirVersion::Stu3).map_err(at_200)?;
     let report = lists::read(bundle, asked);

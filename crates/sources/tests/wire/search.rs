@@ -9,34 +9,34 @@ use tributary_sources::{Protocol, SourceEntry};
 use crate::server::{Seen, Server, Step, fhir};
 use crate::{NUMBER, OTHER_NUMBER, ask, entry, source};
 
-fn patient(id: &str, number: &str) -> String {
+pub(crate) fn patient(id: &str, number: &str) -> String {
     format!(
         r#"{{"resourceType":"Patient","id":"{id}","identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"{number}"}}]}}"#
     )
 }
 
-fn statement(kind: &str, id: usize) -> String {
+pub(crate) fn statement(kind: &str, id: usize) -> String {
     format!(r#"{{"resourceType":"{kind}","id":"{id}"}}"#)
 }
 
-fn bundle(resources: &[String], next: Option<&str>) -> String {
+pub(crate) fn bundle(resources: &[String], next: Option<&str>) -> String {
     let entries: Vec<_> = resources.iter().map(|resource| format!(r#"{{"resource":{resource}}}"#)).collect();
     let link =
         next.map_or(String::new(), |next| format!(r#""link":[{{"relation":"next","url":"{next}"}}],"#));
     format!(r#"{{"resourceType":"Bundle","type":"searchset",{link}"entry":[{}]}}"#, entries.join(","))
 }
 
-fn outcome(code: &str) -> String {
+pub(crate) fn outcome(code: &str) -> String {
     format!(r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"error","code":"{code}"}}]}}"#)
 }
 
 /// The type a search is for.
-fn kind_of(seen: &Seen) -> &str {
+pub(crate) fn kind_of(seen: &Seen) -> &str {
     seen.target.trim_start_matches("/fhir/").trim_end_matches("/_search")
 }
 
 /// Serves the patient; `types` answers for everything else.
-async fn server(types: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> Server {
+pub(crate) async fn server(types: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> Server {
     Server::start(move |_, seen| match kind_of(seen) {
         "Patient" => fhir(200, bundle(&[patient("p1", NUMBER)], None)),
         _ => types(seen),
@@ -44,12 +44,12 @@ async fn server(types: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> S
     .await
 }
 
-async fn asked(server: &Server, sections: &[Section]) -> Result<Reply, SourceFault> {
+pub(crate) async fn asked(server: &Server, sections: &[Section]) -> Result<Reply, SourceFault> {
     let source = source(entry(Protocol::FhirR4, &server.base()));
     ask(&source, sections).await
 }
 
-fn notices(reply: &Reply) -> Vec<(NoticeKind, Option<Section>, Option<&str>)> {
+pub(crate) fn notices(reply: &Reply) -> Vec<(NoticeKind, Option<Section>, Option<&str>)> {
     reply.notices.iter().map(|notice| (notice.kind, notice.section, notice.detail.as_deref())).collect()
 }
 
@@ -217,29 +217,6 @@ async fn a_link_with_the_number_in_it_is_not_followed() {
 }
 
 #[tokio::test]
-async fn an_unknown_type_costs_its_section_only() {
-    for status in [400, 404, 422, 501] {
-        let server = server(move |seen| match kind_of(seen) {
-            "AllergyIntolerance" | "Task" => fhir(status, outcome("not-supported")),
-            kind => fhir(200, bundle(&[statement(kind, 1)], None)),
-        })
-        .await;
-        let sections = [Section::Allergies, Section::Problems, Section::SocialCare];
-        let reply = asked(&server, &sections).await.unwrap();
-        assert_eq!(reply.states[&Section::Allergies], SectionState::Failed);
-        assert_eq!(reply.states[&Section::Problems], SectionState::Content);
-        assert_eq!(reply.states[&Section::SocialCare], SectionState::Content);
-        assert_eq!(
-            notices(&reply),
-            [
-                (NoticeKind::NotSupported, Some(Section::Allergies), Some("AllergyIntolerance")),
-                (NoticeKind::NotSupported, Some(Section::SocialCare), Some("Task")),
-            ]
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_fault_of_one_search_is_a_fault_of_the_ask() {
     for (steps, class) in [
         (fhir(500, ""), FaultClass::ServerError),
@@ -256,14 +233,6 @@ async fn a_fault_of_one_search_is_a_fault_of_the_ask() {
         let fault = asked(&server, &[Section::Allergies, Section::Problems]).await.unwrap_err();
         assert_eq!(fault.class, class);
     }
-}
-
-#[tokio::test]
-async fn a_failure_told_inside_a_bundle_is_passed_on() {
-    let server = server(|_| fhir(200, bundle(&[outcome("exception")], None))).await;
-    let reply = asked(&server, &[Section::Problems]).await.unwrap();
-    assert_eq!(reply.states[&Section::Problems], SectionState::Failed);
-    assert_eq!(notices(&reply), [(NoticeKind::Failed, Some(Section::Problems), Some("Condition"))]);
 }
 
 #[tokio::test]

@@ -79,6 +79,31 @@ fn a_type_without_table_is_carried_whole() {
 }
 
 #[test]
+fn a_carried_resource_shows_the_whole_subject() {
+    let number = r#"{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000107"}}"#;
+    let direct = r#"{"reference":"Patient/1","display":"A"}"#;
+    for (members, shown) in [
+        (format!(r#""subject":{number}"#), Some(number)),
+        (format!(r#""patient":{direct}"#), Some(direct)),
+        (format!(r#""beneficiary":{direct}"#), Some(direct)),
+        (format!(r#""for":{direct}"#), Some(direct)),
+        (format!(r#""individual":{number}"#), Some(number)),
+        // The order of the names decides, not that of the members.
+        (format!(r#""patient":{direct},"subject":{number}"#), Some(number)),
+        (format!(r#""subject":null,"patient":{direct}"#), Some(direct)),
+        (format!(r#""subject":"Patient/9","beneficiary":{number}"#), Some(number)),
+        (format!(r#""subject":[{direct}],"individual":{number}"#), Some(number)),
+        (r#""subject":[]"#.to_owned(), None),
+    ] {
+        let converted = converted(&[&format!(r#"{{"resourceType":"Coverage",{members}}}"#)]);
+        let bundle: Value = serde_json::from_str(converted.document.text()).unwrap();
+        let told = bundle["entry"][0]["resource"].get("securityContext");
+        let wanted = shown.map(|text| serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(told, wanted.as_ref(), "{members}");
+    }
+}
+
+#[test]
 fn profiles_and_unknown_things_stay_as_sent() {
     let text = r#"{"resourceType":"Practitioner","meta":{"profile":["https://x/CareConnect-Practitioner-1"]},"odd":{"deep":[1.0,null]},"extension":[{"url":"http://unknown","valueCode":"y"}],"modifierExtension":[{"url":"http://m","valueBoolean":true}]}"#;
     assert!(converted(&[text]).document.text().contains(text));

@@ -22,7 +22,7 @@ fn outcome(issue_code: &str, spine: &str) -> String {
 
 #[track_caller]
 fn check(status: u16, body: &str, class: FaultClass) {
-    let refused = document(received(status, body)).unwrap_err();
+    let refused = document(received(status, body), Absence::Outcome).unwrap_err();
     assert_eq!(refused.fault.class, class, "{status} {body}");
     assert_eq!(refused.fault.http, Some(status));
     assert!(!format!("{refused:?} {}", refused.fault).contains("canary"));
@@ -73,9 +73,25 @@ fn codes_of_an_outcome_decide() {
     ] {
         let body = outcome(issue, spine);
         check(status, &body, class);
-        let refused = document(received(status, &body)).unwrap_err();
+        let refused = document(received(status, &body), Absence::Outcome).unwrap_err();
         assert_eq!(refused.fault.spine, SpineCode::parse(spine));
         assert_eq!(refused.said, Said::Outcome);
+    }
+}
+
+#[test]
+fn a_search_that_is_not_found_is_a_wrong_address() {
+    for (status, issue, spine, class) in [
+        (404, "not-found", "", FaultClass::BadEndpoint),
+        (404, "not-found", "PATIENT_NOT_FOUND", FaultClass::NoRecord),
+        (404, "not-found", "NO_RECORD_FOUND", FaultClass::NoRecord),
+        (404, "not-found", "ORGANISATION_NOT_FOUND", FaultClass::BadEndpoint),
+        (200, "not-found", "", FaultClass::OutcomeError),
+        (200, "not-found", "PATIENT_NOT_FOUND", FaultClass::NoRecord),
+    ] {
+        let body = outcome(issue, spine);
+        let refused = document(received(status, &body), Absence::Searchset).unwrap_err();
+        assert_eq!(refused.fault.class, class, "{status} {issue} {spine}");
     }
 }
 
@@ -95,7 +111,7 @@ fn a_wish_to_wait_is_kept() {
     let wait = Duration::from_mins(2);
     for status in [429, 503] {
         let received = Received { retry_after: Some(wait), ..received(status, "") };
-        let fault = document(received).unwrap_err().fault;
+        let fault = document(received, Absence::Outcome).unwrap_err().fault;
         assert_eq!(fault.class, FaultClass::Throttled);
         assert_eq!(fault.retry, Retry::Later(wait));
     }
@@ -113,7 +129,7 @@ fn media_types() {
         (None, false),
     ] {
         let received = Received { media_type: media_type.map(str::to_owned), ..received(200, "{}") };
-        let class = document(received).map(drop).map_err(|refused| refused.fault.class);
+        let class = document(received, Absence::Outcome).map(drop).map_err(|refused| refused.fault.class);
         let expected = if good { Ok(()) } else { Err(FaultClass::MediaType) };
         assert_eq!(class, expected, "{media_type:?}");
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tributary_fhir::bundle::{Entry, NextLink, type_of};
 use tributary_fhir::{Bundle, Document};
 use tributary_model::{FaultClass, SourceFault};
 use url::Url;
@@ -18,12 +19,12 @@ const PAGE_RESERVE: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     pub(super) documents: Vec<Document>,
-    /// Whether pages are left unread.
+    /// Whether pages are left unread, or fewer matches came than the source has.
     pub(super) truncated: bool,
 }
 
-/// Reads the first page and those after it.
-pub(super) async fn collect(session: &Session, first: Step) -> Result<Pages, Refused> {
+/// Reads the first page of the search for a type, and those after it.
+pub(super) async fn collect(session: &Session, kind: &str, first: Step) -> Result<Pages, Refused> {
     let mut pages = Pages::default();
     let document = session.take(&first).await?;
     let mut next = next_page(session, &document)?;
@@ -41,8 +42,17 @@ pub(super) async fn collect(session: &Session, first: Step) -> Result<Pages, Ref
             }
         }
     }
-    pages.truncated = matches!(next, Next::Unread);
+    pages.truncated = matches!(next, Next::Unread) || lacks_matches(&pages.documents, kind);
     Ok(pages)
+}
+
+/// Whether fewer matches came than the first page promised.
+fn lacks_matches(documents: &[Document], kind: &str) -> bool {
+    let mut bundles = documents.iter().filter_map(|page| Bundle::of(page).ok()).peekable();
+    let Some(total) = bundles.peek().and_then(|first| first.total()) else { return false };
+    let is_wanted = |entry: &Entry<'_>| entry.is_match() && type_of(entry.resource) == kind;
+    let matches = bundles.flat_map(Bundle::entries).filter(is_wanted).count();
+    total > matches as u64
 }
 
 /// What comes after a page.
@@ -57,8 +67,10 @@ enum Next {
 
 fn next_page(session: &Session, document: &Document) -> Result<Next, Refused> {
     let bundle = Bundle::of(document).map_err(|class| Refused::silent(SourceFault::new(class)))?;
-    let Some(link) = bundle.next_link() else {
-        return Ok(Next::End);
+    let link = match bundle.next_link() {
+        NextLink::None => return Ok(Next::End),
+        NextLink::Unreadable => return Ok(Next::Unread),
+        NextLink::Page(link) => link,
     };
     let Some(url) = session.search.wire.own_address(&link) else {
         // A link out of the source's own space is an attack or a broken proxy; the answer is not trusted.
@@ -82,7 +94,7 @@ async fn further_page(session: &Session, url: Url) -> Result<Option<Document>, R
     }
 }
 
-/// Servers forget the state behind a page's address after a while.
+/// Servers forget the state behind a page's address after a while, and then find fault with the address.
 const fn is_gone(fault: SourceFault) -> bool {
-    matches!(fault.http, Some(404 | 410))
+    matches!(fault.http, Some(400 | 404 | 410 | 422))
 }

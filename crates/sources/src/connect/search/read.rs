@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tributary_fhir::bundle::type_of;
 use tributary_fhir::convert::convert_bundle;
 use tributary_fhir::outcome::read_outcome;
-use tributary_fhir::{Bundle, Document, FhirVersion, Notice, Reply};
+use tributary_fhir::{Bundle, Document, FhirVersion, Json, Notice, Reply};
 use tributary_model::{NoticeKind, Section, SectionSet, SectionState, SourceFault};
 
 use super::paging::Pages;
@@ -17,38 +17,47 @@ pub(super) struct Answers {
     pub(super) version: FhirVersion,
     pub(super) asked: SectionSet,
     pub(super) patients: Pages,
-    /// Each type with its pages; none when the source does not know the type.
-    pub(super) types: Vec<(&'static SearchType, Option<Pages>)>,
+    /// Each type with what became of its search.
+    pub(super) types: Vec<(&'static SearchType, Searched)>,
     pub(super) attempts: u32,
 }
 
+/// What became of the search for one type.
+#[derive(Debug)]
+pub(super) enum Searched {
+    /// It was answered.
+    Read(Pages),
+    /// The source refused it, which is to be told so. Other searches stand.
+    Refused(NoticeKind),
+}
+
 /// What is known of one type.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 struct Found {
-    unknown: bool,
     resources: usize,
-    truncated: bool,
-    /// The source said inside the answer that part of it failed.
-    failed: bool,
+    /// Why there may be more than was read.
+    gaps: BTreeSet<NoticeKind>,
 }
 
 impl Answers {
     pub(super) fn into_reply(self) -> Result<Reply, SourceFault> {
         let found: BTreeMap<_, _> =
-            self.types.iter().map(|(kind, pages)| (kind.name, seen(kind, pages.as_ref()))).collect();
+            self.types.iter().map(|(kind, searched)| (kind.name, seen(kind, searched))).collect();
+        let of_patients = gaps(&self.patients);
+        let is_short = |found: &Found| found.gaps.contains(&NoticeKind::CutShort);
         let mut reply = Reply {
             asked: self.asked,
             attempts: self.attempts,
-            truncated: self.patients.truncated || found.values().any(|found| found.truncated),
+            // Without every Patient of the person, every section may be short.
+            truncated: of_patients.iter().any(|kind| *kind != NoticeKind::ConfidentialItems)
+                || found.values().any(is_short),
             ..Reply::default()
         };
-        let mut notices = BTreeSet::new();
-        if self.patients.truncated {
-            notices.insert(Notice { kind: NoticeKind::CutShort, section: None, count: None, detail: None });
-        }
+        let whole = |kind| Notice { kind, section: None, count: None, detail: None };
+        let mut notices: BTreeSet<_> = of_patients.into_iter().map(whole).collect();
         for section in self.asked.iter() {
             let names = of_section(section, self.version);
-            let of_this: Vec<_> = names.iter().filter_map(|name| Some((*name, *found.get(name)?))).collect();
+            let of_this: Vec<_> = names.iter().filter_map(|name| Some((*name, found.get(name)?))).collect();
             notices.extend(notices_of(section, &of_this));
             let shared = names.iter().any(|name| self.is_shared(section, name));
             reply.states.extend(state_of(&of_this, shared).map(|state| (section, state)));
@@ -64,7 +73,7 @@ impl Answers {
     }
 
     fn keep_documents(self, reply: &mut Reply) -> Result<(), SourceFault> {
-        let of_types = self.types.into_iter().filter_map(|(_, pages)| pages);
+        let of_types = self.types.into_iter().filter_map(|(_, searched)| searched.pages());
         let pages = std::iter::once(self.patients).chain(of_types);
         let documents: Vec<Document> = pages.flat_map(|pages| pages.documents).collect();
         (reply.digest, reply.bytes) = fingerprint(&documents);
@@ -83,52 +92,70 @@ impl Answers {
     }
 }
 
-fn seen(kind: &SearchType, pages: Option<&Pages>) -> Found {
-    let Some(pages) = pages else {
-        return Found { unknown: true, ..Found::default() };
-    };
-    let mut found = Found { truncated: pages.truncated, ..Found::default() };
-    let bundles = pages.documents.iter().filter_map(|page| Bundle::of(page).ok());
-    for resource in bundles.flat_map(Bundle::resources) {
-        found.resources += usize::from(type_of(resource) == kind.name);
-        found.failed |= read_outcome(resource).is_some_and(|facts| facts.failed);
+impl Searched {
+    fn pages(self) -> Option<Pages> {
+        match self {
+            Self::Read(pages) => Some(pages),
+            Self::Refused(_) => None,
+        }
     }
-    found
 }
 
-fn notices_of(section: Section, types: &[(&'static str, Found)]) -> Vec<Notice> {
+fn seen(kind: &SearchType, searched: &Searched) -> Found {
+    match searched {
+        Searched::Refused(told) => Found { resources: 0, gaps: BTreeSet::from([*told]) },
+        Searched::Read(pages) => {
+            let of_kind = resources(pages).filter(|resource| type_of(*resource) == kind.name);
+            Found { resources: of_kind.count(), gaps: gaps(pages) }
+        }
+    }
+}
+
+/// Why pages may hold less than the source has.
+pub(super) fn gaps(pages: &Pages) -> BTreeSet<NoticeKind> {
+    let cut_short = pages.truncated.then_some(NoticeKind::CutShort);
+    let told = resources(pages).filter_map(read_outcome).flat_map(|facts| {
+        let kinds = [
+            (facts.failed, NoticeKind::Failed),
+            (facts.omits.suppressed, NoticeKind::ConfidentialItems),
+            (facts.omits.incomplete, NoticeKind::CutShort),
+        ];
+        kinds.into_iter().filter(|(is_so, _)| *is_so).map(|(_, kind)| kind)
+    });
+    told.chain(cut_short).collect()
+}
+
+fn resources(pages: &Pages) -> impl Iterator<Item = Json<'_>> {
+    pages.documents.iter().filter_map(|page| Bundle::of(page).ok()).flat_map(Bundle::resources)
+}
+
+fn notices_of(section: Section, types: &[(&'static str, &Found)]) -> Vec<Notice> {
     let mut notices = Vec::new();
     for (name, found) in types {
-        let kinds = [
-            (found.unknown, NoticeKind::NotSupported),
-            (found.truncated, NoticeKind::CutShort),
-            (found.failed, NoticeKind::Failed),
-        ];
-        let told = kinds.into_iter().filter(|(is_so, _)| *is_so);
+        let told = found.gaps.iter();
         notices.extend(
-            told.map(|(_, kind)| Notice { detail: Some((*name).to_owned()), ..Notice::about(kind, section) }),
+            told.map(|kind| Notice { detail: Some((*name).to_owned()), ..Notice::about(*kind, section) }),
         );
     }
     notices
 }
 
 /// The state of a section; nothing where only its statements can tell.
-fn state_of(types: &[(&'static str, Found)], shared: bool) -> Option<SectionState> {
-    let any = |is_so: fn(&Found) -> bool| types.iter().any(|(_, found)| is_so(found));
-    let gaps = any(|found| found.truncated || found.failed);
+///
+/// A section is empty only when every one of its types was answered, whole, and nothing came.
+fn state_of(types: &[(&'static str, &Found)], shared: bool) -> Option<SectionState> {
     if types.is_empty() {
-        Some(SectionState::NotHeld)
-    } else if types.iter().all(|(_, found)| found.unknown) {
-        Some(SectionState::Failed)
-    } else if any(|found| found.resources > 0) {
-        match (gaps, shared) {
-            (true, _) => Some(SectionState::Partial),
-            (false, true) => None,
-            (false, false) => Some(SectionState::Content),
-        }
-    } else if gaps {
-        Some(SectionState::Failed)
-    } else {
-        Some(SectionState::Empty)
+        return Some(SectionState::NotHeld);
+    }
+    let has_content = types.iter().any(|(_, found)| found.resources > 0);
+    let gaps: BTreeSet<_> = types.iter().flat_map(|(_, found)| found.gaps.iter().copied()).collect();
+    let only_confidential = gaps.iter().all(|kind| *kind == NoticeKind::ConfidentialItems);
+    match (has_content, gaps.is_empty()) {
+        (true, false) => Some(SectionState::Partial),
+        (true, true) if shared => None,
+        (true, true) => Some(SectionState::Content),
+        (false, true) => Some(SectionState::Empty),
+        (false, false) if only_confidential => Some(SectionState::Withheld),
+        (false, false) => Some(SectionState::Failed),
     }
 }

@@ -45,7 +45,7 @@ struct Evidence {
     listed: bool,
     /// Entries that refer to something.
     entries: usize,
-    /// Entries that only have words: the item was left out.
+    /// Entries that only have words, or cannot be read: the item was left out.
     words_only: usize,
     /// Some of its items are withheld.
     warned: bool,
@@ -102,8 +102,8 @@ impl Reading {
         if let Some((seen, place)) = primary {
             seen.listed |= place == 0;
             seen.warned |= !warnings.is_empty();
-            for entry in list.get("entry").into_iter().flat_map(Json::items) {
-                let refers = entry.path(&["item", "reference"]).is_some();
+            for entry in list.get("entry").into_iter().flat_map(Json::each) {
+                let refers = refers(entry);
                 seen.entries += usize::from(refers);
                 seen.words_only += usize::from(!refers);
             }
@@ -118,15 +118,20 @@ impl Reading {
     fn secondary(&mut self, list: Json<'_>, warnings: &[NoticeKind]) {
         let title = list.text_at("title").unwrap_or_default();
         let (own, cause) = sections_of_title(&title, self.asked);
-        let mut entries = list.get("entry").into_iter().flat_map(Json::items);
-        if entries.any(|entry| entry.path(&["item", "reference"]).is_some()) {
+        // Where its own sections were not asked, it speaks of the section it came with.
+        let sections = if own.is_empty() { cause } else { own };
+        let entries = || list.get("entry").into_iter().flat_map(Json::each);
+        if entries().any(refers) {
             self.linked = self.linked.or(own);
+        }
+        if entries().any(|entry| !refers(entry)) {
+            self.warned = self.warned.or(sections);
+            let left_out = sections.iter().map(|section| Notice::about(NoticeKind::NotSupported, section));
+            self.notices.extend(left_out);
         }
         if warnings.is_empty() {
             return;
         }
-        // Where its own sections were not asked, it speaks of the section it came with.
-        let sections = if own.is_empty() { cause } else { own };
         self.warned = self.warned.or(sections);
         let named: Vec<_> =
             if sections.is_empty() { vec![None] } else { sections.iter().map(Some).collect() };
@@ -188,25 +193,39 @@ impl Reading {
     fn finish(mut self) -> Report {
         for seen in &self.areas {
             // A refused area has its notice already.
-            if !seen.listed && !seen.refused {
-                let missing = seen.area.fed(self.asked);
-                self.notices.extend(missing.map(|section| Notice::about(NoticeKind::Failed, section)));
-            }
+            let told = match (seen.refused, seen.listed, seen.words_only) {
+                (true, _, _) | (false, true, 0) => continue,
+                (false, false, _) => NoticeKind::Failed,
+                (false, true, _) => NoticeKind::NotSupported,
+            };
+            let fed = seen.area.fed(self.asked);
+            self.notices.extend(fed.map(|section| Notice::about(told, section)));
         }
-        let states = self.asked.iter().map(|section| (section, self.state(section)));
+        let states = self.asked.iter().filter_map(|section| Some((section, self.state(section)?)));
         Report { states: states.collect(), notices: self.notices.into_iter().collect() }
     }
 
-    fn state(&self, section: Section) -> SectionState {
+    /// The state of a section; nothing where only its statements can tell.
+    fn state(&self, section: Section) -> Option<SectionState> {
         if is_beyond(section) {
-            return SectionState::NotHeld;
+            return Some(SectionState::NotHeld);
         }
         let areas = self.areas.iter();
         let feeding = areas.filter(|seen| seen.area.sections.contains(&section));
         let of_areas = feeding.map(Evidence::state);
         let warned = self.warned.contains(section).then_some(SectionState::Withheld);
         let linked = self.linked.contains(section).then_some(SectionState::Content);
-        together(of_areas.chain(warned).chain(linked))
+        let state = together(of_areas.chain(warned).chain(linked));
+        let is_certain = match state {
+            SectionState::Content | SectionState::Empty => is_host(section),
+            SectionState::Partial
+            | SectionState::Withheld
+            | SectionState::Failed
+            | SectionState::NotAsked
+            | SectionState::NotHeld
+            | SectionState::Pending => true,
+        };
+        is_certain.then_some(state)
     }
 }
 
@@ -229,6 +248,17 @@ fn together(states: impl Iterator<Item = SectionState>) -> SectionState {
     }
 }
 
+/// Whether a section has an area of its own. A guest in another's list may have none of its entries.
+fn is_host(section: Section) -> bool {
+    AREAS.iter().any(|area| area.sections.first() == Some(&section))
+}
+
+/// Whether an entry leads to its item. One that does not stands for something that was left out.
+fn refers(entry: Json<'_>) -> bool {
+    let reference = entry.path(&["item", "reference"]).and_then(Json::text);
+    reference.is_some_and(|reference| !reference.is_empty())
+}
+
 /// Which of an area's primary lists this is.
 fn place_of(list: Json<'_>, area: &Area) -> Option<usize> {
     area.lists.iter().position(|code| {
@@ -242,12 +272,12 @@ fn warnings(list: Json<'_>) -> impl Iterator<Item = NoticeKind> {
     let extensions = list.get("extension").into_iter().flat_map(Json::each);
     extensions
         .filter(|extension| extension.text_at("url").is_some_and(|url| url.ends_with(WARNING_EXTENSION)))
-        .filter_map(|extension| match extension.text_at("valueCode")?.as_ref() {
-            "confidential-items" => Some(NoticeKind::ConfidentialItems),
-            "data-in-transit" => Some(NoticeKind::DataInTransit),
-            "data-awaiting-filing" => Some(NoticeKind::DataAwaitingFiling),
+        .map(|extension| match extension.text_at("valueCode").as_deref() {
+            Some("confidential-items") => NoticeKind::ConfidentialItems,
+            Some("data-in-transit") => NoticeKind::DataInTransit,
+            Some("data-awaiting-filing") => NoticeKind::DataAwaitingFiling,
             // A warning we do not know still means that the list is less than whole.
-            _ => Some(NoticeKind::Failed),
+            Some(_) | None => NoticeKind::Failed,
         })
 }
 

@@ -111,20 +111,64 @@ fn an_unknown_part_is_told_but_the_section_stands() {
 
 #[test]
 fn an_entry_with_words_only_was_left_out() {
-    let with_gap = list(ALLERGIES, "", &[], &[r#"{"display":"not supported"}"#, r#"{"reference":"X/1"}"#]);
-    check(&[with_gap], S::Allergies, State::Partial, &[]);
+    let words = r#"{"display":"not supported"}"#;
+    let item = r#"{"reference":"X/1"}"#;
+    for (entries, state) in [
+        (vec![words, item], State::Partial),
+        (vec![words], State::Withheld),
+        (vec![r#"{"reference":7}"#], State::Withheld),
+        (vec![r#"{"reference":""}"#], State::Withheld),
+    ] {
+        check(&[list(ALLERGIES, "", &[], &entries)], S::Allergies, state, &[Kind::NotSupported]);
+    }
+    // A refused area is told once.
+    check(
+        &[unsupported("includeAllergies"), list(ALLERGIES, "", &[], &[words])],
+        S::Allergies,
+        State::Failed,
+        &[Kind::NotSupported],
+    );
 }
 
 #[test]
-fn a_section_of_two_areas_takes_both_into_account() {
+fn entries_that_cannot_be_read_are_not_none() {
+    for entries in ["{}", "null", "[7]"] {
+        let text = format!(
+            r#"{{"resourceType":"List","code":{{"coding":[{{"code":"{ALLERGIES}"}}]}},"entry":{entries}}}"#
+        );
+        check(&[text], S::Allergies, State::Withheld, &[Kind::NotSupported]);
+    }
+}
+
+#[test]
+fn a_warning_that_cannot_be_read_is_a_warning() {
+    for value in ["\"valueCode\":7", "\"valueString\":\"confidential-items\"", "\"id\":\"x\""] {
+        let text = format!(
+            r#"{{"resourceType":"List","code":{{"coding":[{{"code":"{ALLERGIES}"}}]}},"extension":[{{"url":"https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-ListWarningCode-1",{value}}}]}}"#
+        );
+        check(&[text], S::Allergies, State::Withheld, &[Kind::Failed]);
+    }
+}
+
+#[test]
+fn a_guest_in_a_shared_list_is_judged_by_content() {
     let filled = |code| primary(code, &[], 1);
     let empty = |code| primary(code, &[], 0);
-    for (lists, state) in [
-        (vec![filled(UNCATEGORISED), empty(INVESTIGATIONS)], State::Content),
-        (vec![empty(UNCATEGORISED), empty(INVESTIGATIONS)], State::Empty),
+    for lists in [
+        [filled(UNCATEGORISED), empty(INVESTIGATIONS)],
+        [empty(UNCATEGORISED), filled(INVESTIGATIONS)],
+        [empty(UNCATEGORISED), empty(INVESTIGATIONS)],
     ] {
-        check(&lists, S::Results, state, &[]);
+        let report = report(&lists, &[S::Uncategorised, S::Plans, S::Results, S::Reports]);
+        assert_eq!(report.states.get(&S::Plans), None);
+        assert_eq!(report.states.get(&S::Results), None);
+        assert!(report.states.contains_key(&S::Uncategorised) && report.states.contains_key(&S::Reports));
+        assert_eq!(report.notices, []);
     }
+    let confidential = primary(UNCATEGORISED, &["confidential-items"], 0);
+    check(&[confidential], S::Plans, State::Withheld, &[Kind::ConfidentialItems]);
+    let confidential = primary(UNCATEGORISED, &["confidential-items"], 1);
+    check(&[confidential], S::Plans, State::Partial, &[Kind::ConfidentialItems]);
     check(&[filled(UNCATEGORISED)], S::Results, State::Partial, &[Kind::Failed]);
     check(&[empty(UNCATEGORISED)], S::Results, State::Failed, &[Kind::Failed]);
 }
@@ -144,6 +188,20 @@ fn a_secondary_list_warns_for_the_section_in_its_title() {
     assert_eq!(both.notices, [Notice::about(Kind::ConfidentialItems, S::Allergies)]);
     // Not asked for itself, it speaks of the section it came with.
     check(&[primary(PROBLEMS, &[], 1), secondary], S::Problems, State::Partial, &[Kind::ConfidentialItems]);
+}
+
+#[test]
+fn words_only_in_a_secondary_list_were_left_out_too() {
+    let title = "Problems - allergies related to problems";
+    let secondary = list("x", title, &[], &[r#"{"display":"not supported"}"#]);
+    let lists = [primary(PROBLEMS, &[], 1), primary(ALLERGIES, &[], 0), secondary];
+    let both = report(&lists, &[S::Allergies, S::Problems]);
+    assert_eq!(both.states[&S::Allergies], State::Withheld);
+    assert_eq!(both.states[&S::Problems], State::Content);
+    assert_eq!(both.notices, [Notice::about(Kind::NotSupported, S::Allergies)]);
+    // A heading of a consultation is no list of items.
+    let heading = list("x", "History", &[], &[r#"{"display":"tired"}"#]);
+    check(&[primary(PROBLEMS, &[], 1), heading], S::Problems, State::Content, &[]);
 }
 
 #[test]
