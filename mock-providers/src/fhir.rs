@@ -76,7 +76,7 @@ impl FhirSystem {
     }
 
     fn respond(&self, request: &Request) -> Result<Reply, Refusal> {
-        let unknown = || Refusal::new(404, "NO_RECORD_FOUND", "no such path");
+        let unknown = || Refusal::new(404, "NOT_IMPLEMENTED", "no such path");
         let tail = request.path.strip_prefix(Self::root(self.dialect)).ok_or_else(unknown)?;
         let parts: Vec<&str> = tail.trim_matches('/').split('/').collect();
         match (request.method.as_str(), parts.as_slice()) {
