@@ -21,6 +21,12 @@ pub enum AuditError {
     /// Another process holds the directory.
     #[error("audit directory is in use by another process")]
     InUse,
+    /// Other users may enter the directory, and it is not ours to close.
+    #[error("audit directory is open to other users (mode {mode:o}) and cannot be closed to them")]
+    Exposed {
+        /// Its permissions.
+        mode: u32,
+    },
     /// A record that is not the torn end of a crash is damaged. A person must look, with the verifier.
     #[error("audit log is damaged in segment {segment} at byte {offset}")]
     Damaged {

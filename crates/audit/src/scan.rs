@@ -12,8 +12,15 @@ use crate::verify::{Flaw, Problem};
 
 const READ_AHEAD: usize = 1 << 18;
 /// A power cut can leave zeros where a record was to be. No record holds a zero byte, and one altered byte
-/// makes one zero at most, so a run of them cannot be a record that was tampered with.
+/// makes one zero at most, so a run of them within a frame is no single altered byte.
 const ZEROS: usize = 8;
+/// Zeros beyond the one frame that may be unfinished: what was not written in the last block of a file. We
+/// never make a file longer than what is written to it, so more zeros are records that somebody wiped.
+const BLOCK: usize = 4 << 10;
+/// The longest end that a crash can leave.
+const LONGEST_RESIDUE: usize = FRAME_HEAD + MAX_RECORD + BLOCK;
+/// How every payload begins.
+const BEGINNING: &[u8] = b"{\"v\":1,\"kind\":\"";
 
 /// One segment file and what its successor says of it.
 #[derive(Debug)]
@@ -231,26 +238,40 @@ impl Frames {
         Ok((length, u32::from_le_bytes(sum)))
     }
 
-    /// Tells the torn end of a crash from a record that was altered. A crash leaves a beginning of what was
-    /// written: a frame that claims more bytes than there are, or zeros where nothing arrived. An altered
-    /// length can look like the former, but then the whole record is still there, and its checksum with it.
+    /// Tells the torn end of a crash from a record that was altered.
     fn tail(&mut self) -> io::Result<Tail> {
         let left = self.end - self.offset;
         if left == 0 {
             return Ok(Tail::Clean);
         }
-        if left < FRAME_HEAD as u64 {
-            return Ok(Tail::Residue);
+        if left > LONGEST_RESIDUE as u64 {
+            return Ok(Tail::Damage);
         }
         self.input.seek(SeekFrom::Start(self.offset))?;
-        let (length, sum) = self.frame_head()?;
         let mut rest = Vec::new();
-        let most = (MAX_RECORD + FRAME_HEAD) as u64;
-        let kept = (&mut self.input).take(left.min(most) - FRAME_HEAD as u64);
-        kept.take(most).read_to_end(&mut rest)?;
-        let is_cut_short = length <= MAX_RECORD && left < (FRAME_HEAD + length) as u64;
-        let is_whole_within = prefix_with(&rest, sum, b'}').is_some();
-        let is_zeroed = left < most && rest.ends_with(&[0; ZEROS]);
-        if is_zeroed || (is_cut_short && !is_whole_within) { Ok(Tail::Residue) } else { Ok(Tail::Damage) }
+        (&mut self.input).take(left).read_to_end(&mut rest)?;
+        Ok(if is_residue(&rest) { Tail::Residue } else { Tail::Damage })
     }
+}
+
+/// Whether a crash can have left this: the beginning of one frame, then nothing, or zeros where nothing
+/// arrived. Nothing may follow it: every frame has a zero in its head, as no length needs four bytes, and no
+/// payload has one, so a frame further on, good or bad, shows as a zero between bytes that were written.
+fn is_residue(rest: &[u8]) -> bool {
+    let written = rest.iter().rposition(|byte| *byte != 0).map_or(0, |place| place + 1);
+    let Some((head, payload)) = rest.split_first_chunk::<FRAME_HEAD>() else { return true };
+    let [l0, l1, l2, l3, s0, s1, s2, s3] = *head;
+    let length = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
+    let claimed = if written == 0 { 0 } else { FRAME_HEAD.saturating_add(length) };
+    if length > MAX_RECORD || rest.len() - written.min(rest.len()) > BLOCK + claimed.saturating_sub(written) {
+        return false;
+    }
+    let begun = payload.get(..written.saturating_sub(FRAME_HEAD)).unwrap_or_default();
+    let is_ours = begun.iter().zip(BEGINNING).all(|(found, ours)| found == ours);
+    let is_one = !begun.contains(&0);
+    let is_cut_short = rest.len() < claimed || written == 0 || written + ZEROS <= claimed;
+    // An altered length makes a frame look cut short; then the whole record is still there, and its checksum
+    // with it.
+    let is_whole_within = prefix_with(begun, u32::from_le_bytes([s0, s1, s2, s3]), b'}').is_some();
+    is_ours && is_one && is_cut_short && !is_whole_within
 }

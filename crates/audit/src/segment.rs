@@ -2,9 +2,19 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::AuditError;
+
+/// Records tell who asked about whom: only the broker's own user reads them.
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_DIR: u32 = 0o700;
+const OTHERS: u32 = 0o077;
+/// A directory where everybody may put files, like `/tmp`: never ours to close.
+const SHARED: u32 = 0o1000;
 
 /// Makes and removes segment files. Handed in, so that a test can fill the disk.
 pub trait Files: Send {
@@ -61,7 +71,7 @@ impl Disk {
 
 impl Files for Disk {
     fn create(&mut self, number: u32) -> io::Result<Box<dyn SegmentFile>> {
-        let file = File::create_new(path(&self.dir, number))?;
+        let file = private().create_new(true).open(path(&self.dir, number))?;
         sync_dir(&self.dir)?;
         Ok(Box::new(OnDisk(file)))
     }
@@ -82,6 +92,12 @@ impl SegmentFile for OnDisk {
     fn cut(&mut self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
     }
+}
+
+fn private() -> fs::OpenOptions {
+    let mut options = File::options();
+    options.write(true).mode(PRIVATE_FILE);
+    options
 }
 
 /// Where a segment lies.
@@ -108,13 +124,24 @@ fn number_of(name: &str) -> Option<u32> {
 /// Makes a directory that survives a power cut: every new level is made durable in the one above.
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     let missing: Vec<_> = dir.ancestors().take_while(|level| !level.exists()).collect();
-    fs::create_dir_all(dir)?;
+    fs::DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(dir)?;
     for level in missing {
         // A relative path ends in an empty one, which stands for the current directory.
         let above = level.parent().filter(|above| !above.as_os_str().is_empty());
         sync_dir(above.unwrap_or_else(|| Path::new(".")))?;
     }
     Ok(())
+}
+
+/// Closes a directory to other users; an error if it is open to them and not ours to close.
+pub(crate) fn close_to_others(dir: &Path) -> Result<(), AuditError> {
+    let mode = fs::metadata(dir)?.mode();
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    let closed =
+        mode & SHARED == 0 && fs::set_permissions(dir, fs::Permissions::from_mode(PRIVATE_DIR)).is_ok();
+    if closed { Ok(()) } else { Err(AuditError::Exposed { mode: mode & 0o7777 }) }
 }
 
 /// Makes the names in a directory durable.
@@ -124,7 +151,7 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Takes the directory for this process; `None` if another holds it. The lock lives as long as the file.
 pub(crate) fn lock(dir: &Path) -> io::Result<Option<File>> {
-    let file = File::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
+    let file = private().create(true).truncate(false).open(dir.join("lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Ok(None),

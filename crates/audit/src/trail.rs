@@ -60,7 +60,7 @@ impl Trail {
     /// read: about a second for a gigabyte.
     ///
     /// What a crash left unfinished is cut off and recorded; intents it left without an end are closed. A
-    /// damaged log is refused.
+    /// damaged log is refused. A directory open to other users is closed to them.
     pub fn open(dir: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, AuditError> {
         Self::open_on(Box::new(Disk::new(dir)), dir, settings, clock)
     }
@@ -73,6 +73,7 @@ impl Trail {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AuditError> {
         segment::make_dir(dir)?;
+        segment::close_to_others(dir)?;
         let lock = segment::lock(dir)?.ok_or(AuditError::InUse)?;
         let left = recover(dir)?;
         let opening = opening_records(&left);

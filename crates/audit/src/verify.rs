@@ -43,7 +43,7 @@ pub enum Verdict {
     Truncated,
     /// Something was altered.
     Tampered,
-    /// A file could not be read.
+    /// A file could not be read, or there is no log.
     Unreadable,
 }
 
@@ -72,7 +72,7 @@ pub struct Report {
     pub last_seq: u64,
     /// The first fault of each segment that has one.
     pub problems: Vec<Problem>,
-    /// Why a file could not be read.
+    /// Why a file could not be read; `NotFound` also where there is no segment with a record.
     pub unreadable: Option<io::ErrorKind>,
     /// Bytes of an unfinished record at the very end: what a crash leaves. Opening the log cuts them off.
     pub residue_bytes: u64,
@@ -183,6 +183,10 @@ impl Verifier {
 
     fn finish(mut self, seq: u64) -> Report {
         let mut report = self.report;
+        // A wrong or emptied directory proves nothing.
+        if report.segments == 0 && report.unreadable.is_none() {
+            report.unreadable = Some(io::ErrorKind::NotFound);
+        }
         if report.last_seq < seq && report.unreadable.is_none() {
             report.problems.push(Problem {
                 flaw: Flaw::Missing,

@@ -1,5 +1,6 @@
 //! Asks a broker over HTTP.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,9 @@ impl Client {
         if !matches!(record.scheme(), "http" | "https") || !has_host {
             return Err(ClientError::Address);
         }
+        if record.scheme() == "http" && !is_loopback(&record) {
+            return Err(ClientError::Plain);
+        }
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls()?)
             .redirect(reqwest::redirect::Policy::none())
@@ -95,6 +99,14 @@ impl Client {
         let body = read(response).await?;
         if status == 200 { record(&headers, body) } else { Err(refused(status, body)) }
     }
+}
+
+/// A number is asked for and a record comes back: neither crosses a network in the clear. The settings of the
+/// broker hold its sources to the same.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || literal.is_ok_and(|address| address.is_loopback())
 }
 
 /// TLS with the system's roots. The provider is named here, so that none has to be installed for the process.

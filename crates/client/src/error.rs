@@ -11,6 +11,9 @@ pub enum ClientError {
     /// The address given for the broker is not one.
     #[error("the address of the broker is not an http or https address")]
     Address,
+    /// The address would send a number, and a record back, in the clear over a network.
+    #[error("the address of the broker begins with http://, which is accepted for loopback addresses only")]
+    Plain,
     /// TLS cannot be set up on this machine.
     #[error("tls cannot be set up on this machine")]
     Tls,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use crate::exchange::{Edge, Inbound, Reply, reply};
 use crate::handlers::sources;
@@ -23,23 +23,25 @@ pub(crate) fn answering(edge: &Arc<Edge>) -> Answering {
 }
 
 fn answer(edge: &Edge, request: &Request<Inbound>) -> Reply {
-    if *request.method() != Method::GET {
-        let text = "The admin listener only tells.";
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text);
-        return respond(Dialect::R4, problem.closing());
-    }
-    let mut answer = match request.uri().path() {
-        "/metrics" => reply(StatusCode::OK, METRICS, edge.metrics.render()),
-        "/health/live" => reply(StatusCode::OK, PLAIN, "live\n"),
-        "/health/ready" if edge.is_ready() => reply(StatusCode::OK, PLAIN, "ready\n"),
-        "/health/ready" => reply(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n"),
-        "/sources" => sources::for_operators(&edge.desk.sources()),
-        _ => {
-            let text = "There is nothing at this address.";
-            respond(Dialect::R4, Problem::new(StatusCode::NOT_FOUND, "not-found", text))
-        }
-    };
+    let mut answer = told(edge, request).unwrap_or_else(|problem| respond(Dialect::R4, problem));
     crate::exchange::set(&mut answer, "cache-control", "no-store");
     crate::exchange::set(&mut answer, "x-content-type-options", "nosniff");
     answer
+}
+
+fn told(edge: &Edge, request: &Request<Inbound>) -> Result<Reply, Problem> {
+    edge.hosts.check(request.headers()).map_err(Problem::closing)?;
+    if *request.method() != Method::GET {
+        let text = "The admin listener only tells.";
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text);
+        return Err(problem.with(header::ALLOW, HeaderValue::from_static("GET")).closing());
+    }
+    match request.uri().path() {
+        "/metrics" => Ok(reply(StatusCode::OK, METRICS, edge.metrics.render())),
+        "/health/live" => Ok(reply(StatusCode::OK, PLAIN, "live\n")),
+        "/health/ready" if edge.is_ready() => Ok(reply(StatusCode::OK, PLAIN, "ready\n")),
+        "/health/ready" => Ok(reply(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n")),
+        "/sources" => Ok(sources::for_operators(&edge.desk.sources())),
+        _ => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.")),
+    }
 }

@@ -16,7 +16,7 @@ use tributary_telemetry::Metrics;
 
 use crate::body::ReplyBody;
 use crate::desk::Desk;
-
+use crate::hosts::Hosts;
 use crate::settings::Settings;
 
 /// A request body that has not been read.
@@ -47,6 +47,7 @@ pub(crate) struct Edge {
     pub(crate) desk: Arc<dyn Desk>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Settings,
+    pub(crate) hosts: Hosts,
     pub(crate) in_flight: Arc<Semaphore>,
     draining: AtomicBool,
 }
@@ -57,6 +58,7 @@ impl Edge {
             desk,
             metrics,
             in_flight: Arc::new(Semaphore::new(settings.limits.in_flight)),
+            hosts: Hosts::of(&settings.public_base_url),
             settings,
             draining: AtomicBool::new(false),
         })

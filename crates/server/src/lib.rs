@@ -5,6 +5,7 @@ mod body;
 mod desk;
 mod exchange;
 mod handlers;
+mod hosts;
 mod identity;
 mod layers;
 mod listener;

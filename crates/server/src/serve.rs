@@ -1,6 +1,7 @@
 //! Both listeners, from start to the end of the drain.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,8 @@ use crate::{admin, layers};
 
 /// The admin listener is for one scraper and one operator.
 const ADMIN_CONNECTIONS: usize = 32;
+/// They ask seldom, and a resting connection keeps one of few places.
+const ADMIN_IDLE: Duration = Duration::from_secs(5);
 
 /// The two bound sockets.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ pub async fn serve(
 pub(crate) async fn open(edge: Arc<Edge>, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) {
     let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
     let (limits, drain) = (edge.settings.limits.clone(), edge.settings.drain);
-    let admin_limits = Limits { connections: ADMIN_CONNECTIONS, ..limits.clone() };
+    let admin_limits = admin_limits(&limits);
     let data = run(listeners.data, limits, answering(&edge), stop.clone(), drain);
     let admin = run(listeners.admin, admin_limits, admin::answering(&edge), stop_admin.clone(), drain);
     let ending = async {
@@ -57,6 +60,10 @@ pub(crate) async fn open(edge: Arc<Edge>, listeners: Listeners, shutdown: impl F
         stop_admin.cancel();
     };
     tokio::join!(work, admin);
+}
+
+pub(crate) fn admin_limits(limits: &Limits) -> Limits {
+    Limits { connections: ADMIN_CONNECTIONS, keep_alive_idle: ADMIN_IDLE, ..limits.clone() }
 }
 
 fn answering(edge: &Arc<Edge>) -> Answering {

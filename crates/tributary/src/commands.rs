@@ -50,7 +50,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are no failures; clap knows. If nobody reads them, nobody misses them.
             drop(error.print());
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
+            return ExitCode::from(usage_code(&error));
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -59,6 +59,11 @@ pub fn run() -> ExitCode {
     };
     let done = runtime.block_on(cli.command.run());
     done.map_or_else(|error| failed(error.as_ref()), ExitCode::from)
+}
+
+/// The code for what was no command. Clap's own would be 2, which says "tampered" or "bad configuration" here.
+fn usage_code(error: &clap::Error) -> u8 {
+    if error.use_stderr() { FAILED } else { 0 }
 }
 
 /// What a command comes to: its exit code, or why it could not be done.

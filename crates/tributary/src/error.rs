@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tributary_audit::AuditError;
 use tributary_sources::{EgressError, RegistryError};
@@ -16,8 +17,8 @@ pub enum StartError {
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
     /// The audit log cannot be opened.
-    #[error("the audit log cannot be opened")]
-    Audit(#[from] AuditError),
+    #[error("the audit log in {} cannot be opened", .0.display())]
+    Audit(PathBuf, #[source] AuditError),
     /// The code maps cannot be used.
     #[error("the code maps cannot be used")]
     Maps(#[from] MapsError),

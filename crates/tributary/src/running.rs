@@ -107,9 +107,10 @@ async fn open_trail(settings: &Settings) -> Result<Trail, StartError> {
     };
     // The log tells the true time, whatever clock dates the rules.
     let open = tokio::task::spawn_blocking(move || Trail::open(&dir, limits, Arc::new(SystemClock)));
-    let trail = open.await.unwrap_or(Err(AuditError::Closed))?;
+    let failed = |error| StartError::Audit(settings.audit.dir.clone(), error);
+    let trail = open.await.unwrap_or(Err(AuditError::Closed)).map_err(failed)?;
     let event = ConfigEvent { change: ConfigChange::Loaded, digest: settings.digest };
-    trail.record(Event::Config(event)).await?;
+    trail.record(Event::Config(event)).await.map_err(failed)?;
     Ok(trail)
 }
 

@@ -9,7 +9,8 @@ mod reader;
 mod server;
 mod source;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use toml::de::DeTable;
 use tributary_audit::Digest;
@@ -66,6 +67,22 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Reads a configuration file. Relative paths in it begin at its own folder, wherever the process runs.
+    pub fn load(file: &Path) -> Result<Self, Vec<Mistake>> {
+        let whole = |error: io::Error| {
+            vec![Mistake { path: String::new(), line: None, says: format!("cannot be read: {error}") }]
+        };
+        let text = fs::read_to_string(file).map_err(whole)?;
+        let file = std::path::absolute(file).map_err(whole)?;
+        let mut settings = Self::parse(&text)?;
+        // What is absolute already stays as it is.
+        if let Some(folder) = file.parent() {
+            settings.audit.dir = folder.join(&settings.audit.dir);
+            settings.maps = settings.maps.map(|dir| folder.join(dir));
+        }
+        Ok(settings)
+    }
+
     /// Reads a configuration. What is wrong is told in the order of the file.
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
         let book = Book::new(text);
@@ -110,7 +127,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         log: root.table("log").map(server::read_log).unwrap_or_default(),
         audit: root.table("audit").map(server::read_audit).unwrap_or_default(),
         identity: root.table("broker").map(identity::read).unwrap_or_default(),
-        locator: root.table("locator").map(|table| locator::read(table, &sources)).unwrap_or_default(),
+        locator: read_locator(&mut root, &sources),
         maps: root.table("maps").and_then(read_maps),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
         server,
@@ -120,6 +137,14 @@ fn read(mut root: Reader<'_>) -> Settings {
         refuse(&mut root, key);
     }
     root.close();
+    settings
+}
+
+fn read_locator(root: &mut Reader<'_>, sources: &[SourceEntry]) -> LocatorSettings {
+    let settings = root.table("locator").map(|table| locator::read(table, sources)).unwrap_or_default();
+    if !sources.is_empty() && settings.expected(sources).is_empty() {
+        root.wrong("locator", "names nobody: no source would be expected for any patient");
+    }
     settings
 }
 

@@ -5,6 +5,8 @@ mod durability;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod privacy;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod samples;

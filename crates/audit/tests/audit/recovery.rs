@@ -42,6 +42,33 @@ fn zeros_of_a_power_cut_are_cut_off() {
     assert_eq!(verify(dir.path()).residue_bytes, 0);
 }
 
+/// A block that did not arrive reads as zeros: the file has its length, the end of the record is missing.
+#[test]
+fn a_torn_record_with_zeros_behind_it_is_cut_off() {
+    let files = log_files(Settings::default(), 2);
+    let (name, content) = &files[0];
+    let places = boundaries(content);
+    let last = places[places.len() - 2];
+    for written in [0, 2, 8, 9, 60, content.len() - last - 8] {
+        for beyond in [0, 500] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut torn = content.clone();
+            torn[last + written..].fill(0);
+            torn.resize(content.len() + beyond, 0);
+            fs::write(dir.path().join(name), &torn).unwrap();
+            let report = verify(dir.path());
+            let residue = (torn.len() - last) as u64;
+            assert_eq!(
+                (report.verdict(), report.residue_bytes),
+                (Verdict::Ok, residue),
+                "{written} {beyond}"
+            );
+            block_on(open(dir.path(), SMALL).close()).unwrap();
+            assert_eq!(verify(dir.path()).verdict(), Verdict::Ok);
+        }
+    }
+}
+
 #[test]
 fn segment_without_a_first_record_is_removed() {
     for beginning in [&b""[..], &[9, 1], &[200, 1, 0, 0, 7, 7, 7, 7, b'{', b'"']] {

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use tributary_audit::{Flaw, Settings, Verdict, verify, verify_up_to};
+use tributary_audit::{AuditError, Flaw, Settings, Trail, Verdict, verify, verify_up_to};
+use tributary_model::SystemClock;
 
 use crate::samples::{SMALL, boundaries, log_files, write_files};
 
@@ -52,6 +54,59 @@ fn resealed_record_breaks_the_chain() {
     assert_eq!(report.problems[0].seq, Some(5));
 }
 
+/// Whatever is done to the end, an earlier change stays a change: it is told, and opening cuts nothing off.
+#[track_caller]
+fn is_found(change: impl FnOnce(&mut Vec<u8>, &[usize])) {
+    let mut files = log_files(Settings::default(), 8);
+    let places = boundaries(&files[0].1);
+    change(&mut files[0].1, &places);
+    let dir = tempfile::tempdir().unwrap();
+    write_files(dir.path(), &files);
+    assert_eq!(verify(dir.path()).verdict(), Verdict::Tampered);
+    let refused = Trail::open(dir.path(), SMALL, Arc::new(SystemClock)).unwrap_err();
+    assert!(matches!(refused, AuditError::Damaged { segment: 1, .. }), "{refused:?}");
+    assert_eq!(fs::read(dir.path().join(&files[0].0)).unwrap(), files[0].1);
+}
+
+#[test]
+fn an_edit_is_not_excused_by_zeros_at_the_end() {
+    for zeros in [1, 8, 100, 700, 3000] {
+        is_found(|content, places| {
+            content[places[2] + 100] ^= 1;
+            let length = content.len();
+            content[length - zeros..].fill(0);
+        });
+    }
+}
+
+#[test]
+fn an_edit_is_not_excused_by_a_torn_end() {
+    for cut in [1, 8, 100, 700] {
+        is_found(|content, places| {
+            content[places[2] + 100] ^= 1;
+            content.truncate(content.len() - cut);
+        });
+    }
+}
+
+#[test]
+fn a_length_beyond_the_end_excuses_nothing() {
+    is_found(|content, places| content[places[2] + 2] = 0x0F);
+    is_found(|content, places| {
+        content[places[2] + 2] = 0x0F;
+        content[places[2] + 100] ^= 1;
+    });
+}
+
+#[test]
+fn wiped_records_are_found() {
+    // 8 intents and 8 disclosures, with the segment and the start before them and the stop after.
+    is_found(|content, places| content[places[6]..].fill(0));
+    is_found(|content, places| content[places[6]..places[18]].fill(0));
+    is_found(|content, places| content[places[6] + 60..].fill(0));
+    is_found(|content, places| content[places[1]..].fill(0));
+}
+
 /// Written a second time from the definition, bit by bit.
 fn crc32c_slow(bytes: &[u8]) -> u32 {
     let shift = |crc: u32, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg());
@@ -87,6 +142,15 @@ fn bytes_after_a_whole_segment_are_found() {
 fn absent_directory_is_unreadable() {
     let report = verify(Path::new("/nonexistent/audit"));
     assert_eq!(report.verdict().exit_code(), 5);
+}
+
+#[test]
+fn a_directory_without_a_log_proves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(verify(dir.path()).verdict().exit_code(), 5);
+    assert_eq!(verify_up_to(dir.path(), 7).verdict().exit_code(), 5);
+    fs::write(dir.path().join("00000001.log"), [0; 100]).unwrap();
+    assert_eq!(verify(dir.path()).verdict().exit_code(), 5);
 }
 
 fn verify_written(files: &Log) -> tributary_audit::Report {

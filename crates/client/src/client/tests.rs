@@ -102,3 +102,16 @@ fn only_http_addresses_are_addresses() {
     }
     assert!(Client::new("https://record.example.test/base/").is_ok());
 }
+
+#[test]
+fn http_is_for_loopback() {
+    for good in ["http://127.0.0.1:8443", "http://[::1]:1", "http://localhost", "https://record.example.test"]
+    {
+        assert!(Client::new(good).is_ok(), "{good}");
+    }
+    for bad in
+        ["http://record.example.test", "http://127.0.0.1.example", "http://10.0.0.1:8443", "http://[::2]"]
+    {
+        assert_eq!(Client::new(bad).unwrap_err(), ClientError::Plain, "{bad}");
+    }
+}

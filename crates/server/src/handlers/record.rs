@@ -77,6 +77,12 @@ fn timings(view: &RecordView) -> String {
 
 /// The response to an answer; the body is the broker's, untouched.
 pub(crate) fn from_answer(answer: Answer) -> Reply {
+    if !answer.verdict.is_record() && answer.view.sources.is_empty() {
+        // Its outcome would have no issue and so say nothing. The broker refuses such requests itself.
+        let mut reply = respond(Dialect::R4, from_refusal(Refusal::NoSuchSource));
+        set(&mut reply, "tributary-audit", &answer.audit);
+        return reply;
+    }
     let mut reply = reply(status(answer.verdict), FHIR_JSON, answer.body);
     let tally = answer.tally;
     set(&mut reply, "tributary-completeness", &tally.to_string());
@@ -122,8 +128,7 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text).after(COME_BACK)
         }
         Refusal::NoSuchSource => {
-            let text = "No registered source answers to this.";
-            Problem::new(StatusCode::NOT_FOUND, "not-found", text)
+            Problem::parameter("section", "No registered source serves what was asked for.")
         }
         Refusal::Source(fault) if fault.status() == SourceStatus::Timeout => {
             let text = "The source did not answer in time.";

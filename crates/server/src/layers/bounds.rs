@@ -22,8 +22,15 @@ const COME_BACK: Duration = Duration::from_secs(1);
 /// is for the day it does not.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Refuses what is too much at once; never queues.
+/// Answered from what is at hand, and asked most when there is too much to do.
+const HEALTH: &[&str] = &["/_ping", "/_status"];
+
+/// Refuses what is too much at once; never queues. Whether we live is told in any case.
 pub(super) async fn in_flight(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {
+    if HEALTH.contains(&request.uri().path()) {
+        let Ok(reply) = next.oneshot(request).await;
+        return reply;
+    }
     if let Ok(permit) = Arc::clone(&edge.in_flight).try_acquire_owned() {
         let Ok(reply) = next.oneshot(request).await;
         return reply.map(|body| body.holding(permit));

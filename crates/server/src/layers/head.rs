@@ -36,7 +36,8 @@ pub(super) async fn strict(edge: Arc<Edge>, request: Request<Inbound>, next: Nex
     let longest = edge.settings.limits.uri_bytes;
     let checked = method(request.method())
         .and_then(|()| target(request.uri(), longest))
-        .and_then(|()| host(request.uri(), request.headers()))
+        .and_then(|()| edge.hosts.check(request.headers()))
+        .and_then(|()| same_host(request.uri(), request.headers()))
         .and_then(|()| framing(request.method(), request.headers()))
         .and_then(|()| single(request.headers()));
     if let Err(problem) = checked {
@@ -68,27 +69,15 @@ fn target(uri: &Uri, longest: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-fn host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    let wrong = |text: &str| Err(Problem::bad(text).naming("Host"));
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return wrong("A request names its host exactly once.");
-    };
-    let Some(host) = host.to_str().ok().filter(|host| is_authority(host)) else {
-        return wrong("The host is malformed.");
-    };
+/// The host has been checked; a target that names one as well must name the same.
+fn same_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let host = text(headers, "host").unwrap_or_default();
     match uri.authority() {
         Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => {
-            wrong("The request target names another host.")
+            Err(Problem::bad("The request target names another host.").naming("Host"))
         }
         _ => Ok(()),
     }
-}
-
-fn is_authority(host: &str) -> bool {
-    let fits =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
-    (1..=255).contains(&host.len()) && host.bytes().all(fits)
 }
 
 fn framing(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {

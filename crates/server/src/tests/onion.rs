@@ -55,6 +55,19 @@ async fn every_refusal_before_the_broker_is_an_outcome() {
 }
 
 #[tokio::test]
+async fn a_host_that_is_not_ours_is_refused() {
+    let desk = FakeDesk::new(Say::Record);
+    let edge = edge(&desk, settings());
+    let mut rebound = record_request(&[]);
+    rebound.headers_mut().insert("host", http::HeaderValue::from_static("evil.example:8443"));
+    let (status, json) = outcome(send(&edge, rebound).await).await;
+    assert_eq!(status, 421);
+    assert_eq!(json["issue"].as_array().unwrap().len(), 1);
+    assert!(json.to_string().contains("Host"), "{json}");
+    assert!(desk.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn long_targets_and_large_bodies_are_refused() {
     let desk = FakeDesk::new(Say::Record);
     let edge = edge(&desk, settings());
@@ -131,7 +144,7 @@ async fn verdicts_and_refusals_have_their_status() {
         (Say::Verdict(Verdict::Incomplete), 502, None),
         (Say::Refuse(Refusal::AuditUnavailable), 503, Some("5")),
         (Say::Refuse(Refusal::Overloaded(wait)), 503, Some("2")),
-        (Say::Refuse(Refusal::NoSuchSource), 404, None),
+        (Say::Refuse(Refusal::NoSuchSource), 422, None),
         (Say::Refuse(Refusal::Internal), 500, None),
     ];
     for (say, status, retry) in cases {
@@ -159,6 +172,9 @@ async fn too_much_at_once_is_shed_and_counted() {
     let settings = Settings { limits, ..settings() };
     let edge = edge(&FakeDesk::new(Say::Record), settings);
     let first = send(&edge, record_request(&[])).await;
+    for health in ["/_ping", "/_status"] {
+        assert_eq!(send(&edge, request("GET", health, &[], "")).await.status(), 200, "{health}");
+    }
     let second = send(&edge, record_request(&[])).await;
     assert_eq!(second.headers()["retry-after"], "1");
     assert_eq!(outcome(second).await.0, 503);

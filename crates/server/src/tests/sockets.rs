@@ -46,22 +46,23 @@ async fn raw_requests_get_what_they_deserve() {
     let body = parameters("");
     let length = body.len();
     let cases = [
-        ("GET /_ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "200", "pass"),
+        ("GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned(), "200", "pass"),
         ("GET /_ping HTTP/1.1\r\n\r\n".to_owned(), "400", "OperationOutcome"),
-        ("GET /_ping HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n".to_owned(), "400", "OperationOutcome"),
+        ("GET /_ping HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n".to_owned(), "400", "OperationOutcome"),
+        ("GET /_ping HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned(), "421", "OperationOutcome"),
         ("GET /_ping HTTP/1.1\r\nHost: a/b\r\n\r\n".to_owned(), "400", "OperationOutcome"),
-        ("GET http://b/_ping HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "400", "OperationOutcome"),
-        ("GET http://a/_ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "200", "pass"),
-        ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "405", "allow: GET, POST"),
-        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".to_owned(), "405", "OperationOutcome"),
-        ("GET /_ping HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx".to_owned(), "400", "OperationOutcome"),
-        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(2_049)), "414", "OperationOutcome"),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"), "431", ""),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\nx: {long}\r\n\r\n"), "431", ""),
-        ("POST /record HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(), "400", "OperationOutcome"),
-        ("POST /record HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(), "400", "OperationOutcome"),
+        ("GET http://b/_ping HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "400", "OperationOutcome"),
+        ("GET http://localhost/_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned(), "200", "pass"),
+        ("TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "405", "allow: GET, POST"),
+        ("CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n".to_owned(), "405", "OperationOutcome"),
+        ("GET /_ping HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx".to_owned(), "400", "OperationOutcome"),
+        (format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(2_049)), "414", "OperationOutcome"),
+        (format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"), "431", ""),
+        (format!("GET / HTTP/1.1\r\nHost: localhost\r\nx: {long}\r\n\r\n"), "431", ""),
+        ("POST /record HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(), "400", "OperationOutcome"),
+        ("POST /record HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(), "400", "OperationOutcome"),
         (
-            format!("POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"),
+            format!("POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"),
             "200",
             "tributary-audit: 42",
         ),
@@ -84,7 +85,7 @@ async fn another_protocol_is_not_guessed() {
 async fn the_admin_listener_has_no_way_to_a_record() {
     let desk = FakeDesk::new(Say::Record);
     let server = start(&desk).await;
-    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     for (path, status, word) in [
         ("/metrics", "200", "tributary_build_info"),
         ("/health/live", "200", "live"),
@@ -97,7 +98,10 @@ async fn the_admin_listener_has_no_way_to_a_record() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
         assert!(answer.contains(word), "{path}: {answer}");
     }
-    let post = "POST /record HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let rebound = "GET /sources HTTP/1.1\r\nHost: evil.example:9464\r\n\r\n";
+    let answer = raw(server.admin, rebound).await;
+    assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("OperationOutcome"), "{answer}");
+    let post = "POST /record HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert!(raw(server.admin, post).await.starts_with("HTTP/1.1 405 "));
     assert!(desk.asked.lock().unwrap().is_empty());
 }
@@ -108,7 +112,8 @@ async fn a_caller_who_hangs_up_ends_the_request() {
     let server = start(&desk).await;
     let body = parameters("");
     let mut stream = TcpStream::connect(server.data).await.unwrap();
-    let head = "POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    let head =
+        "POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).await.unwrap();
     while desk.asked.lock().unwrap().is_empty() {
@@ -116,7 +121,7 @@ async fn a_caller_who_hangs_up_ends_the_request() {
     }
     drop(stream);
     let gone = "code=\"499\"";
-    while !raw(server.admin, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    while !raw(server.admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await
         .contains(gone)
     {}

@@ -49,7 +49,7 @@ async fn silence_and_half_a_head_end_after_five_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stalled_body_is_answered_after_five_seconds() {
-    let head = "POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{";
+    let head = "POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{";
     let (seconds, answer) = closes_after(head).await;
     assert_eq!(seconds, 5);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -57,12 +57,23 @@ async fn a_stalled_body_is_answered_after_five_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_resting_connection_is_kept_for_a_minute() {
-    let ping = "GET /_ping HTTP/1.1\r\nHost: a\r\n\r\n";
+    let ping = "GET /_ping HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let (seconds, answer) = closes_after(&ping.repeat(3)).await;
     assert_eq!(seconds, 60);
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 3, "pipelined requests are served in order");
     let (seconds, _) = closes_after(&format!("{ping}GET /")).await;
     assert!(seconds <= 60);
+}
+
+#[test]
+fn a_scraper_does_not_keep_a_place_on_the_admin_listener() {
+    let usual = Limits::default();
+    let admin = crate::serve::admin_limits(&usual);
+    assert_eq!((admin.keep_alive_idle, admin.connections), (Duration::from_secs(5), 32));
+    assert_eq!(
+        Limits { keep_alive_idle: usual.keep_alive_idle, connections: usual.connections, ..admin },
+        usual
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +82,8 @@ async fn a_caller_who_does_not_read_is_cut_off_and_the_delivery_noted() {
     let desk = FakeDesk::with_body(Say::Record, body);
     let mut stream = connect(&desk, 1 << 10);
     let parameters = parameters("");
-    let head = "POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    let head =
+        "POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let request = format!("{head}Content-Length: {}\r\n\r\n{parameters}", parameters.len());
     stream.write_all(request.as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(31)).await;

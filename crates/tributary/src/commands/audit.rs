@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use tributary_audit::{Flaw, Report, Verdict, verify};
+use tributary_audit::{Flaw, Report, Verdict, verify_up_to};
 
 use super::Done;
 
@@ -21,14 +21,24 @@ pub enum Action {
 pub struct VerifyArguments {
     /// The directory of the log.
     dir: PathBuf,
+    /// A record that must be there: the number of the latest answer, as its `Tributary-Audit` header tells it
+    /// (`local-17`, or `17`). Without it, records cut off the end are not missed.
+    #[arg(long, value_name = "SEQ", value_parser = head, default_value = "0", hide_default_value = true)]
+    head: u64,
     /// For programs.
     #[arg(long)]
     json: bool,
 }
 
+fn head(text: &str) -> Result<u64, &'static str> {
+    let digits = text.strip_prefix("local-").unwrap_or(text);
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number).ok_or("is no number of a record, as in local-17 or 17")
+}
+
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Done {
     let Action::Verify(arguments) = action;
-    let report = verify(&arguments.dir);
+    let report = verify_up_to(&arguments.dir, arguments.head);
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&JsonReport::of(&report))?)?;
     } else {
@@ -55,7 +65,9 @@ const fn flaw(flaw: Flaw) -> &'static str {
 }
 
 fn told(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "{}", word(report.verdict()))?;
+    let is_unfinished = report.verdict() == Verdict::Ok && report.residue_bytes > 0;
+    let more = if is_unfinished { ", but the last record is unfinished" } else { "" };
+    writeln!(out, "{}{more}", word(report.verdict()))?;
     let (records, segments, last) = (report.records, report.segments, report.last_seq);
     writeln!(out, "  {records} records in {segments} segments, the last with number {last}")?;
     for (kind, count) in &report.by_kind {
@@ -66,11 +78,16 @@ fn told(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         let (segment, offset) = (problem.segment, problem.offset);
         writeln!(out, "  segment {segment} at byte {offset}{seq}: {}", flaw(problem.flaw))?;
     }
-    if let Some(kind) = report.unreadable {
+    if report.segments == 0 && report.unreadable == Some(io::ErrorKind::NotFound) {
+        writeln!(out, "  there is no audit log here")?;
+    } else if let Some(kind) = report.unreadable {
         writeln!(out, "  a file could not be read: {kind}")?;
     }
     let notes = [
-        (report.residue_bytes, "bytes of an unfinished record at the very end, as a crash leaves them"),
+        (
+            report.residue_bytes,
+            "bytes of an unfinished record at the very end, as a crash leaves them; the next start cuts them off",
+        ),
         (report.superseded_bytes, "bytes that were written again elsewhere after a failed write"),
         (report.open_intents, "intents without an end: in flight, or closed at the next start"),
         (report.strays, "records that end an intent which is not open"),

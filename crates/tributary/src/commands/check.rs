@@ -40,9 +40,7 @@ pub(super) fn load(config: &Path) -> Option<Settings> {
 }
 
 fn read(config: &Path) -> Result<Settings, Vec<Mistake>> {
-    let whole = |says: String| vec![Mistake { path: String::new(), line: None, says }];
-    let text = std::fs::read_to_string(config).map_err(|error| whole(format!("cannot be read: {error}")))?;
-    let settings = Settings::parse(&text)?;
+    let settings = Settings::load(config)?;
     let mut mistakes = settings.obstacles();
     if let Err(error) = maps::load(settings.maps.as_deref()) {
         mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });

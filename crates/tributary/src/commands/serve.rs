@@ -25,9 +25,12 @@ pub(super) async fn run(arguments: Arguments) -> Done {
     // Listened for before anything else starts, so that no signal is lost.
     let stopped = stop_signal()?;
     keep_through_hangups()?;
+    let audit = settings.audit.dir.clone();
     let running = Running::start(settings).await?;
     say(format_args!("records  http://{}", running.data_addr()));
     say(format_args!("admin    http://{}", running.admin_addr()));
+    // It exists by now, so that its plain name can be told.
+    say(format_args!("audit    {}", audit.canonicalize().unwrap_or(audit).display()));
     say("callers are not proven: invented patients only");
     stopped.await;
     running.stop().await?;

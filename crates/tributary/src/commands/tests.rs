@@ -26,6 +26,8 @@ fn what_is_promised_is_taken() {
         "query 9990000107 --json --url http://127.0.0.1:1 --deadline-ms 300",
         "audit verify var/audit",
         "audit verify var/audit --json",
+        "audit verify var/audit --head 17",
+        "audit verify var/audit --head local-17",
     ] {
         check(line, true);
     }
@@ -52,10 +54,29 @@ fn what_is_not_offered_is_refused() {
         "query 9990000107 --json --format fhir",
         "audit",
         "audit search",
+        "audit verify var/audit --head other-17",
+        "audit verify var/audit --head local-",
+        "audit verify var/audit --head +17",
         "doctor --config a.toml",
         "policy explain",
     ] {
         check(line, false);
+    }
+}
+
+#[test]
+fn a_wrong_command_line_never_looks_like_a_tampered_log() {
+    let code = |line: &str| {
+        let words = std::iter::once("tributary").chain(line.split_whitespace());
+        usage_code(&Cli::try_parse_from(words).unwrap_err())
+    };
+    for wrong in
+        ["", "audit", "audit verify", "audit verify x --head -1", "query", "query 9990000019", "serve"]
+    {
+        assert_eq!(code(wrong), FAILED, "{wrong}");
+    }
+    for told in ["--help", "--version", "audit verify --help", "query --help"] {
+        assert_eq!(code(told), 0, "{told}");
     }
 }
 
@@ -92,11 +113,16 @@ fn mistakes_end_serve_and_check_with_two() {
 #[test]
 fn verify_tells_a_sound_log_from_a_broken_one() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let verify = |dir: &std::path::Path| {
-        let cli = Cli::try_parse_from(["tributary", "audit", "verify", dir.to_str().unwrap(), "--json"]);
-        let Command::Audit(action) = cli.unwrap().command else { panic!("parsed as something else") };
+    let run = |dir: &std::path::Path, more: &[&str]| {
+        let words = ["tributary", "audit", "verify", dir.to_str().unwrap()];
+        let cli = Cli::try_parse_from(words.iter().chain(more)).unwrap();
+        let Command::Audit(action) = cli.command else { panic!("parsed as something else") };
         let mut out = Vec::new();
         let code = audit::run(&action, &mut out).unwrap();
+        (code, out)
+    };
+    let verify = |dir: &std::path::Path| {
+        let (code, out) = run(dir, &["--json"]);
         let report: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&out).unwrap();
         (code, report["verdict"].as_str().unwrap().to_owned())
     };
@@ -106,6 +132,18 @@ fn verify_tells_a_sound_log_from_a_broken_one() {
     let trail = tributary_audit::Trail::open(dir.path(), settings, clock).unwrap();
     runtime.block_on(trail.close()).unwrap();
     assert_eq!(verify(dir.path()), (0, "ok".to_owned()));
+    assert_eq!(run(dir.path(), &["--head", "local-3"]).0, 0);
+    assert_eq!(run(dir.path(), &["--head", "4"]).0, 3);
+    let empty = tempfile::tempdir().unwrap();
+    let (code, out) = run(empty.path(), &[]);
+    assert_eq!((code, out.ends_with(b"  there is no audit log here\n")), (5, true));
+
+    let unfinished = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(dir.path().join("00000001.log")).unwrap();
+    bytes.truncate(bytes.len() - 3);
+    std::fs::write(unfinished.path().join("00000001.log"), bytes).unwrap();
+    let (code, out) = run(unfinished.path(), &[]);
+    assert_eq!((code, out.starts_with(b"ok, but the last record is unfinished\n")), (0, true));
 
     let segment = dir.path().join("00000001.log");
     let mut bytes = std::fs::read(&segment).unwrap();

@@ -89,6 +89,8 @@ async fn an_audit_log_in_use_is_refused() {
     let listeners = Listeners { data: any().await.unwrap(), admin: any().await.unwrap() };
     let clock = Arc::new(SystemClock);
     let error = Running::start_on(listeners, settings, Maps::default(), clock).await.unwrap_err();
-    assert!(matches!(error, StartError::Audit(AuditError::InUse)), "{error}");
+    assert!(matches!(error, StartError::Audit(_, AuditError::InUse)), "{error}");
+    let expected = format!("the audit log in {} cannot be opened", audit.path().display());
+    assert_eq!(error.to_string(), expected);
     running.stop().await.unwrap();
 }

@@ -1,5 +1,7 @@
 //! `[demo]`: a broker that believes its callers, on loopback only, for invented patients.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use tributary_model::{NhsNumber, SourceId};
 use tributary_sources::SourceEntry;
@@ -40,13 +42,22 @@ pub(super) fn read(mut table: Reader<'_>, server: &ServerSettings, sources: &[So
     let as_of = table.parsed("as_of", |text| {
         text.parse::<Timestamp>().map_err(|_| "is not an instant, as in \"2026-03-10T02:10:00Z\"")
     });
-    let patients = table.tables("patient").into_iter().filter_map(|table| patient(table, sources)).collect();
+    let mut numbers = BTreeSet::new();
+    let patients = table.tables("patient");
+    let patients = patients.into_iter().filter_map(|table| patient(table, sources, &mut numbers)).collect();
     table.close();
     DemoSettings { as_of, patients }
 }
 
-fn patient(mut table: Reader<'_>, sources: &[SourceEntry]) -> Option<DemoPatient> {
+fn patient(
+    mut table: Reader<'_>,
+    sources: &[SourceEntry],
+    numbers: &mut BTreeSet<NhsNumber>,
+) -> Option<DemoPatient> {
     let nhs_number = table.parsed("nhs_number", NhsNumber::parse);
+    if nhs_number.is_some_and(|number| !numbers.insert(number)) {
+        table.wrong("nhs_number", "is the number of an earlier patient");
+    }
     let nhs_number = table.required("nhs_number", nhs_number);
     let title = table.words("title");
     let title = table.required("title", title);
@@ -54,6 +65,9 @@ fn patient(mut table: Reader<'_>, sources: &[SourceEntry]) -> Option<DemoPatient
         let entry = sources.iter().find(|entry| entry.id.as_str() == text);
         entry.map(|entry| entry.id.clone()).ok_or("is the id of no source")
     });
+    if table.holds_nothing("sources") {
+        table.wrong("sources", "names nobody; leave it out for those of the locator");
+    }
     table.close();
     Some(DemoPatient { nhs_number: nhs_number?, title: title?, sources })
 }

@@ -81,6 +81,12 @@ impl<'r> Reader<'r> {
         self.value(key).is_some()
     }
 
+    /// Whether the key is there and holds an empty list.
+    pub(super) fn holds_nothing(&self, key: &str) -> bool {
+        let list = self.peek(key).and_then(|value| value.get_ref().as_array());
+        list.is_some_and(|items| items.iter().next().is_none())
+    }
+
     /// Notes a mistake at a key; at the table when the key is absent.
     pub(super) fn wrong(&self, key: &str, says: impl Display) {
         let span = self.peek(key).map(Spanned::span).or_else(|| self.span.clone());

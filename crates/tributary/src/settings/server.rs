@@ -142,7 +142,7 @@ pub(super) fn read_log(mut table: Reader<'_>) -> LogSettings {
 /// The audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditSettings {
-    /// Where it is kept.
+    /// Where it is kept; [`super::Settings::load`] makes it absolute.
     pub dir: PathBuf,
     /// A segment that has grown to this length is followed by the next.
     pub segment_bytes: u64,

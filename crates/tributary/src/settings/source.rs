@@ -18,6 +18,7 @@ const MAX_IN_FLIGHT: u64 = 32;
 pub(super) fn read(tables: Vec<Reader<'_>>) -> Vec<SourceEntry> {
     let mut ids = BTreeSet::new();
     let mut practices = BTreeSet::new();
+    let mut roots = BTreeSet::new();
     let mut entries = Vec::new();
     for (place, mut table) in (1..).zip(tables) {
         let id = table.parsed("id", SourceId::parse);
@@ -30,6 +31,10 @@ pub(super) fn read(tables: Vec<Reader<'_>>) -> Vec<SourceEntry> {
             let practice = entry.ods.clone().filter(|_| entry.kind == SourceKind::Gp);
             if practice.is_some_and(|practice| !practices.insert(practice)) {
                 table.wrong("ods", "is the ods code of an earlier gp source");
+            }
+            // One system asked twice would look like two that agree.
+            if !roots.insert(entry.base_url.as_str().trim_end_matches('/').to_owned()) {
+                table.wrong("base_url", "is the service root of an earlier source");
             }
             entries.push(entry);
         }

@@ -261,3 +261,67 @@ fn the_demo_file_can_be_served() {
     assert_eq!(settings.obstacles(), []);
     assert_eq!(settings.sources.len(), 5);
 }
+
+#[test]
+fn relative_paths_begin_at_the_folder_of_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.toml");
+    let load = |text: &str| {
+        fs::write(&file, format!("{GOOD}{text}")).unwrap();
+        let settings = Settings::load(&file).unwrap();
+        (settings.audit.dir, settings.maps)
+    };
+    assert_eq!(load(""), (dir.path().join("var/audit"), None));
+    let relative = "[audit]\ndir = \"log\"\n[maps]\ndir = \"maps\"\n";
+    assert_eq!(load(relative), (dir.path().join("log"), Some(dir.path().join("maps"))));
+    let absolute = "[audit]\ndir = \"/srv/log\"\n[maps]\ndir = \"/srv/maps\"\n";
+    assert_eq!(load(absolute), (PathBuf::from("/srv/log"), Some(PathBuf::from("/srv/maps"))));
+    let missing = Settings::load(&dir.path().join("b.toml")).unwrap_err();
+    assert!(missing[0].says.starts_with("cannot be read: "), "{missing:?}");
+}
+
+#[test]
+fn the_demo_file_finds_every_map_of_the_repository() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+    let settings = Settings::load(&config.join("demo.toml")).unwrap();
+    let maps = crate::maps::load(settings.maps.as_deref()).unwrap();
+    for name in ["dmd-history", "vmp-to-vtm", "allergen-agent", "neg-allergy"] {
+        assert!(maps.has(name), "{name}");
+    }
+    assert!(settings.audit.dir.is_absolute());
+}
+
+#[test]
+fn one_system_is_not_registered_twice() {
+    for again in ["http://127.0.0.1:9001/fhir", "http://127.0.0.1:9001/fhir/"] {
+        let second = format!(
+            "[[source]]\nid = \"acute-b\"\nkind = \"acute\"\nprotocol = \"fhir-r4\"\nbase_url = \"{again}\"\n[demo]"
+        );
+        check("[demo]", &second, &["line 24: source[3].base_url: is the service root of an earlier source"]);
+    }
+}
+
+#[test]
+fn nobody_is_not_a_list_of_sources() {
+    check(
+        "[demo]",
+        "[locator]\ngp = []\nacute = []\n[demo]",
+        &["line 20: locator: names nobody: no source would be expected for any patient"],
+    );
+    check(
+        "insecure = true",
+        "insecure = true\n[[demo.patient]]\nnhs_number = \"9990000107\"\ntitle = \"a\"\nsources = []",
+        &["line 25: demo.patient[1].sources: names nobody; leave it out for those of the locator"],
+    );
+}
+
+#[test]
+fn a_patient_is_listed_once() {
+    let patient = "[[demo.patient]]\nnhs_number = \"9990000107\"\ntitle = \"a\"\n";
+    let twice = format!("insecure = true\n{patient}{patient}");
+    check(
+        "insecure = true",
+        &twice,
+        &["line 26: demo.patient[2].nhs_number: is the number of an earlier patient"],
+    );
+}

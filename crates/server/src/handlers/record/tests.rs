@@ -14,7 +14,8 @@ fn every_refusal_has_its_status_and_its_kind() {
     check(Refusal::AuditUnavailable, 503, "no-store");
     check(Refusal::Overloaded(Duration::ZERO), 503, "throttled");
     check(Refusal::Unlocated, 503, "transient");
-    check(Refusal::NoSuchSource, 404, "not-found");
+    check(Refusal::NoSuchSource, 422, "invalid");
+    assert_eq!(from_refusal(Refusal::NoSuchSource).element.as_deref(), Some("section"));
     check(fault(FaultClass::NoHead), 504, "timeout");
     check(fault(FaultClass::Tls), 502, "transient");
     check(Refusal::Internal, 500, "exception");
@@ -24,4 +25,21 @@ fn every_refusal_has_its_status_and_its_kind() {
 fn nobody_is_asked_to_come_back_at_once() {
     assert_eq!(retry_seconds(Duration::ZERO), 1);
     assert_eq!(retry_seconds(Duration::from_millis(1_001)), 2);
+}
+
+#[tokio::test]
+async fn an_outcome_always_has_an_issue() {
+    use crate::tests::bench;
+    for verdict in [Verdict::NotFound, Verdict::TimedOut, Verdict::Failed, Verdict::Incomplete] {
+        let body = r#"{"resourceType":"OperationOutcome","issue":[]}"#;
+        let mut answer = bench::answer(verdict, bytes::Bytes::from_static(body.as_bytes()));
+        let mut view = bench::view("x");
+        view.sources.clear();
+        answer.view = Arc::new(view);
+        let (status, json) = bench::outcome(from_answer(answer)).await;
+        assert_eq!(status, 422);
+        assert_eq!(json["issue"].as_array().unwrap().len(), 1);
+        let words = json.to_string();
+        assert!(words.contains("section") && words.contains("No registered source serves"), "{words}");
+    }
 }

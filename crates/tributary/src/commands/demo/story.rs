@@ -17,6 +17,7 @@ const MAPS: &[(&str, &str)] = &[
     ("dmd-history", include_str!("../../../../../config/maps/dmd-history.csv")),
     ("vmp-to-vtm", include_str!("../../../../../config/maps/vmp-to-vtm.csv")),
     ("allergen-agent", include_str!("../../../../../config/maps/allergen-agent.csv")),
+    ("neg-allergy", include_str!("../../../../../config/maps/neg-allergy.csv")),
 ];
 
 /// The sections that are asked for in a story; all of them unless it names some.
