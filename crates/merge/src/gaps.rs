@@ -156,10 +156,13 @@ fn status(
     let answered_all = states
         .values()
         .all(|state| matches!(state, SectionState::Empty | SectionState::NotHeld | SectionState::NotAsked));
-    if reply.truncated || silent {
+    if reply.truncated {
         SourceStatus::OkTruncated
     } else if notices.iter().any(|notice| is_warning(notice.kind)) {
+        // What the source says about itself comes first; sections it was silent on have notices of their own.
         SourceStatus::WithheldSource
+    } else if silent {
+        SourceStatus::OkTruncated
     } else if answered_all {
         SourceStatus::OkEmpty
     } else if !brought {
