@@ -82,22 +82,18 @@ fn placeholder(coding: Json<'_>) -> Option<String> {
 
 /// Every SNOMED CT and dm+d code of a concept.
 pub(crate) fn snomed_codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
-    let codings = concept.get("coding").into_iter().flat_map(Json::items);
-    let ours = codings
-        .filter(|one| one.text_at("system").is_some_and(|system| matches!(system.trim_end(), SNOMED | DMD)));
-    ours.filter_map(|coding| coding.text_at("code")).filter(|code| !code.is_empty())
+    concept.get("coding").into_iter().flat_map(Json::items).filter_map(snomed_code)
+}
+
+fn snomed_code(coding: Json<'_>) -> Option<std::borrow::Cow<'_, str>> {
+    let system = coding.text_at("system")?;
+    let code = coding.text_at("code").filter(|code| !code.is_empty())?;
+    matches!(system.trim_end(), SNOMED | DMD).then_some(code)
 }
 
 /// The SNOMED CT code that stands for the concept: the one the user chose, else the smallest as text.
 fn snomed(codings: &[Json<'_>]) -> Option<String> {
-    let codes = || {
-        codings
-            .iter()
-            .filter(|coding| {
-                coding.text_at("system").is_some_and(|system| matches!(system.trim_end(), SNOMED | DMD))
-            })
-            .filter_map(|coding| Some((*coding, coding.text_at("code").filter(|code| !code.is_empty())?)))
-    };
+    let codes = || codings.iter().filter_map(|coding| Some((*coding, snomed_code(*coding)?)));
     let chosen = codes().filter(|(coding, _)| coding.get("userSelected").and_then(Json::truth) == Some(true));
     let chosen = chosen.map(|(_, code)| code).min();
     chosen.or_else(|| codes().map(|(_, code)| code).min()).map(std::borrow::Cow::into_owned)

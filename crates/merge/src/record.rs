@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_fhir::{Json, Notice, Reply};
-use tributary_model::{
-    FaultClass, NhsNumber, NoticeKind, Section, SectionSet, SourceFault, SourceId, SourceStatus, Tally,
-};
+use tributary_model::{FaultClass, NoticeKind, Section, SourceFault, SourceId, SourceStatus, Tally};
 use uuid::Uuid;
 
 use crate::concept;
@@ -108,7 +106,8 @@ fn found(loaded: &Loaded<'_>, parts: &[Part], card: &SourceCard, reply: &Reply, 
     let mut notices = loose(home);
     notices.extend(carried(reply));
     notices.extend(not_understood(parts, &loaded.statements, place));
-    if lists_ended_allergies(loaded, place) {
+    // Ended allergies live inside their List on purpose, and are no lines.
+    if ended_allergies(loaded, place).next().is_some() {
         sections.insert(Section::Allergies);
     }
     if home.proof.patient.get("birthDate").is_none() {
@@ -131,9 +130,7 @@ fn loose(home: &Accepted<'_>) -> Vec<Notice> {
             *counts.entry(*section).or_default() += 1;
         }
     }
-    let notice =
-        |(section, count)| Notice { count: Some(count), ..Notice::about(NoticeKind::NotTied, section) };
-    counts.into_iter().map(notice).collect()
+    counted(NoticeKind::NotTied, counts)
 }
 
 /// Every section that resources of a type can stand in, in either version.
@@ -191,14 +188,12 @@ fn not_understood(parts: &[Part], statements: &[crate::load::Statement<'_>], ans
             *counts.entry(facts.section).or_default() += 1;
         }
     }
-    let notice =
-        |(section, count)| Notice { count: Some(count), ..Notice::about(NoticeKind::NotUnderstood, section) };
-    counts.into_iter().map(notice).collect()
+    counted(NoticeKind::NotUnderstood, counts)
 }
 
-/// Whether the source lists ended allergies. They live inside their List on purpose, and are no lines.
-fn lists_ended_allergies(loaded: &Loaded<'_>, answer: usize) -> bool {
-    ended_allergies(loaded, answer).next().is_some()
+fn counted(kind: NoticeKind, counts: BTreeMap<Section, u32>) -> Vec<Notice> {
+    let notice = |(section, count)| Notice { count: Some(count), ..Notice::about(kind, section) };
+    counts.into_iter().map(notice).collect()
 }
 
 /// The allergies inside a source's "Ended allergies" List.
@@ -266,16 +261,6 @@ impl Record<'_> {
     /// The rules that fired, one item for each discrepancy.
     pub fn rules(&self) -> impl Iterator<Item = &'static str> {
         self.discrepancies.iter().map(|one| one.rule.id)
-    }
-
-    /// Whose record it is.
-    pub const fn patient(&self) -> NhsNumber {
-        self.inputs.patient
-    }
-
-    /// The sections that were asked for.
-    pub const fn sections(&self) -> SectionSet {
-        self.inputs.sections
     }
 
     pub(crate) fn ground(&self) -> Ground<'_> {

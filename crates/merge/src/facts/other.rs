@@ -111,8 +111,8 @@ pub(super) fn procedure(reader: &Reader<'_>) -> Facts {
         "on-hold" | "suspended" => Some("on hold"),
         "stopped" | "aborted" => Some("stopped before it was finished"),
         "unknown" => Some("not known whether done"),
-        "not-done" => return deed(reader, facts, found, "notdone"),
-        _ => return deed(reader, facts, found, "done"),
+        "not-done" => return deed(reader, facts, found, "notdone", None),
+        _ => return deed(reader, facts, found, "done", None),
     };
     Facts { remark: neither, ..facts }
 }
@@ -137,33 +137,31 @@ pub(super) fn immunisation(reader: &Reader<'_>) -> Facts {
     let facts = reader.plain(Section::Immunisations, concept, DATES);
     // UNK is a placeholder, and a placeholder without words identifies nothing.
     let found = concept.and_then(|code| Concept::of(code, reader.maps));
-    let facts = deed(
-        reader,
-        facts,
-        found.filter(|found| !found.placeholder),
-        if given { "given" } else { "notgiven" },
-    );
-    let batch =
-        reader.resource().text_at("lotNumber").map(|lot| concept::normal(&lot)).filter(|lot| !lot.is_empty());
-    if let Thing::Deed { done, what, .. } = facts.thing {
-        return Facts { thing: Thing::Deed { done, what, batch }, ..facts };
-    }
-    facts
+    let found = found.filter(|found| !found.placeholder);
+    let batch = reader.resource().text_at("lotNumber").map(|lot| concept::normal(&lot));
+    let batch = batch.filter(|lot| !lot.is_empty());
+    deed(reader, facts, found, if given { "given" } else { "notgiven" }, batch)
 }
 
 /// Something done or given, or not, on a day. Without a day it is only itself.
-fn deed(reader: &Reader<'_>, facts: Facts, concept: Option<Concept>, word: &str) -> Facts {
+fn deed(
+    reader: &Reader<'_>,
+    facts: Facts,
+    concept: Option<Concept>,
+    word: &str,
+    batch: Option<String>,
+) -> Facts {
     let done = !word.starts_with("not");
     match (concept, facts.date) {
         (Some(concept), Some(date)) => {
             let what = format!("{}|{}", concept.key, date.first_day());
             Facts {
                 key: format!("{word}|{}|{}", concept.key, date.key()),
-                thing: Thing::Deed { done, what, batch: None },
+                thing: Thing::Deed { done, what, batch },
                 ..facts
             }
         }
-        _ => Facts { thing: Thing::Deed { done, what: reader.origin_key(), batch: None }, ..facts },
+        _ => Facts { thing: Thing::Deed { done, what: reader.origin_key(), batch }, ..facts },
     }
 }
 
