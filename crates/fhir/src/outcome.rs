@@ -3,7 +3,6 @@
 use tributary_model::SpineCode;
 
 use crate::json::Json;
-use crate::version::FhirVersion;
 use crate::write::Writer;
 
 /// The system of Spine error codes.
@@ -177,8 +176,8 @@ impl Outcome {
         });
     }
 
-    /// The resource as text.
-    pub fn to_json(&self, _version: FhirVersion) -> String {
+    /// The resource as JSON.
+    pub fn to_json(&self) -> String {
         let mut json = Writer::with_capacity(512);
         self.write(&mut json);
         json.finish()
@@ -246,8 +245,7 @@ mod tests {
 
     #[test]
     fn spine_outcome_has_one_coding_and_the_profile() {
-        let text = Outcome::spine("not-found", "PATIENT_NOT_FOUND", "Patient not found", None)
-            .to_json(FhirVersion::Stu3);
+        let text = Outcome::spine("not-found", "PATIENT_NOT_FOUND", "Patient not found", None).to_json();
         let doc = Document::scan(text.into_bytes(), &Limits::default()).unwrap();
         let facts = read_outcome(doc.root()).unwrap();
         assert_eq!(facts.spine, SpineCode::parse("PATIENT_NOT_FOUND"));

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use tributary_fhir::outcome::SPINE_CODES;
-use tributary_fhir::{FhirVersion, Issue, Outcome};
+use tributary_fhir::{Issue, Outcome};
 
 use crate::exchange::{FHIR_JSON, Reply, reply};
 use crate::problem::{Problem, Spine};
@@ -24,8 +24,8 @@ impl Dialect {
 /// The response to a problem.
 pub(crate) fn respond(dialect: Dialect, problem: Problem) -> Reply {
     let body = match dialect {
-        Dialect::R4 => r4(&problem).to_json(FhirVersion::R4),
-        Dialect::GpConnect => gp_connect(&problem).to_json(FhirVersion::Stu3),
+        Dialect::R4 => r4(&problem).to_json(),
+        Dialect::GpConnect => gp_connect(&problem).to_json(),
     };
     let mut reply = reply(problem.status, FHIR_JSON, body);
     reply.headers_mut().extend(problem.headers);
