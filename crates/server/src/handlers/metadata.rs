@@ -9,7 +9,7 @@ use crate::render::outcome::{Dialect, respond};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The day the statements last changed.
-const DATE: &str = "2026-03-10";
+const DATE: &str = "2026-11-21";
 const SECURITY: &str = "Demonstration only: callers are named, not proven. An unsigned GP Connect style bearer \
     names user and organisation; without one the built-in demo requester asks.";
 const STRUCTURED: &str =
