@@ -417,6 +417,8 @@ async fn every_relay_is_on_record_twice() {
 async fn a_refusal_is_recorded_as_what_it_was() {
     for (fault, status, http) in [
         (answered(404, "PATIENT_NOT_FOUND"), "no-record", 404),
+        // Says nothing about the patient.
+        (answered(404, "ORGANISATION_NOT_FOUND"), "unavailable", 404),
         (answered(403, "NO_PATIENT_CONSENT"), "withheld-consent", 403),
         (answered(422, "INVALID_PARAMETER"), "invalid", 422),
     ] {

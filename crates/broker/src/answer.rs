@@ -31,6 +31,17 @@ impl Verdict {
     pub const fn is_record(self) -> bool {
         matches!(self, Self::Record)
     }
+
+    /// The HTTP status that goes to the caller and on record.
+    pub const fn http(self) -> u16 {
+        match self {
+            Self::Record => 200,
+            Self::NotFound => 404,
+            Self::TimedOut => 504,
+            Self::Shed(_) => 503,
+            Self::Failed | Self::Incomplete => 502,
+        }
+    }
 }
 
 /// The answer to one record request.

@@ -89,9 +89,9 @@ impl Cache {
         Self { kept, stop: CancellationToken::new() }
     }
 
-    /// A kept reply; its own key and patient are compared again before it is handed out.
+    /// A kept reply; its own key, patient and all, is compared again before it is handed out.
     pub(crate) fn get(&self, key: &Key) -> Option<Kept> {
-        self.kept.get(key).filter(|kept| kept.key == *key && kept.key.patient == key.patient)
+        self.kept.get(key).filter(|kept| kept.key == *key)
     }
 
     /// Keeps a reply.

@@ -24,7 +24,7 @@ const RESERVE_LEAST: Duration = Duration::from_millis(150);
 const RESERVE_MOST: Duration = Duration::from_millis(500);
 
 /// What was heard of one source, with what the audit record wants to know.
-pub(crate) struct Heard1 {
+pub(crate) struct Hearing {
     pub(crate) answer: Answer,
     /// How long it really took, whatever the clock of the answer says.
     pub(crate) elapsed: Duration,
@@ -46,7 +46,7 @@ pub(crate) async fn gather(
     ports: &[&SourcePort],
     request: &RecordRequest,
     allowed: SectionSet,
-) -> Vec<Heard1> {
+) -> Vec<Hearing> {
     let deadline = source_deadline(request.deadline);
     let began = Instant::now();
     let mut heard = Vec::with_capacity(ports.len());
@@ -85,7 +85,7 @@ pub(crate) async fn gather(
 }
 
 /// The next ask that ends before the deadline, or had ended when it passed.
-async fn next(asks: &mut JoinSet<Heard1>, deadline: Deadline) -> Option<Result<(Id, Heard1), JoinError>> {
+async fn next(asks: &mut JoinSet<Hearing>, deadline: Deadline) -> Option<Result<(Id, Hearing), JoinError>> {
     match tokio::time::timeout_at(deadline.instant(), asks.join_next_with_id()).await {
         Ok(ended) => ended,
         Err(_late) => asks.try_join_next_with_id(),
@@ -93,7 +93,7 @@ async fn next(asks: &mut JoinSet<Heard1>, deadline: Deadline) -> Option<Result<(
 }
 
 enum Planned {
-    Known(Box<Heard1>),
+    Known(Box<Hearing>),
     Ask(Box<Ask>),
 }
 
@@ -126,7 +126,7 @@ fn plan(
     Planned::Ask(Box::new(ask))
 }
 
-fn remembered(source: &SourceId, kept: Kept) -> Heard1 {
+fn remembered(source: &SourceId, kept: Kept) -> Hearing {
     let answer = Answer {
         source: source.clone(),
         heard: Heard::Reply(kept.reply),
@@ -135,10 +135,10 @@ fn remembered(source: &SourceId, kept: Kept) -> Heard1 {
         cached: true,
         last_answered: None,
     };
-    Heard1 { answer, elapsed: Duration::ZERO, fetch: Some(kept.fetch), keep: None }
+    Hearing { answer, elapsed: Duration::ZERO, fetch: Some(kept.fetch), keep: None }
 }
 
-async fn ask_one(room: Arc<Room>, port: SourcePort, ask: Ask, freshness: Freshness) -> Heard1 {
+async fn ask_one(room: Arc<Room>, port: SourcePort, ask: Ask, freshness: Freshness) -> Hearing {
     let source = port.card.id.clone();
     let key = port.cache_ttl.map(|ttl| (Key::of(&source, &ask), ttl));
     if key.is_some() {
@@ -155,7 +155,7 @@ async fn ask_one(room: Arc<Room>, port: SourcePort, ask: Ask, freshness: Freshne
     match outcome {
         Ok(reply) => {
             let fetch = Some(TraceId::random());
-            Heard1 { answer: fetched(&room, &source, reply, elapsed), elapsed, fetch, keep: key }
+            Hearing { answer: fetched(&room, &source, reply, elapsed), elapsed, fetch, keep: key }
         }
         Err(fault) => {
             // A refusal is the source's last word: what was kept before it must not be shown any more.
@@ -182,7 +182,7 @@ fn fetched(room: &Room, source: &SourceId, reply: Reply, elapsed: Duration) -> A
 }
 
 /// A source that has nothing to say.
-fn silent(room: &Room, source: &SourceId, fault: SourceFault, elapsed: Duration) -> Heard1 {
+fn silent(room: &Room, source: &SourceId, fault: SourceFault, elapsed: Duration) -> Hearing {
     let answer = Answer {
         source: source.clone(),
         heard: Heard::Fault(fault),
@@ -191,7 +191,7 @@ fn silent(room: &Room, source: &SourceId, fault: SourceFault, elapsed: Duration)
         cached: false,
         last_answered: room.last_answer(source),
     };
-    Heard1 { answer, elapsed, fetch: None, keep: None }
+    Hearing { answer, elapsed, fetch: None, keep: None }
 }
 
 /// Under a fixed clock no time passes, so that answers can be compared byte for byte.

@@ -16,7 +16,7 @@ use tributary_model::{
 use crate::answer::{Answer, Verdict};
 use crate::broker::Room;
 use crate::cache::Fetched;
-use crate::gather::{Heard1, gather};
+use crate::gather::{Hearing, gather};
 use crate::ledger::{self, Contribution, Received};
 use crate::parts::Mode;
 use crate::refusal::Refusal;
@@ -37,8 +37,8 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     };
     let allowed = obligations.sections;
     // A source that serves nothing of what may be asked is not expected to say anything.
-    let ports: Vec<_> = room.locate(request.patient).await?.into_iter().collect();
-    let ports: Vec<_> = ports.into_iter().filter(|port| !port.card.serves.and(allowed).is_empty()).collect();
+    let mut ports = room.locate(request.patient).await?;
+    ports.retain(|port| !port.card.serves.and(allowed).is_empty());
     if ports.is_empty() {
         // Nobody was asked, so nobody can be said to hold nothing.
         return Err(Refusal::NoSuchSource);
@@ -46,15 +46,14 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let expected = ports.iter().map(|port| port.card.id.clone()).collect();
     let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
     let heard = gather(room, &ports, &request, allowed).await;
-    let merging = merge_all(room, request.patient, allowed, heard);
+    let merging = merge_all(room, request.patient, allowed, request.handling, heard);
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
     let (merged, heard) = merged.map_err(|_late| Refusal::Internal)??;
     let entries = settle(room, &request, &merged, &heard);
-    let verdict = verdict(&merged.statuses, request.handling);
-    let body = if verdict.is_record() { merged.bundle } else { merged.outcome };
-    let body = Bytes::from(body);
-    let told = ledger::outcome(http(verdict), merged.tally.completeness(), Some(&body), merged.rules);
+    let verdict = merged.verdict;
+    let body = Bytes::from(merged.body);
+    let told = ledger::outcome(verdict.http(), merged.tally.completeness(), Some(&body), merged.rules);
     let audit = intent.disclose(entries, told, request.deadline).await?;
     room.metrics.record_answered(merged.tally.completeness());
     let mut view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
@@ -75,8 +74,8 @@ fn facts(room: &Room, request: &RecordRequest) -> Facts {
 
 /// What a merge leaves behind, free of the answers it was made from.
 struct Merged {
-    bundle: String,
-    outcome: String,
+    verdict: Verdict,
+    body: String,
     view: RecordView,
     tally: Tally,
     statuses: BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>,
@@ -88,15 +87,16 @@ async fn merge_all(
     room: &Arc<Room>,
     patient: NhsNumber,
     sections: SectionSet,
-    heard: Vec<Heard1>,
-) -> Result<(Merged, Vec<Heard1>), Refusal> {
+    handling: Handling,
+    heard: Vec<Hearing>,
+) -> Result<(Merged, Vec<Hearing>), Refusal> {
     let bytes: u64 = heard
         .iter()
         .map(|one| if let Heard::Reply(reply) = &one.answer.heard { reply.bytes } else { 0 })
         .sum();
     let shared = Arc::clone(room);
     let work = move || {
-        let merged = merge_now(&shared, patient, sections, &heard);
+        let merged = merge_now(&shared, patient, sections, handling, &heard);
         (merged, heard)
     };
     let began = tokio::time::Instant::now();
@@ -109,31 +109,39 @@ async fn merge_all(
     Ok(done)
 }
 
-fn merge_now(room: &Room, patient: NhsNumber, sections: SectionSet, heard: &[Heard1]) -> Merged {
+fn merge_now(
+    room: &Room,
+    patient: NhsNumber,
+    sections: SectionSet,
+    handling: Handling,
+    heard: &[Hearing],
+) -> Merged {
     let answers: Vec<SourceAnswer> = heard.iter().map(|one| one.answer.clone()).collect();
     let as_of = room.clock.now();
     let inputs =
         Inputs { patient, as_of, sections, registry: &room.cards, answers: &answers, maps: &room.maps };
     let record = merge(inputs);
+    let statuses = record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect();
+    let verdict = verdict(&statuses, handling);
     Merged {
-        bundle: record.to_r4(),
-        outcome: record.to_outcome(),
+        verdict,
+        body: if verdict.is_record() { record.to_r4() } else { record.to_outcome() },
         view: record.to_view(),
         tally: record.tally(),
-        statuses: record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect(),
+        statuses,
         rules: record.rules().collect(),
     }
 }
 
 /// Counts and remembers what became of every source; gives the entries of the disclosure record.
-fn settle(room: &Room, request: &RecordRequest, merged: &Merged, heard: &[Heard1]) -> Vec<SourceEntry> {
+fn settle(room: &Room, request: &RecordRequest, merged: &Merged, heard: &[Hearing]) -> Vec<SourceEntry> {
     for rule in &merged.rules {
         room.metrics.discrepancy(rule);
     }
     heard.iter().map(|one| settle_one(room, request, merged, one)).collect()
 }
 
-fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Heard1) -> SourceEntry {
+fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Hearing) -> SourceEntry {
     let source = &one.answer.source;
     let known = merged.statuses.get(source).copied();
     let (status, class) = known.unwrap_or((SourceStatus::Unavailable, Some(FaultClass::Internal)));
@@ -187,17 +195,6 @@ fn verdict(statuses: &BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>, ha
     }
 }
 
-/// The HTTP status the edge will send, for the record.
-const fn http(verdict: Verdict) -> u16 {
-    match verdict {
-        Verdict::Record => 200,
-        Verdict::NotFound => 404,
-        Verdict::TimedOut => 504,
-        Verdict::Shed(_) => 503,
-        Verdict::Failed | Verdict::Incomplete => 502,
-    }
-}
-
 /// The view of an answer that is no record: who did not answer, and nothing else.
 fn without_statements(mut view: RecordView) -> RecordView {
     view.sections.clear();
@@ -209,7 +206,7 @@ fn without_statements(mut view: RecordView) -> RecordView {
 }
 
 /// How long each source really took. The bundle does not say so under a fixed clock; people may know.
-fn show_timings(view: &mut RecordView, heard: &[Heard1]) {
+fn show_timings(view: &mut RecordView, heard: &[Hearing]) {
     for row in &mut view.sources {
         if let Some(one) = heard.iter().find(|one| one.answer.source == row.id) {
             row.latency_ms = u64::try_from(one.elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -228,7 +225,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(index, status)| (SourceId::parse(&format!("s{index}")).unwrap(), (*status, None)));
-        assert_eq!(http(verdict(&named.collect(), handling)), code, "{statuses:?}");
+        assert_eq!(verdict(&named.collect(), handling).http(), code, "{statuses:?}");
     }
 
     #[test]

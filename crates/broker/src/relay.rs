@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
-use tributary_fhir::{Document, Limits, outcome};
+use tributary_fhir::{Document, Limits};
 use tributary_merge::identity;
 use tributary_model::{
     Completeness, Facts, FaultClass, Purpose, RelayAsk, RelayReply, SectionSet, SourceFault, SourceKind,
@@ -18,7 +18,7 @@ use crate::broker::Room;
 use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
 use crate::parts::{Mode, SourcePort};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RelayFailure};
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
     let access = ledger::relay_access(&request);
@@ -45,57 +45,19 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
     let began = Instant::now();
     let outcome = pass(room, port, &request).await;
     let elapsed = began.elapsed();
-    let fault = outcome.as_ref().map_or_else(|fault| Some(*fault), refusal_of);
+    // A GP system's own refusal, passed on to the caller, is on record as what it was.
+    let fault = outcome.as_ref().map_or_else(|fault| Some(*fault), |reply| reply.refused);
     let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
     count(room, port, &request, fault, elapsed);
     let reply = outcome.as_ref().ok();
     let body = reply.map(|reply| Received::of(&reply.body));
-    let http = reply.map_or_else(|| http_of(status), |reply| reply.status);
+    let http = reply.map_or_else(|| RelayFailure::of(status).http(), |reply| reply.status);
     let told =
         ledger::outcome(http, completeness(status), reply.map(|reply| reply.body.as_ref()), Vec::new());
     let entry = Contribution { source: &port.card.id, status, fault, body, elapsed, fetch: None }.entry();
     let audit = intent.disclose(vec![entry], told, request.deadline).await?;
     let reply = outcome.map_err(Refusal::Source)?;
     Ok(RelayAnswer { status: reply.status, body: reply.body, audit })
-}
-
-/// A GP system's own refusal, passed on to the caller, is on record as what it was.
-fn refusal_of(reply: &RelayReply) -> Option<SourceFault> {
-    let document = || Document::scan(Vec::from(reply.body.clone()), &Limits::default()).ok();
-    let spine = || document().and_then(|document| outcome::read_outcome(document.root())?.spine);
-    let consents = ["NO_PATIENT_CONSENT", "NO_ORGANISATION_CONSENT", "NO_ORGANISATIONAL_CONSENT"];
-    let class = match reply.status {
-        200..300 => return None,
-        403 if spine().is_some_and(|code| consents.contains(&code.as_str())) => FaultClass::Consent,
-        401 | 403 => FaultClass::Denied,
-        404 => FaultClass::NoRecord,
-        429 => FaultClass::Throttled,
-        400..500 => FaultClass::OurRequest,
-        _ => FaultClass::ServerError,
-    };
-    Some(SourceFault::new(class).with_http(reply.status).with_spine(spine()))
-}
-
-/// The HTTP status the edge sends for a fault, for the record.
-fn http_of(status: SourceStatus) -> u16 {
-    match status {
-        SourceStatus::NoRecord => 404,
-        SourceStatus::WithheldConsent => 403,
-        SourceStatus::Timeout => 504,
-        SourceStatus::Shed => 503,
-        SourceStatus::Ok
-        | SourceStatus::OkEmpty
-        | SourceStatus::OkCached
-        | SourceStatus::OkStale
-        | SourceStatus::OkTruncated
-        | SourceStatus::WithheldSource
-        | SourceStatus::WithheldPolicy
-        | SourceStatus::Denied
-        | SourceStatus::Unavailable
-        | SourceStatus::Invalid
-        | SourceStatus::IdentityMismatch
-        | SourceStatus::NotQueried => 502,
-    }
 }
 
 fn completeness(status: SourceStatus) -> Completeness {
@@ -132,8 +94,9 @@ async fn pass(room: &Room, port: &SourcePort, request: &RelayRequest) -> Result<
     if reply.status != 200 {
         return Ok(reply);
     }
-    let body = readdress(reply.body, request, port.card.base_url.as_deref())?;
-    Ok(RelayReply { status: reply.status, body })
+    let RelayReply { status, body, refused } = reply;
+    let body = readdress(body, request, port.card.base_url.as_deref())?;
+    Ok(RelayReply { status, body, refused })
 }
 
 /// Proves whose bundle it is, and gives it the caller's trace id. Every other byte stays as it came.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::date::FhirDate;
 use crate::deadline::Deadline;
+use crate::fault::SourceFault;
 use crate::nhs_number::NhsNumber;
 use crate::request::Purpose;
 use crate::requester::Requester;
@@ -48,4 +49,6 @@ pub struct RelayReply {
     pub status: u16,
     /// Body: a Bundle whose patient was checked, or an `OperationOutcome`.
     pub body: Bytes,
+    /// What the answer amounts to when it is the GP system's own refusal.
+    pub refused: Option<SourceFault>,
 }

@@ -92,6 +92,12 @@ pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// The status that the broker put on record. Below 200 would not be an answer.
+pub(crate) fn status(http: u16) -> StatusCode {
+    let status = StatusCode::from_u16(http).ok().filter(|status| !status.is_informational());
+    status.unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
 /// A response with a body.
 pub(crate) fn reply(status: StatusCode, media: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(ReplyBody::of(body.into()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, service_fn};
 use tributary_fhir::Reply;
-use tributary_flow::{DeadlineLayer, GuardLayer, ObserveLayer, Observer};
+use tributary_flow::{DeadlineLayer, GuardLayer, HasDeadline, ObserveLayer, Observer};
 use tributary_model::{Ask, FaultClass, RelayAsk, RelayReply, SourceFault, SourceId};
 
 use crate::connect::relay::Relay;
@@ -46,12 +46,10 @@ impl Source {
         let limits = Limits::of(&entry, context);
         let (service, relay) = match entry.protocol {
             Protocol::GpConnectStructured => {
-                let service = ask_stack(&limits, Structured::new(wire.clone()), Structured::ask);
-                (service, Some(relay_stack(&limits, Relay::new(wire))))
+                let service = stack(&limits, Structured::new(wire.clone()), Structured::ask);
+                (service, Some(stack(&limits, Relay::new(wire), Relay::pass)))
             }
-            Protocol::FhirR4 | Protocol::FhirStu3 => {
-                (ask_stack(&limits, Search::new(wire), Search::ask), None)
-            }
+            Protocol::FhirR4 | Protocol::FhirStu3 => (stack(&limits, Search::new(wire), Search::ask), None),
         };
         Self { entry, service, relay }
     }
@@ -75,15 +73,17 @@ impl Limits {
     }
 }
 
-/// The onion, outside in; relayed requests have the same one below.
-fn ask_stack<C, F>(
+/// The onion, outside in: the same for asks and for relayed requests.
+fn stack<C, Q, R, F>(
     limits: &Limits,
     connector: C,
-    ask: impl Fn(Arc<C>, Ask) -> F + Clone + Send + Sync + 'static,
-) -> AskService
+    ask: impl Fn(Arc<C>, Q) -> F + Clone + Send + Sync + 'static,
+) -> BoxCloneSyncService<Q, R, SourceFault>
 where
     C: Send + Sync + 'static,
-    F: Future<Output = Result<Reply, SourceFault>> + Send + 'static,
+    Q: HasDeadline + Send + 'static,
+    R: Send + 'static,
+    F: Future<Output = Result<R, SourceFault>> + Send + 'static,
 {
     let connector = Arc::new(connector);
     let stack = ServiceBuilder::new()
@@ -94,16 +94,6 @@ where
         // Innermost: what it ends has given its place in the guard back.
         .layer(limits.deadline)
         .service(service_fn(move |question| ask(Arc::clone(&connector), question)));
-    BoxCloneSyncService::new(stack)
-}
-
-fn relay_stack(limits: &Limits, connector: Relay) -> RelayService {
-    let connector = Arc::new(connector);
-    let stack = ServiceBuilder::new()
-        .layer(limits.observe.clone())
-        .layer(limits.guard.clone())
-        .layer(limits.deadline)
-        .service(service_fn(move |question: RelayAsk| Relay::pass(Arc::clone(&connector), question)));
     BoxCloneSyncService::new(stack)
 }
 

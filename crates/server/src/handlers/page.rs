@@ -6,8 +6,8 @@ use http::StatusCode;
 use tributary_broker::{Answer, Refusal};
 use tributary_model::{Freshness, Handling, NhsNumber, Purpose, RecordRequest, SectionSet};
 
-use super::record::{from_refusal, status};
-use crate::exchange::{Exchange, Reply, reply, set, text};
+use super::record::from_refusal;
+use crate::exchange::{Exchange, Reply, reply, set, status, text};
 use crate::render::page;
 
 const STYLE: &str = include_str!("../web/viewer.css");
@@ -88,7 +88,7 @@ fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
 
 /// The page of an answer, with the headers of the API.
 pub(crate) fn from_answer(answer: &Answer) -> Reply {
-    let mut reply = page::respond(status(answer.verdict), page::record(answer));
+    let mut reply = page::respond(status(answer.verdict.http()), page::record(answer));
     set(&mut reply, "tributary-completeness", &answer.tally.to_string());
     set(&mut reply, "tributary-audit", &answer.audit);
     reply

@@ -9,7 +9,7 @@ use tributary_broker::{Answer, Refusal, Verdict};
 use tributary_model::{Freshness, Handling, RecordRequest, SourceStatus};
 
 use super::parameters;
-use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set};
+use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set, status};
 use crate::negotiate;
 use crate::problem::{Problem, Spine, retry_seconds};
 use crate::render::outcome::{Dialect, respond};
@@ -83,7 +83,7 @@ pub(crate) fn from_answer(answer: Answer) -> Reply {
         set(&mut reply, "tributary-audit", &answer.audit);
         return reply;
     }
-    let mut reply = reply(status(answer.verdict), FHIR_JSON, answer.body);
+    let mut reply = reply(status(answer.verdict.http()), FHIR_JSON, answer.body);
     let tally = answer.tally;
     set(&mut reply, "tributary-completeness", &tally.to_string());
     let sources = format!("{}/{}", tally.answered, tally.expected);
@@ -94,17 +94,6 @@ pub(crate) fn from_answer(answer: Answer) -> Reply {
         reply.headers_mut().insert(header::RETRY_AFTER, retry_seconds(wait).into());
     }
     reply
-}
-
-/// The status of a verdict.
-pub(crate) const fn status(verdict: Verdict) -> StatusCode {
-    match verdict {
-        Verdict::Record => StatusCode::OK,
-        Verdict::NotFound => StatusCode::NOT_FOUND,
-        Verdict::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-        Verdict::Shed(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Verdict::Failed | Verdict::Incomplete => StatusCode::BAD_GATEWAY,
-    }
 }
 
 /// A refusal in words for the caller.

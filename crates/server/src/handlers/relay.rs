@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
-use tributary_broker::{Refusal, RelayAnswer, RelayRequest};
+use tributary_broker::{Refusal, RelayAnswer, RelayFailure, RelayRequest};
 use tributary_fhir::Document;
-use tributary_model::{NhsNumber, Requester, SourceFault, SourceStatus};
+use tributary_model::{NhsNumber, Requester, SourceFault};
 
 use super::parameters;
-use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set, text};
+use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set, status, text};
 use crate::identity::token::Token;
 use crate::negotiate;
 use crate::problem::{Problem, Spine};
@@ -116,12 +116,7 @@ fn no_such_practice() -> Problem {
 
 /// The GP system's own answer.
 pub(crate) fn from_answer(answer: RelayAnswer) -> Reply {
-    // Below 200 would not be an answer.
-    let status = StatusCode::from_u16(answer.status)
-        .ok()
-        .filter(|status| !status.is_informational())
-        .unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut reply = reply(status, FHIR_JSON, answer.body);
+    let mut reply = reply(status(answer.status), FHIR_JSON, answer.body);
     set(&mut reply, "tributary-audit", &answer.audit);
     reply
 }
@@ -152,40 +147,22 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
 }
 
 fn from_fault(fault: SourceFault) -> Problem {
-    let failed = |status, text: &str| Problem::new(status, "processing", text).coded(Spine::INTERNAL);
-    match fault.status() {
-        SourceStatus::NoRecord => {
-            let text = "The GP system holds no record of this patient.";
-            Problem::new(StatusCode::NOT_FOUND, "not-found", text).coded(Spine::PATIENT)
+    let failure = RelayFailure::of(fault.status());
+    let (code, spine, text) = match failure {
+        RelayFailure::NoRecord => {
+            ("not-found", Spine::PATIENT, "The GP system holds no record of this patient.")
         }
-        SourceStatus::WithheldConsent => {
-            let text = "The patient has not consented to sharing the record.";
-            Problem::new(StatusCode::FORBIDDEN, "forbidden", text).coded(Spine::CONSENT)
+        RelayFailure::NoConsent => {
+            ("forbidden", Spine::CONSENT, "The patient has not consented to sharing the record.")
         }
-        SourceStatus::Timeout => {
-            let text = "The GP system did not answer in time.";
-            failed(StatusCode::GATEWAY_TIMEOUT, text)
+        RelayFailure::TimedOut => ("processing", Spine::INTERNAL, "The GP system did not answer in time."),
+        RelayFailure::Shed => {
+            ("processing", Spine::INTERNAL, "The GP system takes no requests at the moment.")
         }
-        SourceStatus::Shed => {
-            let text = "The GP system takes no requests at the moment.";
-            failed(StatusCode::SERVICE_UNAVAILABLE, text).after(COME_BACK)
-        }
-        SourceStatus::Ok
-        | SourceStatus::OkEmpty
-        | SourceStatus::OkCached
-        | SourceStatus::OkStale
-        | SourceStatus::OkTruncated
-        | SourceStatus::WithheldSource
-        | SourceStatus::WithheldPolicy
-        | SourceStatus::Denied
-        | SourceStatus::Unavailable
-        | SourceStatus::Invalid
-        | SourceStatus::IdentityMismatch
-        | SourceStatus::NotQueried => {
-            let text = "The GP system could not be used.";
-            failed(StatusCode::BAD_GATEWAY, text)
-        }
-    }
+        RelayFailure::Failed => ("processing", Spine::INTERNAL, "The GP system could not be used."),
+    };
+    let problem = Problem::new(status(failure.http()), code, text).coded(spine);
+    if failure == RelayFailure::Shed { problem.after(COME_BACK) } else { problem }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ fn judge(received: Received) -> Result<RelayReply, SourceFault> {
         let body = received.body.clone();
         let refused = answer::refusal(received, Absence::Outcome);
         return match refused.said {
-            Said::Outcome => Ok(RelayReply { status, body: body.into() }),
+            Said::Outcome => Ok(RelayReply { status, body: body.into(), refused: Some(refused.fault) }),
             Said::Nothing => Err(refused.fault),
         };
     }
@@ -45,5 +45,5 @@ fn judge(received: Received) -> Result<RelayReply, SourceFault> {
     let document = answer::document(received, Absence::Outcome)?;
     let bundle = Bundle::of(&document).map_err(at_200)?;
     version::check(bundle, FhirVersion::Stu3).map_err(at_200)?;
-    Ok(RelayReply { status, body: document.text().to_owned().into() })
+    Ok(RelayReply { status, body: document.text().to_owned().into(), refused: None })
 }

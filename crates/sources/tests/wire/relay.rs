@@ -28,7 +28,7 @@ async fn passed(server: &Server) -> Result<RelayReply, SourceFault> {
 async fn both_bodies_pass_byte_for_byte() {
     let server = Server::start(|_, _| fhir(200, BUNDLE)).await;
     let reply = passed(&server).await.unwrap();
-    assert_eq!((reply.status, &reply.body[..]), (200, BUNDLE.as_bytes()));
+    assert_eq!((reply.status, &reply.body[..], reply.refused), (200, BUNDLE.as_bytes(), None));
     let seen = server.seen();
     assert_eq!(seen[0].body, BODY);
     assert_eq!(seen[0].target, "/fhir/Patient/$gpc.getstructuredrecord");
@@ -37,10 +37,17 @@ async fn both_bodies_pass_byte_for_byte() {
 
 #[tokio::test]
 async fn a_refusal_in_the_source_s_own_words_passes() {
-    for status in [400, 403, 404, 422] {
+    for (status, class) in [
+        (400, FaultClass::OurRequest),
+        (403, FaultClass::Denied),
+        (404, FaultClass::NoRecord),
+        (422, FaultClass::OurRequest),
+    ] {
         let server = Server::start(move |_, _| fhir(status, OUTCOME)).await;
         let reply = passed(&server).await.unwrap();
         assert_eq!((reply.status, &reply.body[..]), (status, OUTCOME.as_bytes()));
+        let fault = reply.refused.unwrap();
+        assert_eq!((fault.class, fault.http), (class, Some(status)));
     }
 }
 
