@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod directory;
 pub mod egress;
 pub mod identity;
 pub mod locate;
@@ -9,6 +10,7 @@ pub mod source;
 mod connect;
 mod token;
 
+pub use directory::{Directory, Endpoint, LookUp};
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use identity::BrokerIdentity;
 pub use locate::{Fixed, LocateFault, Locator};
