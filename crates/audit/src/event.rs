@@ -175,6 +175,8 @@ pub struct Access {
     pub interaction: Interaction,
     /// Which sections.
     pub sections: SectionSet,
+    /// The number that the caller used, where it was replaced by the patient's present one.
+    pub asked_as: Option<NhsNumber>,
 }
 
 /// Sources are about to be asked.

@@ -35,6 +35,7 @@ pub(crate) fn access(request: &RecordRequest, sections: SectionSet) -> Arc<Acces
         },
         interaction: Interaction::Record,
         sections,
+        asked_as: None,
     })
 }
 
@@ -48,7 +49,16 @@ pub(crate) fn relay_access(request: &RelayRequest) -> Arc<Access> {
         break_glass: BreakGlass::NotAsked,
         interaction: Interaction::GpConnectStructured,
         sections: SectionSet::EMPTY,
+        asked_as: None,
     })
+}
+
+/// The same access, to the record of the patient's present number.
+pub(crate) fn now_known_as(access: Arc<Access>, patient: NhsNumber) -> Arc<Access> {
+    if access.patient == patient {
+        return access;
+    }
+    Arc::new(Access { patient, asked_as: Some(access.patient), ..(*access).clone() })
 }
 
 /// An intent that is on record and not yet answered. Dropped unanswered, it is closed as "nobody waited".
@@ -111,6 +121,13 @@ pub(crate) async fn intend(
 pub(crate) async fn deny(room: &Room, access: Arc<Access>, reason: DenyReason, deadline: Deadline) {
     let record = write(room, Event::Denied(Denied { access, intent: None, reason }));
     let _stands = tokio::time::timeout_at(deadline.instant(), record).await;
+}
+
+/// Puts on record that nobody may be asked about a patient; any other refusal is none of the record's.
+pub(crate) async fn barred(room: &Room, access: Arc<Access>, refusal: Refusal, deadline: Deadline) {
+    if let Refusal::Barred(why) = refusal {
+        deny(room, access, DenyReason::Barred(why), deadline).await;
+    }
 }
 
 impl Room {

@@ -14,7 +14,7 @@ mod relay;
 
 pub use answer::{Answer, RelayAnswer, RelayRequest, SourceSummary, Verdict};
 pub use broker::{Broker, Delivery};
-pub use parts::{AskService, Limits, LocateFault, Locator, Mode, Parts, RelayService, SourcePort};
+pub use parts::{AskService, Limits, Locator, Mode, Parts, RelayService, SourcePort};
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError};
 pub use tributary_merge::{Maps, RULE_IDS, SourceCard, label, view};

@@ -1,14 +1,16 @@
 //! What a broker is put together from.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
 use tributary_fhir::Reply;
 use tributary_merge::{Maps, SourceCard};
-use tributary_model::{Ask, Clock, NhsNumber, RelayAsk, RelayReply, SourceFault, SourceId};
+use tributary_model::{
+    Ask, Clock, Locate, LocateFault, Located, RelayAsk, RelayReply, SourceFault, SourceId,
+};
 use tributary_telemetry::Metrics;
 
 /// Asks one source. Built once; every ask takes a clone, so that limits keep their memory.
@@ -17,13 +19,8 @@ pub type AskService = BoxCloneSyncService<Ask, Reply, SourceFault>;
 /// Passes a call on to one GP source.
 pub type RelayService = BoxCloneSyncService<RelayAsk, RelayReply, SourceFault>;
 
-/// Names the sources that may hold a patient.
-pub type Locator = BoxCloneSyncService<NhsNumber, Vec<SourceId>, LocateFault>;
-
-/// The locator could not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the sources of the patient could not be located")]
-pub struct LocateFault;
+/// Names the sources that may hold a patient; those in no registry come ready to be asked.
+pub type Locator = BoxCloneSyncService<Locate, Located<Arc<SourcePort>>, LocateFault>;
 
 /// One source as the conductor sees it: a service, and what the merge must know.
 #[derive(Clone)]
@@ -38,6 +35,23 @@ pub struct SourcePort {
     pub timeout: Duration,
     /// How long a reply may be kept in memory; `None` for never.
     pub cache_ttl: Option<Duration>,
+    /// The id it is counted under: its own, or the one that all practices found for a patient share.
+    pub counted_as: SourceId,
+    /// Its service root, where that is known only once it has answered; the card has none then.
+    pub found_root: Option<Arc<OnceLock<String>>>,
+}
+
+impl SourcePort {
+    /// Where its resources live, as far as that is known by now.
+    pub fn base_url(&self) -> Option<&str> {
+        let found = self.found_root.as_ref().and_then(|root| root.get());
+        self.card.base_url.as_deref().or(found.map(String::as_str))
+    }
+
+    /// What the merge must know of it, its service root included.
+    pub(crate) fn card_now(&self) -> SourceCard {
+        SourceCard { base_url: self.base_url().map(str::to_owned), ..self.card.clone() }
+    }
 }
 
 impl fmt::Debug for SourcePort {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
+use tributary_audit::Access;
 use tributary_fhir::{Document, Limits};
 use tributary_merge::identity;
 use tributary_model::{
-    Completeness, Facts, FaultClass, Purpose, RelayAsk, RelayReply, SectionSet, SourceFault, SourceKind,
-    SourceStatus, Tally,
+    Completeness, Facts, FaultClass, Purpose, RelayAsk, RelayReply, SectionSet, SourceFault, SourceStatus,
+    Tally,
 };
 
 use crate::answer::{RelayAnswer, RelayRequest};
@@ -39,7 +40,8 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
             return Err(refusal);
         }
     };
-    let port = gp_of(room, &request).await?;
+    let (request, access, port) = locate(room, request, access).await?;
+    let port = port.as_ref();
     let expected = vec![port.card.id.clone()];
     let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
     let began = Instant::now();
@@ -64,16 +66,23 @@ fn completeness(status: SourceStatus) -> Completeness {
     Tally::of([status]).completeness()
 }
 
-/// The GP source of the practice that was named, or the only one the patient has.
-async fn gp_of<'r>(room: &'r Room, request: &RelayRequest) -> Result<&'r SourcePort, Refusal> {
-    let ports = room.locate(request.patient).await?;
-    let mut gps = ports.into_iter().filter(|port| port.card.kind == SourceKind::Gp && port.relay.is_some());
-    match &request.practice {
-        Some(practice) => {
-            gps.find(|port| port.card.ods.as_ref() == Some(practice)).ok_or(Refusal::NoSuchSource)
+/// The patient's GP system; the request and what is recorded of it are for the patient's present number then.
+async fn locate(
+    room: &Arc<Room>,
+    request: RelayRequest,
+    access: Arc<Access>,
+) -> Result<(RelayRequest, Arc<Access>, Arc<SourcePort>), Refusal> {
+    let located = room.locate(request.patient, &request.requester, request.deadline).await;
+    let located = match located {
+        Ok(located) => located,
+        Err(refusal) => {
+            ledger::barred(room, access, refusal, request.deadline).await;
+            return Err(refusal);
         }
-        None => gps.next().ok_or(Refusal::NoSuchSource),
-    }
+    };
+    let port = Arc::clone(located.gp(request.practice.as_ref())?);
+    let access = ledger::now_known_as(access, located.patient);
+    Ok((RelayRequest { patient: located.patient, ..request }, access, port))
 }
 
 async fn pass(room: &Room, port: &SourcePort, request: &RelayRequest) -> Result<RelayReply, SourceFault> {
@@ -87,7 +96,7 @@ async fn pass(room: &Room, port: &SourcePort, request: &RelayRequest) -> Result<
         requester: Arc::clone(&request.requester),
         deadline: source_deadline(request.deadline).capped(port.timeout),
     };
-    let _in_flight = room.in_flight(&port.card.id);
+    let _in_flight = room.in_flight(port);
     let deadline = ask.deadline;
     let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
     let reply = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
@@ -95,7 +104,7 @@ async fn pass(room: &Room, port: &SourcePort, request: &RelayRequest) -> Result<
         return Ok(reply);
     }
     let RelayReply { status, body, refused } = reply;
-    let body = readdress(body, request, port.card.base_url.as_deref())?;
+    let body = readdress(body, request, port.base_url())?;
     Ok(RelayReply { status, body, refused })
 }
 
@@ -118,9 +127,9 @@ fn count(
 ) {
     let source = &port.card.id;
     let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
-    room.metrics.source_ask(source, port.card.kind, status, elapsed.as_secs_f64());
+    room.metrics.source_ask(&port.counted_as, port.card.kind, status, elapsed.as_secs_f64());
     match fault {
-        Some(fault) => room.metrics.source_fault(source, fault.class),
+        Some(fault) => room.metrics.source_fault(&port.counted_as, fault.class),
         None => room.note_answer(source, room.clock.now()),
     }
     if status == SourceStatus::IdentityMismatch {

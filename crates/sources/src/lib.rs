@@ -4,6 +4,7 @@ pub mod directory;
 pub mod egress;
 pub mod identity;
 pub mod locate;
+pub mod national;
 pub mod registry;
 pub mod source;
 
@@ -13,6 +14,6 @@ mod token;
 pub use directory::{Directory, Endpoint, LookUp};
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use identity::BrokerIdentity;
-pub use locate::{Fixed, LocateFault, Locator};
+pub use locate::{Fixed, Locator, Traced};
 pub use registry::{Context, Observers, Protocol, Registry, RegistryError, SourceEntry, UnobservedSources};
 pub use source::{AskService, RelayService, Source};

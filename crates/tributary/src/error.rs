@@ -9,6 +9,7 @@ use tributary_sources::{EgressError, RegistryError};
 use tributary_telemetry::MetricsError;
 
 use crate::maps::MapsError;
+use crate::secrets::SecretError;
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum StartError {
     /// The sources do not fit together.
     #[error("the sources cannot be registered")]
     Registry(#[from] RegistryError),
+    /// A secret cannot be read.
+    #[error("a secret cannot be used")]
+    Secret(#[from] SecretError),
     /// Ours to fix.
     #[error("the metrics cannot be made")]
     Metrics(#[from] MetricsError),

@@ -5,6 +5,7 @@ mod demo;
 mod identity;
 mod locator;
 mod mistake;
+pub(crate) mod national;
 mod reader;
 mod server;
 mod source;
@@ -20,6 +21,7 @@ pub use demo::{DemoPatient, DemoSettings};
 pub use identity::IdentitySettings;
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
+pub use national::{NationalSettings, OauthSection, SdsSection};
 pub use server::{AuditSettings, LimitSettings, LogSettings, ServerSettings};
 
 use reader::{Book, Reader};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub sources: Vec<SourceEntry>,
     /// `[locator]`
     pub locator: LocatorSettings,
+    /// `[oauth]`, `[pds]`, `[sds]`
+    pub national: NationalSettings,
     /// `[maps] dir`
     pub maps: Option<PathBuf>,
     /// `[demo]`
@@ -60,6 +64,7 @@ impl Default for Settings {
             identity: IdentitySettings::default(),
             sources: Vec::new(),
             locator: LocatorSettings::default(),
+            national: NationalSettings::default(),
             maps: None,
             demo: None,
         }
@@ -79,6 +84,7 @@ impl Settings {
         if let Some(folder) = file.parent() {
             settings.audit.dir = folder.join(&settings.audit.dir);
             settings.maps = settings.maps.map(|dir| folder.join(dir));
+            settings.national.begin_at(folder);
         }
         Ok(settings)
     }
@@ -121,21 +127,21 @@ impl Settings {
 fn read(mut root: Reader<'_>) -> Settings {
     let server = root.table("server").map(server::read).unwrap_or_default();
     let sources = source::read(root.tables("source"));
+    let locator = read_locator(&mut root, &sources);
     let settings = Settings {
         digest: Digest::of(b""),
         limits: root.table("limits").map(server::read_limits).unwrap_or_default(),
         log: root.table("log").map(server::read_log).unwrap_or_default(),
         audit: root.table("audit").map(server::read_audit).unwrap_or_default(),
         identity: root.table("broker").map(identity::read).unwrap_or_default(),
-        locator: read_locator(&mut root, &sources),
+        national: national::read(&mut root, &sources, &locator),
+        locator,
         maps: root.table("maps").and_then(read_maps),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
         server,
         sources,
     };
-    for key in ["pds", "organisation"] {
-        refuse(&mut root, key);
-    }
+    refuse(&mut root, "organisation");
     root.close();
     settings
 }

@@ -1,5 +1,7 @@
 //! Settings in, a broker out: the one place where the conductor meets its sources.
 
+pub(crate) mod national;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,13 +10,19 @@ use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
 use tributary_broker::{Broker, Limits, Locator, Mode, Parts, SourcePort};
 use tributary_broker::{Maps, SourceCard};
-use tributary_model::{Clock, SystemClock};
-use tributary_sources::{Context, Egress, EgressSettings, Fixed, Registry, Source, UnobservedSources};
+use tributary_model::{Clock, SourceId, SourceKind, SystemClock};
+use tributary_sources::national::practice::PracticeSource;
+use tributary_sources::{
+    Context, Egress, EgressSettings, Fixed, Registry, Source, Traced, UnobservedSources,
+};
 use tributary_telemetry::Metrics;
 
 use crate::error::StartError;
 use crate::observe::{AuditCounts, note_maps};
 use crate::settings::Settings;
+use crate::settings::national::PRACTICES;
+
+use national::National;
 
 /// Puts the broker together. Sources are told that we are at `base_url`.
 pub(crate) fn wire(
@@ -24,7 +32,10 @@ pub(crate) fn wire(
     trail: Trail,
     base_url: &str,
 ) -> Result<(Broker, Arc<Metrics>), StartError> {
-    let ids: Vec<_> = settings.sources.iter().map(|entry| (entry.id.clone(), entry.kind)).collect();
+    let mut ids: Vec<_> = settings.sources.iter().map(|entry| (entry.id.clone(), entry.kind)).collect();
+    if settings.national.pds.is_some() {
+        ids.push((practices_id(), SourceKind::Gp));
+    }
     let metrics = Arc::new(Metrics::new(&ids)?);
     note_maps(&maps, &metrics);
     trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
@@ -41,7 +52,7 @@ pub(crate) fn wire(
     let registry = Registry::build(settings.sources.iter().cloned(), &egress, &context)?;
     let broker = Broker::new(Parts {
         ports: registry.iter().map(port).collect(),
-        locator: locator(settings),
+        locator: locator(settings, &egress, &context)?,
         trail,
         metrics: Arc::clone(&metrics),
         clock,
@@ -64,14 +75,55 @@ fn port(source: &Source) -> SourcePort {
         owns: entry.owns.clone(),
         base_url: Some(entry.base_url.as_str().to_owned()),
     };
-    let (service, relay) = (source.service.clone(), source.relay.clone());
-    SourcePort { card, service, relay, timeout: entry.timeout, cache_ttl: entry.cache_ttl }
+    SourcePort {
+        card,
+        service: source.service.clone(),
+        relay: source.relay.clone(),
+        timeout: entry.timeout,
+        cache_ttl: entry.cache_ttl,
+        counted_as: entry.id.clone(),
+        found_root: None,
+    }
 }
 
-fn locator(settings: &Settings) -> Locator {
+/// A practice that was found for one patient.
+fn found(source: PracticeSource) -> Arc<SourcePort> {
+    let card = SourceCard {
+        id: source.id,
+        name: source.name,
+        kind: SourceKind::Gp,
+        ods: source.ods,
+        rank: source.rank,
+        serves: source.serves,
+        owns: Vec::new(),
+        base_url: None,
+    };
+    Arc::new(SourcePort {
+        card,
+        service: source.service,
+        relay: source.relay,
+        timeout: source.timeout,
+        cache_ttl: source.cache_ttl,
+        counted_as: practices_id(),
+        found_root: Some(source.root),
+    })
+}
+
+/// All practices found are counted as one: a label for each would be one for each patient's practice.
+fn practices_id() -> SourceId {
+    SourceId::parse(PRACTICES).unwrap_or_else(|_never| SourceId::unlocated())
+}
+
+fn locator(settings: &Settings, egress: &Egress, context: &Context) -> Result<Locator, StartError> {
     let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
     let own = patients.filter_map(|patient| Some((patient.nhs_number, patient.sources.clone()?)));
     let by_patient: BTreeMap<_, _> = own.collect();
     let fixed = Fixed { expected: settings.locator.expected(&settings.sources), by_patient };
-    BoxCloneSyncService::new(fixed.into_locator().map_err(|_fault| tributary_broker::LocateFault))
+    let national = National::build(&settings.national, egress)?;
+    let practices = national.practices(&settings.national, egress, context);
+    let locator = match national.pds {
+        Some(pds) => Traced::new(pds, &settings.sources, fixed, practices).into_locator(),
+        None => fixed.into_locator(),
+    };
+    Ok(BoxCloneSyncService::new(locator.map_response(|located| located.map(found))))
 }

@@ -1,7 +1,7 @@
 //! The stored form of the catalogue: field names that never change within a version.
 
 use serde::Serialize;
-use tributary_model::{FaultClass, Section, SourceId, SpineCode};
+use tributary_model::{FaultClass, NhsNumber, Section, SourceId, SpineCode};
 
 use super::{Access, Denied, Disclosure, Event, Intent, Kind, Outcome, SourceEntry};
 use crate::record::Draft;
@@ -49,6 +49,9 @@ struct User<'a> {
 #[derive(Serialize)]
 struct Patient<'a> {
     nhs: &'a str,
+    /// The number asked for, when another took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_as: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -168,7 +171,7 @@ pub(crate) fn draft(event: &Event) -> Draft {
             req: event.request.map(|id| id.to_string()),
             security: Some(event.what.code()),
             source: event.source.as_ref().map(SourceId::as_str),
-            patient: event.patient.as_ref().map(|patient| Patient { nhs: patient.expose() }),
+            patient: event.patient.as_ref().map(|patient| Patient { nhs: patient.expose(), asked_as: None }),
             ..Fields::default()
         },
         Event::Config(event) => Fields {
@@ -204,7 +207,10 @@ fn of_access(access: &Access) -> Fields<'_> {
             org: requester.organisation.as_str(),
             assurance: requester.assurance.code(),
         }),
-        patient: Some(Patient { nhs: access.patient.expose() }),
+        patient: Some(Patient {
+            nhs: access.patient.expose(),
+            asked_as: access.asked_as.as_ref().map(NhsNumber::expose),
+        }),
         why: Some(Why {
             purpose: access.purpose.code(),
             rule: None,

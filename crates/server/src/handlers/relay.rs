@@ -140,6 +140,11 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
             let text = "The patient's GP system could not be located.";
             failed(StatusCode::SERVICE_UNAVAILABLE, text).after(COME_BACK)
         }
+        // A GP system says no more than this of a patient who may not be asked about.
+        Refusal::Barred(_) => {
+            let text = "No record of this patient can be given.";
+            Problem::new(StatusCode::NOT_FOUND, "not-found", text).coded(Spine::PATIENT)
+        }
         Refusal::NoSuchSource => no_such_practice(),
         Refusal::Source(fault) => from_fault(fault),
         Refusal::Internal => Problem::internal(),

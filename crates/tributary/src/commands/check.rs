@@ -8,6 +8,7 @@ use tributary_model::Section;
 
 use super::{BAD_CONFIGURATION, Done, say};
 use crate::maps;
+use crate::secrets;
 use crate::settings::{Mistake, Settings};
 
 /// Arguments of `check`.
@@ -45,6 +46,7 @@ fn read(config: &Path) -> Result<Settings, Vec<Mistake>> {
     if let Err(error) = maps::load(settings.maps.as_deref()) {
         mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });
     }
+    mistakes.extend(secrets::mistakes(&settings.national));
     if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
 }
 

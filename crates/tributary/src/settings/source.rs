@@ -103,6 +103,12 @@ fn served(table: &Reader<'_>, sections: Option<Vec<Section>>, protocol: Protocol
     Some(sections.into_iter().collect())
 }
 
+/// The sections that practices without an entry are asked for.
+pub(super) fn practice_sections(table: &mut Reader<'_>) -> Option<SectionSet> {
+    let sections = table.list("sections", section);
+    served(table, sections, Protocol::GpConnectStructured)
+}
+
 fn kind(text: &str) -> Result<SourceKind, &'static str> {
     SourceKind::from_code(text).ok_or("is none of \"gp\", \"acute\", \"community\", \"broker\"")
 }
