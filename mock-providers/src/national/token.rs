@@ -3,6 +3,7 @@
 mod assertion;
 mod keys;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
@@ -161,7 +162,7 @@ pub fn start_token(options: TokenOptions) -> io::Result<TokenEndpoint> {
         id: "token".to_owned(),
         root: "/oauth2".to_owned(),
         port: options.port.unwrap_or_default(),
-        scenes: std::collections::BTreeMap::new(),
+        scenes: BTreeMap::new(),
     };
     let provider = ProviderHandle::start(setup, Box::new(Service(Arc::clone(&state))))?;
     let endpoint = TokenEndpoint { provider, state };

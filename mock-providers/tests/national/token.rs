@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use mock_providers::{
-    ClientKey, Jwks, Lifetime, MadeUpKey, RateLimit, Throttle, TokenClient, TokenEndpoint, TokenFault,
-    TokenOptions, start_token,
+    ClientKey, Jwks, Lifetime, MadeUpKey, PdsOptions, PdsPatient, RateLimit, Throttle, TokenClient,
+    TokenEndpoint, TokenFault, TokenOptions, start_pds, start_token,
 };
 use serde_json::{Value, json};
 use tributary_model::{Clock as _, TraceId};
@@ -137,6 +137,22 @@ async fn a_good_assertion_gets_a_token_and_numbers_are_strings() {
     assert_eq!(body["issued_at"], bench.clock.now().as_millisecond().to_string());
     assert!(!body["access_token"].as_str().unwrap().is_empty());
     assert_eq!(bench.token.asks()[0].parameter("grant_type"), Some("client_credentials"));
+}
+
+#[tokio::test]
+async fn a_token_opens_pds_until_it_is_withdrawn() {
+    let bench = bench();
+    let pds = start_pds(PdsOptions::new(bench.clock.shared(), bench.token.tokens())).unwrap();
+    let number = PdsPatient::Unrestricted.nhs_number();
+    let read = Call::get(&format!("/personal-demographics/FHIR/R4/Patient/{number}"))
+        .with("X-Request-ID", REQUEST_ID);
+    for _ in 0..2 {
+        let token = bench.ask(&bench.draft()).await.json()["access_token"].as_str().unwrap().to_owned();
+        let read = read.clone().with("Authorization", &format!("Bearer {token}"));
+        assert_eq!(read.send(pds.provider()).await.status, 200);
+        bench.token.tokens().revoke_all();
+        assert_eq!(read.send(pds.provider()).await.status, 401);
+    }
 }
 
 #[tokio::test]
@@ -282,6 +298,7 @@ async fn an_assertion_that_is_refused_uses_no_jti_up() {
 #[tokio::test]
 async fn a_missing_key_set_is_403_and_a_new_one_is_seen_after_an_hour() {
     let bench = bench();
+    assert_eq!(bench.ask(&bench.draft()).await.status, 200);
     for jwks in [Jwks::Unreachable, Jwks::NotRegistered] {
         bench.token.set_jwks(API_KEY, jwks.clone());
         let seen = bench.ask(&bench.draft()).await;
