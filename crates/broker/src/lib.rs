@@ -11,6 +11,7 @@ mod parts;
 mod record;
 pub mod refusal;
 mod relay;
+mod renumber;
 
 pub use answer::{Answer, RelayAnswer, RelayRequest, SourceSummary, Verdict};
 pub use broker::{Broker, Delivery};

@@ -20,6 +20,7 @@ use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
 use crate::parts::{Mode, SourcePort};
 use crate::refusal::{Refusal, RelayFailure};
+use crate::renumber::renumber;
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
     let access = ledger::relay_access(&request);
@@ -81,8 +82,12 @@ async fn locate(
         }
     };
     let port = Arc::clone(located.gp(request.practice.as_ref())?);
+    if located.patient == request.patient {
+        return Ok((request, access, port));
+    }
+    let body = renumber(&request.body, located.patient).ok_or(Refusal::Internal)?;
     let access = ledger::now_known_as(access, located.patient);
-    Ok((RelayRequest { patient: located.patient, ..request }, access, port))
+    Ok((RelayRequest { patient: located.patient, body, ..request }, access, port))
 }
 
 async fn pass(room: &Room, port: &SourcePort, request: &RelayRequest) -> Result<RelayReply, SourceFault> {

@@ -269,8 +269,8 @@ async fn reads_are_spaced_and_who_cannot_wait_is_told() {
     for _ in 0..5 {
         client.read(&question(ASKED)).await.unwrap();
     }
-    // The token took 100 ms, four pauses of 200 ms, and the last answer 10 ms.
-    assert_eq!(begun.elapsed(), Duration::from_millis(910));
+    // The token took 100 ms, four pauses of 210 ms, and the last answer 10 ms.
+    assert_eq!(begun.elapsed(), Duration::from_millis(950));
     let throttled = pds(&always(429, ""));
     assert_eq!(throttled.read(&question(ASKED)).await, Err(PdsFault::Throttled));
     let hurried = Locate { deadline: Deadline::after(Duration::from_millis(900)), ..question(ASKED) };
