@@ -9,46 +9,34 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_providers::{
-    Death, DeathNotice, Fault, Federation, Lifetime, MadeUpKey, PatientState, Pds, PdsFault, PdsOptions,
-    PdsPatient, ProviderHandle, Registration, Sds, SdsFault, SdsOptions, Sensitivity, SourceFacts, Standing,
-    Throttle, TokenClient, TokenEndpoint, TokenOptions, start_pds, start_sds, start_token,
+    Death, DeathNotice, Fault, Lifetime, PatientState, PdsFault, PdsPatient, ProviderHandle, Registration,
+    SdsFault, Sensitivity, Standing, Throttle,
 };
 use serde_json::{Value, json};
 use tributary::{Running, Settings};
 use tributary_tests::bundle::Merged;
-use tributary_tests::{GEORGE, Plan, Reply, configuration, federation, http, parameters};
+use tributary_tests::national::{National, Practices, STRUCTURED};
+use tributary_tests::{GEORGE, Reply, http, parameters};
 
 /// A number that George had once.
 const FORMER: &str = "9990000301";
-const STRUCTURED: &str = "urn:nhs:names:services:gpconnect:fhir:operation:gpc.getstructuredrecord-1";
-static KEY: LazyLock<MadeUpKey> = LazyLock::new(|| MadeUpKey::new("kid-1").expect("a key"));
-
 /// Sources, national services, and a broker that asks both.
 struct Stage {
-    federation: Federation,
-    token: TokenEndpoint,
-    pds: Pds,
-    sds: Sds,
+    national: National,
     running: Running,
-    dir: tempfile::TempDir,
 }
 
-/// Which practices the broker can ask.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Practices {
-    /// George's practice has an entry.
-    Registered,
-    /// None has; each is found through the directory.
-    Found,
-    /// None has, and none is looked for.
-    Neither,
+impl std::ops::Deref for Stage {
+    type Target = National;
+
+    fn deref(&self) -> &National {
+        &self.national
+    }
 }
 
 impl Stage {
@@ -58,42 +46,11 @@ impl Stage {
 
     /// `more` are further keys of `[pds]`.
     async fn with(practices: Practices, more: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let plan = Plan { expected: vec!["acute-a", "specialist", "walkin"], ..Plan::default() };
-        let federation = federation(&plan).await;
-        let clients = vec![TokenClient::new("api-key-1", vec![KEY.public.clone()])];
-        let options = TokenOptions { clients, ..TokenOptions::default() };
-        let clock = Arc::clone(&options.clock);
-        let token = start_token(options).expect("a token service");
-        let pds = start_pds(PdsOptions::new(clock, token.tokens())).expect("pds");
-        pds.put(PatientState::registered_at(GEORGE, "A99901"));
-        let options = SdsOptions { api_key: Some("sds-key-1".to_owned()), ..SdsOptions::default() };
-        let sds = start_sds(options).expect("sds");
-        let facts: Vec<SourceFacts> = federation.source_facts().to_vec();
-        let gp = facts[0].clone();
-        sds.register(Registration::new("A99901", "200000000205").answers(STRUCTURED, &gp.base_url));
-        let is_there = |facts: &SourceFacts| facts.id != "gp" || practices == Practices::Registered;
-        let facts: Vec<_> = facts.into_iter().filter(is_there).collect();
-        let secret = |name: &str, bytes: &[u8]| {
-            let path = dir.path().join(name);
-            fs::write(&path, bytes).expect("a file");
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
-            path.display().to_string()
-        };
-        let (key, api_key) = (secret("key.der", &KEY.pkcs8), secret("sds-key", b"sds-key-1\n"));
-        let template = if practices == Practices::Found { "[sds.practice]\n" } else { "" };
-        let text = format!(
-            "{}\n[oauth]\ntoken_url = \"{}\"\nclient_id = \"api-key-1\"\nkid = \"kid-1\"\nkey_file = \"{key}\"\n\
-             [pds]\nbase_url = \"{}\"\nrequests_per_second = 1000\n{more}\n\
-             [sds]\nbase_url = \"{}\"\napi_key_file = \"{api_key}\"\nrequests_per_second = 1000\n{template}",
-            configuration(&facts, &plan, &dir.path().join("log")),
-            token.token_url(),
-            pds.base_url(),
-            sds.base_url(),
-        );
+        let national = National::start(practices).await;
+        let text = national.configuration(more);
         let settings = Settings::parse(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?}\n{text}"));
         let running = Running::start(settings).await.expect("the broker starts");
-        Self { federation, token, pds, sds, running, dir }
+        Self { national, running }
     }
 
     async fn record(&self, number: &str) -> Reply {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod checkup;
 pub mod directory;
 pub mod egress;
 pub mod identity;

@@ -35,12 +35,12 @@ impl Carry for Egress {
     }
 }
 
-fn value(text: &str) -> Result<HeaderValue, SourceFault> {
+pub(crate) fn value(text: &str) -> Result<HeaderValue, SourceFault> {
     HeaderValue::from_str(text).map_err(|_not_a_header| SourceFault::new(FaultClass::OurRequest))
 }
 
 /// A header that no log may show.
-fn secret(text: &str) -> Result<HeaderValue, SourceFault> {
+pub(crate) fn secret(text: &str) -> Result<HeaderValue, SourceFault> {
     let mut value = value(text)?;
     value.set_sensitive(true);
     Ok(value)

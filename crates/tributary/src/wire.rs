@@ -39,16 +39,7 @@ pub(crate) fn wire(
     let metrics = Arc::new(Metrics::new(&ids)?);
     note_maps(&maps, &metrics);
     trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
-    let egress = Egress::new(&EgressSettings {
-        connect_timeout: settings.limits.connect_timeout,
-        extra_roots: Vec::new(),
-    })?;
-    let context = Context {
-        identity: Arc::new(settings.identity.identity(base_url)),
-        token_clock: Arc::new(SystemClock),
-        // The conductor counts asks, with the status that became of them.
-        observers: Arc::new(UnobservedSources),
-    };
+    let (egress, context) = outward(settings, base_url)?;
     let registry = Registry::build(settings.sources.iter().cloned(), &egress, &context)?;
     let broker = Broker::new(Parts {
         ports: registry.iter().map(port).collect(),
@@ -61,6 +52,21 @@ pub(crate) fn wire(
         limits: Limits::default(),
     });
     Ok((broker, metrics))
+}
+
+/// The client towards sources, and who we are there.
+pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<(Egress, Context), StartError> {
+    let egress = Egress::new(&EgressSettings {
+        connect_timeout: settings.limits.connect_timeout,
+        extra_roots: Vec::new(),
+    })?;
+    let context = Context {
+        identity: Arc::new(settings.identity.identity(base_url)),
+        token_clock: Arc::new(SystemClock),
+        // The conductor counts asks, with the status that became of them.
+        observers: Arc::new(UnobservedSources),
+    };
+    Ok((egress, context))
 }
 
 fn port(source: &Source) -> SourcePort {

@@ -16,6 +16,7 @@ use super::keep::Keep;
 use super::oauth::{OauthFault, Token, Tokens};
 use super::pace::Pace;
 use super::{Carry, Make, jitter, secret, value};
+use crate::checkup::Contact;
 use crate::egress::{Bounds, Egress, Outgoing, Received};
 
 pub use patient::{Access, Death, DeathNotice, Demographics, Registration};
@@ -145,6 +146,20 @@ impl Pds {
     }
 }
 
+/// A number that is never given to anybody, though its check digit is right.
+const NOBODY: &str = "0000000000";
+
+impl Pds {
+    /// Reads nobody: a service that takes us refuses the number, not the request.
+    pub async fn contact(&self, egress: &Egress, organisation: &OdsCode) -> Result<Contact, OauthFault> {
+        let inner = &self.inner;
+        let timeout = inner.settings.timeout;
+        let token = inner.tokens.bearer(Deadline::after(timeout)).await?;
+        let make = inner.make(NOBODY, organisation, &token, TraceId::random());
+        Ok(Contact::make(egress, timeout, make()).await)
+    }
+}
+
 /// What may still be tried for one read.
 struct Allowance {
     renewal: bool,
@@ -166,7 +181,7 @@ impl Inner {
         let mut allowance = Allowance { renewal: true, retry: true };
         loop {
             self.pace.turn(deadline).await.map_err(|_none| PdsFault::Paced)?;
-            let make = self.make(ask, &token, request_id);
+            let make = self.make(ask.patient.expose(), &ask.requester.organisation, &token, request_id);
             let bounds = Bounds { deadline, max_body_bytes: MAX_BODY_BYTES };
             let received = self.carrier.carry(bounds, make).await;
             let received = received.map_err(|fault| PdsFault::Unreachable(fault.class))?;
@@ -185,13 +200,13 @@ impl Inner {
         }
     }
 
-    fn make(&self, ask: &Locate, token: &Token, request_id: TraceId) -> Make {
+    fn make(&self, patient: &str, organisation: &OdsCode, token: &Token, request_id: TraceId) -> Make {
         let mut url = self.settings.base_url.clone();
-        let (patient, organisation) = (ask.patient, ask.requester.organisation.clone());
+        let organisation = organisation.clone();
         let bearer = token.bearer();
         // The interface has the number in its address. Nothing of ours writes that address down.
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["Patient", patient.expose()]);
+            path.pop_if_empty().extend(["Patient", patient]);
         }
         Arc::new(move || {
             let mut headers = HeaderMap::new();

@@ -22,6 +22,7 @@ use url::Url;
 use super::keep::Keep;
 use super::pace::Pace;
 use super::{Carry, Make, jitter, secret, value};
+use crate::checkup::Contact;
 use crate::directory::{Directory, Endpoint, LookUp};
 use crate::egress::{Bounds, Egress, Outgoing, Received};
 
@@ -179,6 +180,22 @@ impl Sds {
             tracing::warn!(fault.kind = %fault, "an endpoint could not be confirmed");
         }
         found
+    }
+
+    /// Asks for nothing in particular: a directory that knows our key refuses the question, not the key.
+    pub async fn contact(&self, egress: &Egress) -> Contact {
+        let settings = &self.inner.settings;
+        let mut url = settings.base_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(Listed::Device.code());
+        }
+        let outgoing = secret(settings.api_key.expose()).map(|key| {
+            let mut headers = HeaderMap::new();
+            headers.insert(API_KEY, key);
+            headers.insert(header::ACCEPT, HeaderValue::from_static("application/fhir+json"));
+            Outgoing { method: Method::GET, url, headers, body: Bytes::new() }
+        });
+        Contact::make(egress, settings.timeout, outgoing).await
     }
 
     /// The directory as the rest of the sources know it.
