@@ -11,13 +11,17 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Trail};
 use tributary_merge::{Maps, SourceCard};
-use tributary_model::{Clock, Decision, DenyReason, Facts, NhsNumber, Obligations, RecordRequest, SourceId};
+use tributary_model::{
+    Capability, Clock, Decision, DenyReason, Facts, NhsNumber, Obligations, OdsCode, RecordRequest, SourceId,
+    SystemClock,
+};
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
 
-use crate::answer::{Answer, RelayAnswer, RelayRequest, SourceSummary};
+use crate::answer::{Answer, Practice, RelayAnswer, RelayRequest, SourceSummary};
 use crate::cache::Cache;
 use crate::deliveries::Deliveries;
+use crate::links::Links;
 use crate::mixups::MixUps;
 use crate::parts::{Limits, Locator, Mode, Parts, SourcePort};
 use crate::refusal::Refusal;
@@ -47,6 +51,9 @@ pub(crate) struct Room {
     pub(crate) trail: Trail,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) links: Links,
+    /// The true time, whatever clock dates the rules.
+    pub(crate) link_clock: SystemClock,
     pub(crate) maps: Maps,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
@@ -80,6 +87,8 @@ impl Broker {
             trail: parts.trail,
             metrics: parts.metrics,
             clock: parts.clock,
+            links: Links::new(&parts.link_key),
+            link_clock: SystemClock,
             maps: parts.maps,
             mode: parts.mode,
             limits: parts.limits,
@@ -125,6 +134,27 @@ impl Broker {
             in_flight: room.in_flight.get(&card.id).map_or(0, |count| count.load(Ordering::Relaxed)),
         };
         room.cards.iter().map(summary).collect()
+    }
+
+    /// The system id of a practice's GP system; nothing if no such practice is served here.
+    pub fn practice(&self, ods: &OdsCode) -> Option<Practice> {
+        let mut ports = self.room.ports.values();
+        let port = ports.find(|port| port.relay.is_some() && port.card.ods.as_ref() == Some(ods))?;
+        Some(Practice { asid: port.asid.clone() })
+    }
+
+    /// Every registered GP Connect endpoint: its practice, its capability, and its service root as registered.
+    pub fn endpoints(&self) -> Vec<(OdsCode, Capability, String)> {
+        let of = |port: &SourcePort| {
+            let ods = port.card.ods.clone().filter(|_| port.relay.is_some())?;
+            let roots = port.roots.iter();
+            Some(
+                roots
+                    .map(move |(capability, root)| (ods.clone(), *capability, root.clone()))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        self.room.ports.values().filter_map(of).flatten().collect()
     }
 
     /// Whether requests can be served: the last audit record was written.

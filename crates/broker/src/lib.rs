@@ -6,14 +6,18 @@ mod cache;
 mod deliveries;
 mod gather;
 mod ledger;
+mod links;
 mod mixups;
 mod parts;
 mod record;
 pub mod refusal;
 mod relay;
 
-pub use answer::{Answer, RelayAnswer, RelayRequest, SourceSummary, Verdict};
+pub use answer::{
+    Answer, DocumentsRoot, Practice, RelayAnswer, RelayRequest, SourceSummary, Subject, Verdict,
+};
 pub use broker::{Broker, Delivery};
+pub use links::{LinkKey, NoRandomness};
 pub use parts::{AskService, Limits, LocateFault, Locator, Mode, Parts, RelayService, SourcePort};
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError};

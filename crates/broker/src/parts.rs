@@ -1,21 +1,24 @@
 //! What a broker is put together from.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
-use tributary_fhir::Reply;
+use tributary_fhir::{Relayed, Reply};
 use tributary_merge::{Maps, SourceCard};
-use tributary_model::{Ask, Clock, NhsNumber, RelayAsk, RelayReply, SourceFault, SourceId};
+use tributary_model::{Ask, Capability, Clock, NhsNumber, RelayAsk, SourceFault, SourceId};
 use tributary_telemetry::Metrics;
+
+use crate::links::LinkKey;
 
 /// Asks one source. Built once; every ask takes a clone, so that limits keep their memory.
 pub type AskService = BoxCloneSyncService<Ask, Reply, SourceFault>;
 
 /// Passes a call on to one GP source.
-pub type RelayService = BoxCloneSyncService<RelayAsk, RelayReply, SourceFault>;
+pub type RelayService = BoxCloneSyncService<RelayAsk, Relayed, SourceFault>;
 
 /// Names the sources that may hold a patient.
 pub type Locator = BoxCloneSyncService<NhsNumber, Vec<SourceId>, LocateFault>;
@@ -34,6 +37,10 @@ pub struct SourcePort {
     pub service: AskService,
     /// Passes calls on to it, when it is a GP system.
     pub relay: Option<RelayService>,
+    /// Its system id on the Spine.
+    pub asid: Option<String>,
+    /// Where its GP Connect capabilities are, as registered.
+    pub roots: BTreeMap<Capability, String>,
     /// Longest it may take.
     pub timeout: Duration,
     /// How long a reply may be kept in memory; `None` for never.
@@ -83,6 +90,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The clock of dated rules.
     pub clock: Arc<dyn Clock>,
+    /// Seals the addresses of attachments.
+    pub link_key: LinkKey,
     /// Optional code maps.
     pub maps: Maps,
     /// Demo or not.

@@ -107,6 +107,12 @@ classes! {
     SwitchedOff, "switched_off", NotQueried;
     /// The source was disabled after proven mix-ups.
     IdentitySwitch, "identity_switch", NotQueried;
+    /// The caller's organisation has no system id registered here, and a source is never asked in another's name.
+    NoAsid, "no_asid", NotQueried;
+    /// The source does not offer what was asked, by its registration.
+    NotOffered, "not_offered", NotQueried;
+    /// It could not be found out where the source is: nothing was sent anywhere.
+    Unlocated, "unlocated", Unavailable;
     /// Nothing it serves was asked for.
     NothingAsked, "nothing_asked", NotQueried;
     /// The ask panicked or was lost: our fault.

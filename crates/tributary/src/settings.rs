@@ -5,21 +5,30 @@ mod demo;
 mod identity;
 mod locator;
 mod mistake;
+mod organisation;
 mod reader;
 mod server;
 mod source;
+mod spine;
+mod tls;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use toml::de::DeTable;
 use tributary_audit::Digest;
-use tributary_sources::SourceEntry;
+use tributary_model::{OdsCode, SourceId};
+use tributary_sources::{Route, SourceEntry};
 
 pub use demo::{DemoPatient, DemoSettings};
 pub use identity::IdentitySettings;
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
+pub use spine::SpineSettings;
+pub use tls::TlsFiles;
+pub(crate) use tls::is_open_to_others;
+
 pub use server::{AuditSettings, LimitSettings, LogSettings, ServerSettings};
 
 use reader::{Book, Reader};
@@ -41,6 +50,12 @@ pub struct Settings {
     pub identity: IdentitySettings,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceEntry>,
+    /// `[source.tls]`, by source.
+    pub source_tls: BTreeMap<SourceId, TlsFiles>,
+    /// `[spine]`
+    pub spine: Option<SpineSettings>,
+    /// `[[organisation]]`: system ids by ODS code.
+    pub organisations: BTreeMap<OdsCode, String>,
     /// `[locator]`
     pub locator: LocatorSettings,
     /// `[maps] dir`
@@ -59,6 +74,9 @@ impl Default for Settings {
             audit: AuditSettings::default(),
             identity: IdentitySettings::default(),
             sources: Vec::new(),
+            source_tls: BTreeMap::new(),
+            spine: None,
+            organisations: BTreeMap::new(),
             locator: LocatorSettings::default(),
             maps: None,
             demo: None,
@@ -79,6 +97,12 @@ impl Settings {
         if let Some(folder) = file.parent() {
             settings.audit.dir = folder.join(&settings.audit.dir);
             settings.maps = settings.maps.map(|dir| folder.join(dir));
+            settings.server.link_key_file = settings.server.link_key_file.map(|file| folder.join(file));
+            settings.source_tls =
+                settings.source_tls.into_iter().map(|(id, files)| (id, files.within(folder))).collect();
+            if let Some(spine) = &mut settings.spine {
+                spine.tls = spine.tls.take().map(|files| files.within(folder));
+            }
         }
         Ok(settings)
     }
@@ -120,7 +144,7 @@ impl Settings {
 
 fn read(mut root: Reader<'_>) -> Settings {
     let server = root.table("server").map(server::read).unwrap_or_default();
-    let sources = source::read(root.tables("source"));
+    let source::Sources { entries: sources, tls: source_tls } = source::read(root.tables("source"));
     let settings = Settings {
         digest: Digest::of(b""),
         limits: root.table("limits").map(server::read_limits).unwrap_or_default(),
@@ -130,12 +154,16 @@ fn read(mut root: Reader<'_>) -> Settings {
         locator: read_locator(&mut root, &sources),
         maps: root.table("maps").and_then(read_maps),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
+        organisations: organisation::read(root.tables("organisation")),
+        spine: root.table("spine").and_then(spine::read),
         server,
         sources,
+        source_tls,
     };
-    for key in ["pds", "organisation"] {
-        refuse(&mut root, key);
+    if settings.spine.is_none() && settings.sources.iter().any(|source| source.route == Route::Spine) {
+        root.wrong("spine", "is missing: a source is reached via the spine proxy");
     }
+    refuse(&mut root, "pds");
     root.close();
     settings
 }

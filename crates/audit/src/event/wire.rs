@@ -1,7 +1,7 @@
 //! The stored form of the catalogue: field names that never change within a version.
 
 use serde::Serialize;
-use tributary_model::{FaultClass, Section, SourceId, SpineCode};
+use tributary_model::{FaultClass, NhsNumber, Section, SourceId, SpineCode};
 
 use super::{Access, Denied, Disclosure, Event, Intent, Kind, Outcome, SourceEntry};
 use crate::record::Draft;
@@ -168,7 +168,7 @@ pub(crate) fn draft(event: &Event) -> Draft {
             req: event.request.map(|id| id.to_string()),
             security: Some(event.what.code()),
             source: event.source.as_ref().map(SourceId::as_str),
-            patient: event.patient.as_ref().map(|patient| Patient { nhs: patient.expose() }),
+            patient: event.patient.as_ref().map(of_patient),
             ..Fields::default()
         },
         Event::Config(event) => Fields {
@@ -204,7 +204,7 @@ fn of_access(access: &Access) -> Fields<'_> {
             org: requester.organisation.as_str(),
             assurance: requester.assurance.code(),
         }),
-        patient: Some(Patient { nhs: access.patient.expose() }),
+        patient: access.patient.as_ref().map(of_patient),
         why: Some(Why {
             purpose: access.purpose.code(),
             rule: None,
@@ -219,6 +219,10 @@ fn of_access(access: &Access) -> Fields<'_> {
     }
 }
 
+fn of_patient(patient: &NhsNumber) -> Patient<'_> {
+    Patient { nhs: patient.expose() }
+}
+
 fn of_intent(intent: &Intent) -> Fields<'_> {
     let mut fields = of_access(&intent.access);
     fields.why = fields.why.map(|why| Why { rule: Some(intent.rule), ..why });
@@ -229,6 +233,7 @@ fn of_intent(intent: &Intent) -> Fields<'_> {
 fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
     let mut fields = of_access(&disclosure.access);
     fields.corr = Some(disclosure.intent.seq);
+    fields.patient = fields.patient.or_else(|| disclosure.found.as_ref().map(of_patient));
     fields.why = fields.why.map(|why| Why { rule: Some(disclosure.rule), ..why });
     fields.sources = Some(disclosure.sources.iter().map(of_source).collect());
     fields.outcome = Some(of_outcome(&disclosure.outcome));

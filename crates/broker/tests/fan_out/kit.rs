@@ -15,12 +15,12 @@ use tokio::time::Instant;
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::{Settings, Trail};
-use tributary_broker::{Answer, Broker, Limits, Maps, Mode, Parts, Refusal, SourceCard, SourcePort};
+use tributary_broker::{Answer, Broker, Limits, LinkKey, Maps, Mode, Parts, Refusal, SourceCard, SourcePort};
 use tributary_fhir::{Document, Reply};
 use tributary_model::requester::Assurance;
 use tributary_model::{
     Ask, Clock, Deadline, FaultClass, FixedClock, Freshness, Handling, NhsNumber, OdsCode, Purpose,
-    RecordRequest, RequestId, Requester, Role, SectionSet, SourceFault, SourceId, SourceKind,
+    RecordRequest, RequestId, Requester, Role, SectionSet, SourceFault, SourceId, SourceKind, SpineIds,
 };
 use tributary_telemetry::Metrics;
 
@@ -142,6 +142,7 @@ impl Bench {
             trail,
             metrics: Arc::clone(&metrics),
             clock,
+            link_key: LinkKey::of([7; 32]),
             maps: Maps::default(),
             mode,
             limits: Limits::default(),
@@ -203,7 +204,7 @@ fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
         seen.count.send_modify(|count| *count += 1);
         play(name, does, ask, Arc::clone(&seen))
     }));
-    SourcePort { card, service, relay: None, timeout, cache_ttl }
+    SourcePort { card, service, relay: None, asid: None, roots: BTreeMap::new(), timeout, cache_ttl }
 }
 
 async fn play(source: &'static str, does: Does, ask: Ask, seen: Arc<Seen>) -> Result<Reply, SourceFault> {
@@ -248,6 +249,7 @@ pub(crate) fn requester() -> Requester {
         organisation: OdsCode::parse("RXX01").unwrap(),
         organisation_name: "An ambulance trust".to_owned(),
         asid: None,
+        spine: SpineIds::default(),
         assurance: Assurance::Demo,
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn of(record: &Record<'_>) -> Outcome {
     let statuses = record.sources.iter().map(status);
     let notices =
         record.sources.iter().flat_map(|source| source.notices.iter().map(|one| notice(source, one)));
-    Outcome { issues: statuses.chain(notices).collect(), profile: None }
+    Outcome { issues: statuses.chain(notices).collect(), ..Outcome::default() }
 }
 
 fn extension(url: &'static str, value: ExtensionValue) -> SimpleExtension {

@@ -5,17 +5,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, StatusCode};
 use tributary_fhir::{Document, Json, Kind, Limits};
 use tributary_model::requester::Assurance;
-use tributary_model::{OdsCode, Requester, Role};
+use tributary_model::{OdsCode, Requester, Role, Scope, SpineIds};
 
 use crate::problem::{Problem, Spine};
 
 const LIMITS: Limits =
     Limits { depth: 12, tokens: 512, string_bytes: 2 << 10, key_bytes: 64, number_bytes: 20 };
+const USER_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-user-id";
+const ROLE_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-role-profile-id";
 /// A token lives exactly this long, in seconds.
 const LIFE: i64 = 300;
 /// How far a caller's clock may run ahead, in seconds.
 const AHEAD: i64 = 600;
-const SCOPE: &str = "patient/*.read";
 const CLAIMS: &[&str] = &[
     "iss",
     "sub",
@@ -90,17 +91,18 @@ impl Token {
             organisation: ods_code(organisation)?,
             organisation_name: word(organisation, &["name"]).unwrap_or_default(),
             asid: None,
+            spine: practitioner.map(spine_ids).unwrap_or_default(),
             assurance: Assurance::AssertedUnsigned,
         })
     }
 
     /// Checks the token as a GP Connect provider does. `now` is in Unix seconds.
-    pub(crate) fn check(&self, now: i64) -> Result<(), Problem> {
+    pub(crate) fn check(&self, now: i64, needed: Scope) -> Result<(), Problem> {
         let claims = self.claims.root();
         present(claims)?;
         lifetime(claims, now)?;
         resources(claims)?;
-        scope(claims)?;
+        scope(claims, needed)?;
         let subject = word(claims, &["sub"]);
         if subject != word(claims, &["requesting_practitioner", "id"]) {
             return Err(claim("sub", "It must be the id of the requesting practitioner."));
@@ -118,6 +120,18 @@ fn object(part: &str) -> Result<Document, TokenFault> {
 fn word(value: Json<'_>, path: &[&str]) -> Option<String> {
     let text = value.path(path)?.text()?;
     (!text.trim().is_empty()).then(|| text.into_owned())
+}
+
+/// The person's national ids. `UNK` is the published word for having none.
+fn spine_ids(practitioner: Json<'_>) -> SpineIds {
+    let value = |system: &str| {
+        let identifiers = practitioner.get("identifier").into_iter().flat_map(Json::each);
+        let mut values = identifiers.filter(|one| one.says("system", system));
+        let value = values.find_map(|one| one.text_at("value"))?;
+        let is_id = (1..=64).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
+        (is_id && value != "UNK").then(|| value.into_owned())
+    };
+    SpineIds { user: value(USER_SYSTEM), role_profile: value(ROLE_SYSTEM) }
 }
 
 fn ods_code(organisation: Json<'_>) -> Option<OdsCode> {
@@ -184,11 +198,11 @@ fn resources(claims: Json<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn scope(claims: Json<'_>) -> Result<(), Problem> {
+fn scope(claims: Json<'_>, needed: Scope) -> Result<(), Problem> {
     let scope = word(claims, &["requested_scope"]).unwrap_or_default();
     let mut words: Vec<_> = scope.split_ascii_whitespace().collect();
     words.retain(|word| !matches!(*word, "conf/N" | "conf/R"));
-    if words != [SCOPE] {
+    if words != [needed.code()] {
         return Err(claim("requested_scope", "It is not the scope of this interaction."));
     }
     if !claims.says("reason_for_request", "directcare") {

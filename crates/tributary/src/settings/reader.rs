@@ -58,6 +58,11 @@ impl<'r> Reader<'r> {
         Self { book, table, path: String::new(), span: None, known: Vec::new() }
     }
 
+    /// The key of this table.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }

@@ -1,5 +1,6 @@
 //! What the stories need of a broker: its settings, its maps, its clock.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,8 +8,7 @@ use mock_providers::{Federation, SourceFacts, Story, stories};
 use tributary_broker::MapError;
 use tributary_broker::Maps;
 use tributary_model::{NhsNumber, OdsCode, Section, SectionSet, SourceId, SourceKind};
-use tributary_sources::{Protocol, SourceEntry};
-use url::Url;
+use tributary_sources::{Protocol, Route, ServiceRoot, SourceEntry};
 
 use crate::settings::{AuditSettings, DemoPatient, DemoSettings, Settings};
 
@@ -70,7 +70,10 @@ fn entry(facts: &SourceFacts) -> Option<SourceEntry> {
         owns: facts.owns.iter().map(|prefix| (*prefix).to_owned()).collect(),
         rank: facts.rank,
         id: SourceId::parse(facts.id).ok()?,
-        base_url: Url::parse(&facts.base_url).ok()?,
+        base_url: ServiceRoot::parse(&facts.base_url).ok()?,
+        more_roots: BTreeMap::new(),
+        route: Route::Direct,
+        tls: None,
         timeout: Duration::from_secs(4),
         cache_ttl: None,
         max_body_bytes: 16 << 20,
