@@ -8,6 +8,7 @@ mod federation;
 mod fhir;
 mod gp;
 mod misbehave;
+mod national;
 mod number;
 mod outcome;
 mod provider;
@@ -20,6 +21,12 @@ pub use asks::AskRecord;
 pub use fault::{ErrorBody, Fault, FaultRule, Lifetime};
 pub use federation::{Federation, FederationOptions, Played, SourceFacts, start_story_federation};
 pub use gp::ListIds;
+pub use national::{
+    AccessTokens, ClientKey, Death, DeathNotice, EndUserOrganisation, Grant, Jwks, MadeUpKey,
+    NationalServices, PatientName, PatientState, Pds, PdsFault, PdsOptions, PdsPatient, Practice, ProxyCache,
+    RateLimit, Registration, Removal, RemovalReason, Sds, SdsFault, SdsOptions, Sensitivity, Standing,
+    Throttle, TokenClient, TokenEndpoint, TokenFault, TokenOptions, start_pds, start_sds, start_token,
+};
 pub use provider::ProviderHandle;
 pub use replay::{NumberOrigin, ReplayOptions, ReplayPatient, start_replay};
 pub use story::{Story, stories};

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use jiff::civil::Date;
-use mock_providers::{FederationOptions, ReplayOptions, start_replay, start_story_federation};
+use mock_providers::{
+    FederationOptions, NationalServices, ReplayOptions, start_replay, start_story_federation,
+};
 
 /// Mock source systems on loopback, with the story patients.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Start every story provider. Also the default without --replay.
+    /// Start every story provider. Also the default without --replay and --national.
     #[arg(long)]
     all: bool,
     /// Where the control port listens.
@@ -27,6 +29,12 @@ struct Arguments {
     /// Serve recorded Bundles of a folder or file as one more GP system.
     #[arg(long, value_name = "PATH")]
     replay: Option<PathBuf>,
+    /// Start the national services: token endpoint, PDS, SDS. With --all, SDS knows the story GP system.
+    #[arg(long)]
+    national: bool,
+    /// The public keys (JWKS) of the one application that gets tokens; its API key is `mock-api-key`.
+    #[arg(long, value_name = "PATH", requires = "national")]
+    jwks: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -34,7 +42,7 @@ async fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
     let mut out = io::stdout();
     let mut running = None;
-    if arguments.all || arguments.replay.is_none() {
+    if arguments.all || (arguments.replay.is_none() && !arguments.national) {
         let options = FederationOptions {
             as_of: arguments.as_of,
             base_port: arguments.base_port,
@@ -58,8 +66,16 @@ async fn main() -> io::Result<()> {
         }
         replay = Some(provider);
     }
+    let mut national = None;
+    if arguments.national {
+        let services = NationalServices::start(arguments.jwks.as_deref(), running.as_ref())?;
+        for (id, base_url) in services.base_urls() {
+            writeln!(out, "{id}\thttp\t-\t{base_url}")?;
+        }
+        national = Some(services);
+    }
     out.flush()?;
     tokio::signal::ctrl_c().await?;
-    drop((running, replay));
+    drop((running, replay, national));
     Ok(())
 }

@@ -29,6 +29,10 @@ pub(crate) trait System: fmt::Debug + Send + Sync {
     fn nhs_number(&self, request: &Request) -> Option<String>;
     /// The answer of a healthy system with these areas switched off.
     fn answer(&self, request: &Request, disabled: &[String]) -> Reply;
+    /// How long it works on a request before it answers.
+    fn pause(&self, _request: &Request) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a story says about one patient at one provider.
@@ -233,8 +237,8 @@ impl Inner {
             self.rules.take(nhs_number.as_deref()).or_else(|| scene.and_then(|scene| scene.fault.clone()));
         let now = Instant::now();
         let release = scene.map_or(now, |scene| scene.release(self.system.dialect(), now));
-        tokio::time::sleep_until(release + Duration::from_millis(self.delay_ms.load(Ordering::Relaxed)))
-            .await;
+        let delay = Duration::from_millis(self.delay_ms.load(Ordering::Relaxed));
+        tokio::time::sleep_until(release + delay + self.system.pause(request)).await;
         let disabled = match &fault {
             Some(Fault::DisabledAreas { parameters }) => parameters.as_slice(),
             Some(_) | None => &[],

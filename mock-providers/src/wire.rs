@@ -274,6 +274,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         406 => "Not Acceptable",
+        408 => "Request Timeout",
         409 => "Conflict",
         415 => "Unsupported Media Type",
         422 => "Unprocessable Content",

@@ -1,0 +1,10 @@
+//! The national services as their clients see them: over real sockets.
+
+#[cfg(test)]
+mod pds;
+#[cfg(test)]
+mod sds;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod token;
