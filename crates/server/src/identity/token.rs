@@ -29,10 +29,63 @@ const CLAIMS: &[&str] = &[
     "requesting_organization",
     "requesting_practitioner",
 ];
-const RESOURCES: &[(&str, &str)] = &[
-    ("requesting_device", "Device"),
-    ("requesting_organization", "Organization"),
-    ("requesting_practitioner", "Practitioner"),
+/// The claims that hold a resource: their type, and the elements that this type has.
+const RESOURCES: &[(&str, &str, &[&str])] = &[
+    (
+        "requesting_device",
+        "Device",
+        &[
+            "udi",
+            "status",
+            "type",
+            "lotNumber",
+            "manufacturer",
+            "manufactureDate",
+            "expirationDate",
+            "model",
+            "version",
+            "patient",
+            "owner",
+            "contact",
+            "location",
+            "url",
+            "note",
+            "safety",
+        ],
+    ),
+    (
+        "requesting_organization",
+        "Organization",
+        &["active", "type", "name", "alias", "telecom", "address", "partOf", "contact", "endpoint"],
+    ),
+    (
+        "requesting_practitioner",
+        "Practitioner",
+        &[
+            "active",
+            "name",
+            "telecom",
+            "address",
+            "gender",
+            "birthDate",
+            "photo",
+            "qualification",
+            "communication",
+        ],
+    ),
+];
+/// The elements that each of them has.
+const COMMON: &[&str] = &[
+    "resourceType",
+    "id",
+    "meta",
+    "implicitRules",
+    "language",
+    "text",
+    "contained",
+    "extension",
+    "modifierExtension",
+    "identifier",
 ];
 
 /// Why an `Authorization` header holds no token of this kind.
@@ -185,10 +238,17 @@ fn resources(claims: Json<'_>) -> Result<(), Problem> {
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", text);
         problem.coded(Spine::RESOURCE).naming(&format!("Authorization: {name}"))
     };
-    for (name, resource) in RESOURCES {
-        let is_it = claims.get(name).is_some_and(|claim| claim.says("resourceType", resource));
-        if !is_it {
+    for (name, resource, elements) in RESOURCES {
+        let claim = claims.get(name).filter(|claim| claim.says("resourceType", resource));
+        let Some(claim) = claim else {
             return Err(unprocessable(name, "The claim is not the resource it should be."));
+        };
+        let is_element = |key: &str| {
+            let key = key.strip_prefix('_').unwrap_or(key);
+            COMMON.contains(&key) || elements.contains(&key)
+        };
+        if !claim.members().all(|(key, _)| is_element(key)) {
+            return Err(unprocessable(name, "The resource has an element that its type has not."));
         }
     }
     let organisation = claims.get("requesting_organization");

@@ -45,6 +45,8 @@ fn bad_claims_are_refused_as_the_published_table_says() {
         (r#""iat":1767225600"#, r#""iat":1767225601"#, 400),
         (r#""resourceType":"Device""#, r#""resourceType":"Patient""#, 422),
         (r#""value":"RXX01""#, r#""value":"no code""#, 422),
+        (r#""model":"EPR""#, r#""model":"EPR","colour":"red""#, 422),
+        (r#""given":["Ada"]}]"#, r#""given":["Ada"]}],"barcode":"1""#, 422),
         ("patient/*.read", "patient/*.write", 400),
         ("patient/*.read", "patient/*.read organization/*.read", 400),
         ("directcare", "migration", 400),
