@@ -19,6 +19,8 @@ mod server;
 mod stack;
 #[path = "wire/structured.rs"]
 mod structured;
+#[path = "wire/tls.rs"]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
