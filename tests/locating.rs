@@ -14,8 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_providers::{
-    Death, DeathNotice, Fault, Lifetime, PatientState, PdsFault, PdsPatient, ProviderHandle, Registration,
-    SdsFault, Sensitivity, Standing, Throttle,
+    Death, DeathNotice, Fault, Lifetime, NumberStanding, PatientState, PdsFault, PdsPatient, ProviderHandle,
+    Registration, SdsFault, Sensitivity, Throttle,
 };
 use serde_json::{Value, json};
 use tributary::{Running, Settings};
@@ -306,7 +306,7 @@ async fn a_token_that_was_withdrawn_is_replaced_once() {
 async fn a_replaced_number_is_followed_told_and_on_record() {
     let stage = Stage::set(Practices::Registered).await;
     let former = PatientState {
-        standing: Standing::SupersededBy(GEORGE.to_owned()),
+        standing: NumberStanding::SupersededBy(GEORGE.to_owned()),
         ..PatientState::registered_at(FORMER, "A99901")
     };
     stage.pds.put(former);
@@ -379,7 +379,8 @@ async fn a_practice_that_the_directory_does_not_confirm_is_unavailable() {
         let reply = stage.record(GEORGE).await;
         assert_eq!(status_of(&reply, "gp-a99901"), was("unavailable", false), "{fault:?}");
         assert_eq!(status_of(&reply, "acute-a").0, "ok");
-        assert_eq!(stage.relayed("A99901", GEORGE).await.status, 502, "{fault:?}");
+        let http = if fault == SdsFault::DeadHost { 502 } else { 503 };
+        assert_eq!(stage.relayed("A99901", GEORGE).await.status, http, "{fault:?}");
         assert!(!stage.asked().contains_key("gp"));
     }
     let stage = Stage::set(Practices::Found).await;

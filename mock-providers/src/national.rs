@@ -15,8 +15,8 @@ mod tokens;
 
 pub use limit::{RateLimit, Throttle};
 pub use pds::{
-    Death, DeathNotice, EndUserOrganisation, PatientName, PatientState, Pds, PdsFault, PdsOptions,
-    PdsPatient, Practice, Removal, RemovalReason, Sensitivity, Standing, start_pds,
+    Death, DeathNotice, EndUserOrganisation, NumberStanding, PatientName, PatientState, Pds, PdsFault,
+    PdsOptions, PdsPatient, Practice, Removal, RemovalReason, Sensitivity, start_pds,
 };
 pub use sds::{ProxyCache, Registration, Sds, SdsFault, SdsOptions, start_sds};
 pub use together::NationalServices;

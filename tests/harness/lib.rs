@@ -78,10 +78,14 @@ pub fn configuration(facts: &[SourceFacts], plan: &Plan, audit: &Path) -> String
     );
     for facts in facts {
         let list = |words: &[&str]| serde_json::to_string(words).expect("words");
+        let roots = facts.base_url.strip_suffix("/structured/fhir").map(|base| {
+            format!("documents_url = \"{base}/documents/fhir\"\nfoundations_url = \"{base}/fhir\"\n")
+        });
+        let roots = roots.unwrap_or_default();
         let asid = facts.asid.map(|asid| format!("asid = \"{asid}\"\n")).unwrap_or_default();
         write!(
             text,
-            "[[source]]\nid = \"{}\"\nname = \"{}\"\nkind = \"{}\"\nprotocol = \"{}\"\nods = \"{}\"\n{asid}base_url = \"{}\"\n\
+            "[[source]]\nid = \"{}\"\nname = \"{}\"\nkind = \"{}\"\nprotocol = \"{}\"\nods = \"{}\"\n{asid}{roots}base_url = \"{}\"\n\
              rank = {}\nsections = {}\nowns = {}\n{}\n",
             facts.id, facts.name, facts.kind, facts.protocol, facts.ods, facts.base_url, facts.rank,
             list(facts.sections), list(facts.owns), plan.source_keys,

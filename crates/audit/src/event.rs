@@ -74,6 +74,8 @@ codes! {
         GpConnectStructured, "gpconnect-structured";
         /// GP Connect Access Document, passed on.
         GpConnectDocuments, "gpconnect-documents";
+        /// GP Connect Foundations, passed on: who a patient, a practitioner or a practice is.
+        GpConnectFoundations, "gpconnect-foundations";
     }
 }
 
@@ -165,8 +167,9 @@ pub struct Access {
     pub request: RequestId,
     /// The person and organisation, as they were at this moment.
     pub requester: Arc<Requester>,
-    /// Whose record.
-    pub patient: NhsNumber,
+    /// Whose record. A request by a source's own id names nobody that we know before the answer; one about a
+    /// practice names nobody at all.
+    pub patient: Option<NhsNumber>,
     /// Why.
     pub purpose: Purpose,
     /// Whether the glass was broken.
@@ -199,6 +202,8 @@ pub struct Disclosure {
     pub intent: Receipt,
     /// The policy rule that permitted it.
     pub rule: &'static str,
+    /// Whose record it turned out to be, where the request did not name the patient.
+    pub found: Option<NhsNumber>,
     /// What became of each expected source.
     pub sources: Vec<SourceEntry>,
     /// What is sent.

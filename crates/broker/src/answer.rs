@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tributary_merge::view::RecordView;
 use tributary_model::{
-    Deadline, NhsNumber, OdsCode, RequestId, Requester, SectionSet, SourceId, SourceKind, Tally,
+    Deadline, Interaction, NhsNumber, OdsCode, Redacted, RequestId, Requester, SectionSet, SourceId,
+    SourceKind, Tally,
 };
 
 /// What an answer amounts to.
@@ -59,17 +60,23 @@ pub struct Answer {
     pub view: Arc<RecordView>,
 }
 
-/// A GP Connect call to be passed on to the patient's GP system.
+/// A GP Connect call to be passed on to a GP system.
 #[derive(Clone, Debug)]
 pub struct RelayRequest {
     /// Names the request.
     pub id: RequestId,
-    /// Whose record, read from the body.
-    pub patient: NhsNumber,
-    /// The practice named in the path; without it the one registered GP source.
+    /// What is asked.
+    pub interaction: Interaction,
+    /// About whom.
+    pub subject: Subject,
+    /// The practice named in the address; without it the patient's own.
     pub practice: Option<OdsCode>,
-    /// The caller's `Parameters`.
+    /// What follows the service root in the caller's address, with its query. An attachment's is made here.
+    pub tail: Redacted<String>,
+    /// The caller's `Parameters`; empty for reads.
     pub body: Bytes,
+    /// The root of Access Document as the caller reaches it. What is attached is looked for below it.
+    pub documents_root: DocumentsRoot,
     /// The caller's `Ssp-TraceID`, which becomes `Bundle.id`.
     pub trace: String,
     /// Who asks.
@@ -78,15 +85,46 @@ pub struct RelayRequest {
     pub deadline: Deadline,
 }
 
+/// Whom a call is about, as far as it says so itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A patient, by their NHS number.
+    Patient(NhsNumber),
+    /// A patient, by the GP system's own id: who that is, the answer tells.
+    OwnId,
+    /// What is attached to a record, by the id that was given out with it.
+    Attachment(String),
+    /// The practice and its people.
+    Practice,
+}
+
+/// Where a caller finds what is attached to a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DocumentsRoot {
+    /// Below our own address: this is put before `/{ODS}/STU3/1/gpconnect/documents/fhir`.
+    Ours(String),
+    /// Below the GP system's, which the caller reaches through us: addresses keep their beginning.
+    Theirs,
+}
+
 /// The GP system's own answer.
 #[derive(Clone, Debug)]
 pub struct RelayAnswer {
     /// HTTP status.
     pub status: u16,
-    /// Bundle or `OperationOutcome`.
+    /// What the interaction gives, or an `OperationOutcome`.
     pub body: Bytes,
+    /// The version of a single resource: `ETag`.
+    pub etag: Option<String>,
     /// Sequence id of the disclosure record.
     pub audit: String,
+}
+
+/// A practice whose GP system is served here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Practice {
+    /// Its system's id on the Spine, where it is registered with one.
+    pub asid: Option<String>,
 }
 
 /// A source as `GET /sources` shows it.

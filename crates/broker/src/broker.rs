@@ -12,17 +12,19 @@ use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Trail};
 use tributary_merge::{Maps, SourceCard};
 use tributary_model::{
-    Clock, Deadline, Decision, DenyReason, Expected, Facts, Locate, LocateFault, NhsNumber, Obligations,
-    OdsCode, PatientNote, Practice, RecordRequest, Requester, SourceId, SourceKind,
+    Capability, Clock, Deadline, Decision, DenyReason, Expected, Facts, Locate, LocateFault, NhsNumber,
+    Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester, SourceId,
+    SourceKind, SystemClock,
 };
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
 
-use crate::answer::{Answer, RelayAnswer, RelayRequest, SourceSummary};
+use crate::answer::{Answer, Practice, RelayAnswer, RelayRequest, SourceSummary};
 use crate::cache::Cache;
 use crate::deliveries::Deliveries;
+use crate::links::Links;
 use crate::mixups::MixUps;
-use crate::parts::{Limits, Locator, Mode, Parts, SourcePort};
+use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort};
 use crate::refusal::Refusal;
 use crate::{record, relay};
 
@@ -50,9 +52,13 @@ pub(crate) struct Room {
     /// The registry as the merge wants it.
     pub(crate) cards: Vec<SourceCard>,
     pub(crate) locator: Locator,
+    practices: Option<FindPractice>,
     pub(crate) trail: Trail,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) links: Links,
+    /// The true time, whatever clock dates the rules.
+    pub(crate) link_clock: SystemClock,
     pub(crate) maps: Maps,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
@@ -72,7 +78,7 @@ pub(crate) struct Located {
     /// The expected sources, by rank.
     pub(crate) ports: Vec<Arc<SourcePort>>,
     /// What is known of the patient's practice.
-    pub(crate) practice: Practice,
+    pub(crate) practice: Registration,
     /// What readers must know of the patient.
     pub(crate) notes: Vec<PatientNote>,
 }
@@ -82,7 +88,7 @@ impl Located {
     ///
     /// Where the practice could not be found out, nobody else is tried.
     pub(crate) fn gp(&self, practice: Option<&OdsCode>) -> Result<&Arc<SourcePort>, Refusal> {
-        if self.practice == Practice::Unknown {
+        if self.practice == Registration::Unknown {
             return Err(Refusal::Unlocated);
         }
         let is_gp = |port: &&Arc<SourcePort>| port.card.kind == SourceKind::Gp && port.relay.is_some();
@@ -112,9 +118,12 @@ impl Broker {
             ports: by_id,
             cards,
             locator: parts.locator,
+            practices: parts.practices,
             trail: parts.trail,
             metrics: parts.metrics,
             clock: parts.clock,
+            links: Links::new(&parts.link_key),
+            link_clock: SystemClock,
             maps: parts.maps,
             mode: parts.mode,
             limits: parts.limits,
@@ -160,6 +169,25 @@ impl Broker {
             in_flight: room.in_flight.get(&card.id).map_or(0, |count| count.load(Ordering::Relaxed)),
         };
         room.cards.iter().map(summary).collect()
+    }
+
+    /// The system id of a practice's GP system; nothing if no such practice is served here.
+    pub fn practice(&self, ods: &OdsCode) -> Option<Practice> {
+        self.room.gp_at(ods).map(|port| Practice { asid: port.asid.clone() })
+    }
+
+    /// Every registered GP Connect endpoint: its practice, its capability, and its service root as registered.
+    pub fn endpoints(&self) -> Vec<(OdsCode, Capability, String)> {
+        let of = |port: &Arc<SourcePort>| {
+            let ods = port.card.ods.clone().filter(|_| port.relay.is_some())?;
+            let roots = port.roots.iter();
+            Some(
+                roots
+                    .map(move |(capability, root)| (ods.clone(), *capability, root.clone()))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        self.room.ports.values().filter_map(of).flatten().collect()
     }
 
     /// Whether requests can be served: the last audit record was written.
@@ -227,6 +255,14 @@ impl Room {
         ports.sort_by(|a, b| (a.card.rank, &a.card.id).cmp(&(b.card.rank, &b.card.id)));
         ports.dedup_by(|a, b| a.card.id == b.card.id);
         Ok(Located { patient: found.patient, ports, practice: found.practice, notes: found.notes })
+    }
+
+    /// The GP system of a practice: registered, or to be found.
+    pub(crate) fn gp_at(&self, practice: &OdsCode) -> Option<Arc<SourcePort>> {
+        let is_gp =
+            |port: &&Arc<SourcePort>| port.relay.is_some() && port.card.ods.as_ref() == Some(practice);
+        let found = || self.practices.as_ref().map(|practices| practices.find(practice));
+        self.ports.values().find(is_gp).cloned().or_else(found)
     }
 
     /// Remembers that a source answered.

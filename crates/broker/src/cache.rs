@@ -142,6 +142,7 @@ mod tests {
             organisation: OdsCode::parse("RX999").unwrap(),
             organisation_name: String::new(),
             asid: None,
+            spine: tributary_model::SpineIds::default(),
             assurance: Assurance::Demo,
         };
         Ask {

@@ -9,8 +9,8 @@ use tributary_audit::{
     Outcome, Receipt, SecurityEvent, SecurityKind, SourceEntry,
 };
 use tributary_model::{
-    Completeness, Deadline, DenyReason, NhsNumber, RecordRequest, RequestId, SectionSet, SourceFault,
-    SourceId, SourceStatus, TraceId,
+    Capability, Completeness, Deadline, DenyReason, NhsNumber, RecordRequest, RequestId, SectionSet,
+    SourceFault, SourceId, SourceStatus, TraceId,
 };
 
 use crate::answer::RelayRequest;
@@ -26,7 +26,7 @@ pub(crate) fn access(request: &RecordRequest, sections: SectionSet) -> Arc<Acces
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
-        patient: request.patient,
+        patient: Some(request.patient),
         purpose: request.purpose,
         break_glass: if request.break_glass.is_some() {
             BreakGlass::ReasonGiven
@@ -40,25 +40,33 @@ pub(crate) fn access(request: &RecordRequest, sections: SectionSet) -> Arc<Acces
 }
 
 /// The access of a call that is passed on.
-pub(crate) fn relay_access(request: &RelayRequest) -> Arc<Access> {
+pub(crate) fn relay_access(
+    request: &RelayRequest,
+    patient: Option<NhsNumber>,
+    asked_as: Option<NhsNumber>,
+) -> Arc<Access> {
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
-        patient: request.patient,
+        patient,
         purpose: tributary_model::Purpose::DirectCare,
         break_glass: BreakGlass::NotAsked,
-        interaction: Interaction::GpConnectStructured,
+        interaction: match request.interaction.capability() {
+            Capability::Structured => Interaction::GpConnectStructured,
+            Capability::Documents => Interaction::GpConnectDocuments,
+            Capability::Foundations => Interaction::GpConnectFoundations,
+        },
         sections: SectionSet::EMPTY,
-        asked_as: None,
+        asked_as,
     })
 }
 
 /// The same access, to the record of the patient's present number.
 pub(crate) fn now_known_as(access: Arc<Access>, patient: NhsNumber) -> Arc<Access> {
-    if access.patient == patient {
+    if access.patient == Some(patient) {
         return access;
     }
-    Arc::new(Access { patient, asked_as: Some(access.patient), ..(*access).clone() })
+    Arc::new(Access { patient: Some(patient), asked_as: access.patient, ..(*access).clone() })
 }
 
 /// An intent that is on record and not yet answered. Dropped unanswered, it is closed as "nobody waited".
@@ -143,7 +151,7 @@ impl Room {
     }
 
     /// A source answered with another patient's record: counted, recorded, and in the end switched off.
-    pub(crate) fn quarantine(&self, request: RequestId, patient: NhsNumber, source: &SourceId) {
+    pub(crate) fn quarantine(&self, request: RequestId, patient: Option<NhsNumber>, source: &SourceId) {
         self.metrics.quarantined(source);
         self.warn(SecurityKind::IdentityMismatch, request, patient, source);
         if self.mixups.count(source) == Consequence::SwitchedOff {
@@ -152,8 +160,8 @@ impl Room {
         }
     }
 
-    fn warn(&self, what: SecurityKind, request: RequestId, patient: NhsNumber, source: &SourceId) {
-        let (request, source, patient) = (Some(request), Some(source.clone()), Some(patient));
+    fn warn(&self, what: SecurityKind, request: RequestId, patient: Option<NhsNumber>, source: &SourceId) {
+        let (request, source) = (Some(request), Some(source.clone()));
         let event = Event::Security(SecurityEvent { what, request, source, patient });
         let trail = self.trail.clone();
         self.tasks.spawn(async move {
@@ -170,10 +178,11 @@ impl OpenIntent {
         mut self,
         sources: Vec<SourceEntry>,
         outcome: Outcome,
+        found: Option<NhsNumber>,
         deadline: Deadline,
     ) -> Result<String, Refusal> {
         let Some(intent) = self.receipt else { return Err(Refusal::Internal) };
-        let event = self.disclosure(intent, sources, outcome);
+        let event = self.disclosure(intent, sources, outcome, found);
         let (tell, told) = oneshot::channel();
         let room = Arc::clone(&self.room);
         room.tasks.clone().spawn(async move {
@@ -189,11 +198,18 @@ impl OpenIntent {
         awaited(told, deadline).await
     }
 
-    fn disclosure(&self, intent: Receipt, sources: Vec<SourceEntry>, outcome: Outcome) -> Event {
+    fn disclosure(
+        &self,
+        intent: Receipt,
+        sources: Vec<SourceEntry>,
+        outcome: Outcome,
+        found: Option<NhsNumber>,
+    ) -> Event {
         Event::Disclosure(Disclosure {
             access: Arc::clone(&self.access),
             intent,
             rule: self.rule,
+            found,
             sources,
             outcome,
         })
@@ -203,8 +219,12 @@ impl OpenIntent {
 impl Drop for OpenIntent {
     fn drop(&mut self) {
         let Some(intent) = self.receipt.take() else { return };
-        let event =
-            self.disclosure(intent, Vec::new(), outcome(NOBODY_WAITED, Completeness::None, None, Vec::new()));
+        let event = self.disclosure(
+            intent,
+            Vec::new(),
+            outcome(NOBODY_WAITED, Completeness::None, None, Vec::new()),
+            None,
+        );
         let trail = self.room.trail.clone();
         self.room.tasks.spawn(async move {
             if let Err(error) = trail.record(event).await {

@@ -6,6 +6,7 @@ mod cache;
 mod deliveries;
 mod gather;
 mod ledger;
+mod links;
 mod mixups;
 mod parts;
 mod record;
@@ -13,9 +14,14 @@ pub mod refusal;
 mod relay;
 mod renumber;
 
-pub use answer::{Answer, RelayAnswer, RelayRequest, SourceSummary, Verdict};
+pub use answer::{
+    Answer, DocumentsRoot, Practice, RelayAnswer, RelayRequest, SourceSummary, Subject, Verdict,
+};
 pub use broker::{Broker, Delivery};
-pub use parts::{AskService, Limits, Locator, Mode, Parts, RelayService, SourcePort};
+pub use links::{LinkKey, NoRandomness};
+pub use parts::{
+    AskService, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, RelayService, SourcePort,
+};
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError};
 pub use tributary_merge::{Maps, RULE_IDS, SourceCard, label, view};

@@ -1,23 +1,26 @@
 //! What a broker is put together from.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
-use tributary_fhir::Reply;
+use tributary_fhir::{Relayed, Reply};
 use tributary_merge::{Maps, SourceCard};
 use tributary_model::{
-    Ask, Clock, Locate, LocateFault, Located, RelayAsk, RelayReply, SourceFault, SourceId,
+    Ask, Capability, Clock, Locate, LocateFault, Located, OdsCode, RelayAsk, SourceFault, SourceId,
 };
 use tributary_telemetry::Metrics;
+
+use crate::links::LinkKey;
 
 /// Asks one source. Built once; every ask takes a clone, so that limits keep their memory.
 pub type AskService = BoxCloneSyncService<Ask, Reply, SourceFault>;
 
 /// Passes a call on to one GP source.
-pub type RelayService = BoxCloneSyncService<RelayAsk, RelayReply, SourceFault>;
+pub type RelayService = BoxCloneSyncService<RelayAsk, Relayed, SourceFault>;
 
 /// Names the sources that may hold a patient; those in no registry come ready to be asked.
 pub type Locator = BoxCloneSyncService<Locate, Located<Arc<SourcePort>>, LocateFault>;
@@ -31,26 +34,60 @@ pub struct SourcePort {
     pub service: AskService,
     /// Passes calls on to it, when it is a GP system.
     pub relay: Option<RelayService>,
+    /// Its system id on the Spine.
+    pub asid: Option<String>,
+    /// Where its GP Connect capabilities are, as registered.
+    pub roots: BTreeMap<Capability, String>,
     /// Longest it may take.
     pub timeout: Duration,
     /// How long a reply may be kept in memory; `None` for never.
     pub cache_ttl: Option<Duration>,
     /// The id it is counted under: its own, or the one that all practices found for a patient share.
     pub counted_as: SourceId,
-    /// Its service root, where that is known only once it has answered; the card has none then.
-    pub found_root: Option<Arc<OnceLock<String>>>,
+    /// Its service roots, where each is known only once it was asked there; the card has none then.
+    pub found_roots: FoundRoots,
+}
+
+/// Service roots that are found while a source is asked; empty for sources that are registered with theirs.
+pub type FoundRoots = Arc<Mutex<BTreeMap<Capability, String>>>;
+
+/// Gives the source of a practice that is in no registry.
+#[derive(Clone)]
+pub struct FindPractice(Arc<dyn Fn(&OdsCode) -> Arc<SourcePort> + Send + Sync>);
+
+impl FindPractice {
+    /// Finds by this.
+    pub fn by(find: impl Fn(&OdsCode) -> Arc<SourcePort> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+
+    pub(crate) fn find(&self, practice: &OdsCode) -> Arc<SourcePort> {
+        (self.0)(practice)
+    }
+}
+
+impl fmt::Debug for FindPractice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FindPractice").finish_non_exhaustive()
+    }
 }
 
 impl SourcePort {
+    /// Where a capability is, as registered or as found by now.
+    pub fn root(&self, capability: Capability) -> Option<String> {
+        let found =
+            || self.found_roots.lock().unwrap_or_else(PoisonError::into_inner).get(&capability).cloned();
+        self.roots.get(&capability).cloned().or_else(found)
+    }
+
     /// Where its resources live, as far as that is known by now.
-    pub fn base_url(&self) -> Option<&str> {
-        let found = self.found_root.as_ref().and_then(|root| root.get());
-        self.card.base_url.as_deref().or(found.map(String::as_str))
+    pub fn base_url(&self) -> Option<String> {
+        self.card.base_url.clone().or_else(|| self.root(Capability::Structured))
     }
 
     /// What the merge must know of it, its service root included.
     pub(crate) fn card_now(&self) -> SourceCard {
-        SourceCard { base_url: self.base_url().map(str::to_owned), ..self.card.clone() }
+        SourceCard { base_url: self.base_url(), ..self.card.clone() }
     }
 }
 
@@ -91,12 +128,16 @@ pub struct Parts {
     pub ports: Vec<SourcePort>,
     /// Who may hold a patient.
     pub locator: Locator,
+    /// Practices that are in no registry; `None` where they are not asked.
+    pub practices: Option<FindPractice>,
     /// The audit log.
     pub trail: Trail,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The clock of dated rules.
     pub clock: Arc<dyn Clock>,
+    /// Seals the addresses of attachments.
+    pub link_key: LinkKey,
     /// Optional code maps.
     pub maps: Maps,
     /// Demo or not.

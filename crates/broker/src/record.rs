@@ -67,7 +67,7 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let verdict = merged.verdict;
     let body = Bytes::from(merged.body);
     let told = ledger::outcome(verdict.http(), merged.tally.completeness(), Some(&body), merged.rules);
-    let audit = intent.disclose(entries, told, request.deadline).await?;
+    let audit = intent.disclose(entries, told, None, request.deadline).await?;
     room.metrics.record_answered(merged.tally.completeness());
     let mut view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
     show_timings(&mut view, &heard);
@@ -200,7 +200,7 @@ fn settle_one(
         room.metrics.source_fault(&port.counted_as, fault.class);
     }
     if status == SourceStatus::IdentityMismatch {
-        room.quarantine(request.id, request.patient, source);
+        room.quarantine(request.id, Some(request.patient), source);
     }
     if status.carries_statements() || status.class() == StatusClass::Answered {
         room.note_answer(source, one.answer.fetched_at);

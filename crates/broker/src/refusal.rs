@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tributary_model::{Barred, DenyReason, SourceFault, SourceStatus};
+use tributary_model::{Barred, DenyReason, FaultClass, SourceFault, SourceStatus};
 
 /// Why the broker refuses. Nothing clinical has left, and the refusal itself is audited where it can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,9 +25,18 @@ pub enum Refusal {
     /// No registered source answers to this organisation or patient.
     #[error("no such source")]
     NoSuchSource,
-    /// The one source that was to be relayed to failed.
+    /// A call that belongs to one practice names none, and there are several.
+    #[error("no practice was named")]
+    PracticeNotNamed,
+    /// An attachment's id was not given out here.
+    #[error("no such attachment")]
+    NoSuchAttachment,
+    /// An attachment's id was given out too long ago.
+    #[error("the attachment's id has expired")]
+    AttachmentExpired,
+    /// The one source that was to be relayed to failed, and what that means to the caller.
     #[error("the source failed: {}", .0.class.code())]
-    Source(SourceFault),
+    Source(SourceFault, RelayFailure),
     /// Our own fault.
     #[error("internal fault")]
     Internal,
@@ -44,14 +53,31 @@ pub enum RelayFailure {
     TimedOut,
     /// It takes no requests now.
     Shed,
+    /// The attachment is larger than may be passed on.
+    TooLarge,
+    /// The caller's organisation has no system id here: it was not asked.
+    NoAsid,
+    /// It is not registered with this capability: it was not asked.
+    NotOffered,
+    /// It could not be found out where it is: nobody was asked.
+    Unlocated,
     /// Anything else.
     Failed,
 }
 
 impl RelayFailure {
-    /// What a status amounts to.
-    pub const fn of(status: SourceStatus) -> Self {
-        match status {
+    /// What a fault amounts to.
+    pub const fn of(fault: SourceFault) -> Self {
+        if matches!(fault.class, FaultClass::NoAsid) {
+            return Self::NoAsid;
+        }
+        if matches!(fault.class, FaultClass::NotOffered) {
+            return Self::NotOffered;
+        }
+        if matches!(fault.class, FaultClass::Unlocated) {
+            return Self::Unlocated;
+        }
+        match fault.status() {
             SourceStatus::NoRecord => Self::NoRecord,
             SourceStatus::WithheldConsent => Self::NoConsent,
             SourceStatus::Timeout => Self::TimedOut,
@@ -74,10 +100,11 @@ impl RelayFailure {
     /// The HTTP status that goes to the caller and on record.
     pub const fn http(self) -> u16 {
         match self {
-            Self::NoRecord => 404,
-            Self::NoConsent => 403,
+            Self::NoRecord | Self::TooLarge => 404,
+            Self::NoConsent | Self::NoAsid => 403,
+            Self::NotOffered => 501,
             Self::TimedOut => 504,
-            Self::Shed => 503,
+            Self::Shed | Self::Unlocated => 503,
             Self::Failed => 502,
         }
     }

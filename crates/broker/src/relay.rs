@@ -1,4 +1,6 @@
-//! A GP Connect call, passed on to the patient's own GP system and to nobody else.
+//! A GP Connect call, passed on to one GP system and to nobody else.
+
+mod readdress;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,24 +8,64 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
-use tributary_audit::Access;
-use tributary_fhir::{Document, Limits};
-use tributary_merge::identity;
+use tributary_fhir::{Passed, Relayed};
 use tributary_model::{
-    Completeness, Facts, FaultClass, Purpose, RelayAsk, RelayReply, SectionSet, SourceFault, SourceStatus,
-    Tally,
+    Clock as _, Completeness, Facts, FaultClass, Interaction, NhsNumber, Practice as Registration, Purpose,
+    Redacted, RelayAsk, SectionSet, SourceFault, SourceKind, SourceStatus, Tally,
 };
 
-use crate::answer::{RelayAnswer, RelayRequest};
+use crate::answer::{RelayAnswer, RelayRequest, Subject};
 use crate::broker::Room;
 use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
+use crate::links::{Attachment, LinkFault};
 use crate::parts::{Mode, SourcePort};
 use crate::refusal::{Refusal, RelayFailure};
-use crate::renumber::renumber;
+use crate::renumber::renumbered;
+use readdress::readdressed;
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
-    let access = ledger::relay_access(&request);
+    let rule = permitted(room, &request).await?;
+    let Addressed { request, port, asked_as } = addressed(room, request).await?;
+    let attachment = attachment(room, &request, &port)?;
+    let patient = patient(&request, attachment.as_ref());
+    let access = ledger::relay_access(&request, patient, asked_as);
+    let expected = vec![port.card.id.clone()];
+    let intent = ledger::intend(room, access, rule, expected, request.deadline).await?;
+    let began = Instant::now();
+    let call = Call { port: &port, request: &request, patient, attachment };
+    let outcome = call.pass(room).await;
+    let elapsed = began.elapsed();
+    let fault = outcome.as_ref().map_or_else(|fault| Some(*fault), |reply| reply.refused);
+    let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
+    call.count(room, fault, elapsed);
+    let reply = outcome.as_ref().ok();
+    let body = reply.map(|reply| Received::of(&reply.body));
+    let http = match &outcome {
+        Ok(reply) => reply.status,
+        Err(fault) => failure(&request, *fault).http(),
+    };
+    let told =
+        ledger::outcome(http, completeness(status), reply.map(|reply| reply.body.as_ref()), Vec::new());
+    let entry = Contribution { source: &port.card.id, status, fault, body, elapsed, fetch: None }.entry();
+    let found = reply.and_then(|reply| reply.found);
+    let audit = intent.disclose(vec![entry], told, found, request.deadline).await?;
+    let reply = outcome.map_err(|fault| Refusal::Source(fault, failure(&request, fault)))?;
+    Ok(RelayAnswer { status: reply.status, body: reply.body, etag: reply.etag, audit })
+}
+
+/// What a failure means to the caller of this interaction.
+fn failure(request: &RelayRequest, fault: SourceFault) -> RelayFailure {
+    let is_attachment = request.interaction == Interaction::ReadBinary;
+    if is_attachment && fault.class == FaultClass::TooLarge {
+        RelayFailure::TooLarge
+    } else {
+        RelayFailure::of(fault)
+    }
+}
+
+/// The policy's word; a refusal is on record before it is told.
+async fn permitted(room: &Arc<Room>, request: &RelayRequest) -> Result<&'static str, Refusal> {
     let facts = Facts {
         role: request.requester.role,
         assurance: request.requester.assurance,
@@ -32,112 +74,161 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
         break_glass: false,
         demo: room.mode == Mode::Demo,
     };
-    let obligations = match room.decide(&facts) {
-        Ok(obligations) => obligations,
+    match room.decide(&facts) {
+        Ok(obligations) => Ok(obligations.rule),
         Err(refusal) => {
             if let Refusal::Denied(reason) = refusal {
+                let access = ledger::relay_access(request, patient(request, None), None);
                 ledger::deny(room, access, reason, request.deadline).await;
             }
-            return Err(refusal);
+            Err(refusal)
         }
-    };
-    let (request, access, port) = locate(room, request, access).await?;
-    let port = port.as_ref();
-    let expected = vec![port.card.id.clone()];
-    let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
-    let began = Instant::now();
-    let outcome = pass(room, port, &request).await;
-    let elapsed = began.elapsed();
-    // A GP system's own refusal, passed on to the caller, is on record as what it was.
-    let fault = outcome.as_ref().map_or_else(|fault| Some(*fault), |reply| reply.refused);
-    let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
-    count(room, port, &request, fault, elapsed);
-    let reply = outcome.as_ref().ok();
-    let body = reply.map(|reply| Received::of(&reply.body));
-    let http = reply.map_or_else(|| RelayFailure::of(status).http(), |reply| reply.status);
-    let told =
-        ledger::outcome(http, completeness(status), reply.map(|reply| reply.body.as_ref()), Vec::new());
-    let entry = Contribution { source: &port.card.id, status, fault, body, elapsed, fetch: None }.entry();
-    let audit = intent.disclose(vec![entry], told, request.deadline).await?;
-    let reply = outcome.map_err(Refusal::Source)?;
-    Ok(RelayAnswer { status: reply.status, body: reply.body, audit })
+    }
 }
 
 fn completeness(status: SourceStatus) -> Completeness {
     Tally::of([status]).completeness()
 }
 
-/// The patient's GP system; the request and what is recorded of it are for the patient's present number then.
-async fn locate(
-    room: &Arc<Room>,
+/// A request and the GP system that it goes to.
+struct Addressed {
+    /// For the patient's present number.
     request: RelayRequest,
-    access: Arc<Access>,
-) -> Result<(RelayRequest, Arc<Access>, Arc<SourcePort>), Refusal> {
-    let located = room.locate(request.patient, &request.requester, request.deadline).await;
-    let located = match located {
+    port: Arc<SourcePort>,
+    /// The number that the caller used, where it was replaced.
+    asked_as: Option<NhsNumber>,
+}
+
+/// Finds the GP system that is meant: of the patient, or of the practice that was named, or the only one there is.
+async fn addressed(room: &Arc<Room>, request: RelayRequest) -> Result<Addressed, Refusal> {
+    let Subject::Patient(asked) = request.subject else {
+        let port = of_practice(room, &request)?;
+        return Ok(Addressed { request, port, asked_as: None });
+    };
+    let located = match room.locate(asked, &request.requester, request.deadline).await {
         Ok(located) => located,
         Err(refusal) => {
+            let access = ledger::relay_access(&request, Some(asked), None);
             ledger::barred(room, access, refusal, request.deadline).await;
             return Err(refusal);
         }
     };
-    let port = Arc::clone(located.gp(request.practice.as_ref())?);
-    if located.patient == request.patient {
-        return Ok((request, access, port));
-    }
-    let body = renumber(&request.body, located.patient).ok_or(Refusal::Internal)?;
-    let access = ledger::now_known_as(access, located.patient);
-    Ok((RelayRequest { patient: located.patient, body, ..request }, access, port))
-}
-
-async fn pass(room: &Room, port: &SourcePort, request: &RelayRequest) -> Result<RelayReply, SourceFault> {
-    if room.mixups.is_off(&port.card.id) {
-        return Err(SourceFault::new(FaultClass::IdentitySwitch));
-    }
-    let Some(service) = port.relay.clone() else { return Err(SourceFault::new(FaultClass::SwitchedOff)) };
-    let ask = RelayAsk {
-        patient: request.patient,
-        body: request.body.clone(),
-        requester: Arc::clone(&request.requester),
-        deadline: source_deadline(request.deadline).capped(port.timeout),
+    let is_believed = located.practice == Registration::AsConfigured;
+    let port = match &request.practice {
+        // Where nobody traces patients, the caller knows the practice.
+        Some(_) if is_believed => of_practice(room, &request)?,
+        practice => Arc::clone(located.gp(practice.as_ref())?),
     };
-    let _in_flight = room.in_flight(port);
-    let deadline = ask.deadline;
-    let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
-    let reply = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
-    if reply.status != 200 {
-        return Ok(reply);
+    if located.patient == asked {
+        return Ok(Addressed { request, port, asked_as: None });
     }
-    let RelayReply { status, body, refused } = reply;
-    let body = readdress(body, request, port.base_url())?;
-    Ok(RelayReply { status, body, refused })
+    let request = renumbered(request, asked, located.patient).ok_or(Refusal::Internal)?;
+    Ok(Addressed { request, port, asked_as: Some(asked) })
 }
 
-/// Proves whose bundle it is, and gives it the caller's trace id. Every other byte stays as it came.
-fn readdress(body: Bytes, request: &RelayRequest, base_url: Option<&str>) -> Result<Bytes, SourceFault> {
-    let document = Document::scan(Vec::from(body), &Limits::default())
-        .map_err(|refused| SourceFault::new(refused.class))?;
-    let documents = [document];
-    identity::prove_all(&documents, request.patient, base_url).map_err(SourceFault::new)?;
-    let [document] = documents;
-    Ok(Bytes::from(tributary_fhir::bundle::with_id(&document, &request.trace)))
+fn of_practice(room: &Room, request: &RelayRequest) -> Result<Arc<SourcePort>, Refusal> {
+    if let Some(practice) = &request.practice {
+        return room.gp_at(practice).ok_or(Refusal::NoSuchSource);
+    }
+    let mut gps = room.ports.values().filter(|port| is_gp(port));
+    match (gps.next(), gps.next()) {
+        (Some(only), None) => Ok(Arc::clone(only)),
+        (None, _) => Err(Refusal::NoSuchSource),
+        (Some(_), Some(_)) => Err(Refusal::PracticeNotNamed),
+    }
 }
 
-fn count(
-    room: &Room,
-    port: &SourcePort,
-    request: &RelayRequest,
-    fault: Option<SourceFault>,
-    elapsed: Duration,
-) {
-    let source = &port.card.id;
-    let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
-    room.metrics.source_ask(&port.counted_as, port.card.kind, status, elapsed.as_secs_f64());
-    match fault {
-        Some(fault) => room.metrics.source_fault(&port.counted_as, fault.class),
-        None => room.note_answer(source, room.clock.now()),
+fn is_gp(port: &SourcePort) -> bool {
+    port.card.kind == SourceKind::Gp && port.relay.is_some()
+}
+
+/// What an attachment's id stands for.
+fn attachment(room: &Room, request: &RelayRequest, port: &SourcePort) -> Result<Option<Attachment>, Refusal> {
+    let Subject::Attachment(id) = &request.subject else { return Ok(None) };
+    // Links live by the true time, whatever clock dates the rules.
+    let opened = room.links.open(&port.card.id, id, room.link_clock.now());
+    opened.map(Some).map_err(|fault| match fault {
+        LinkFault::Unknown => Refusal::NoSuchAttachment,
+        LinkFault::Expired => Refusal::AttachmentExpired,
+    })
+}
+
+fn patient(request: &RelayRequest, attachment: Option<&Attachment>) -> Option<NhsNumber> {
+    match request.subject {
+        Subject::Patient(patient) => Some(patient),
+        Subject::Attachment(_) => attachment.map(|attachment| attachment.patient),
+        Subject::OwnId | Subject::Practice => None,
     }
-    if status == SourceStatus::IdentityMismatch {
-        room.quarantine(request.id, request.patient, source);
+}
+
+/// One call to one GP system.
+struct Call<'r> {
+    port: &'r SourcePort,
+    request: &'r RelayRequest,
+    patient: Option<NhsNumber>,
+    attachment: Option<Attachment>,
+}
+
+/// What goes back to the caller.
+struct Passing {
+    status: u16,
+    etag: Option<String>,
+    body: Bytes,
+    /// A GP system's own refusal, passed on, is on record as what it was.
+    refused: Option<SourceFault>,
+    /// Whose record it turned out to be.
+    found: Option<NhsNumber>,
+}
+
+impl Call<'_> {
+    async fn pass(&self, room: &Arc<Room>) -> Result<Passing, SourceFault> {
+        let (port, request) = (self.port, self.request);
+        if room.mixups.is_off(&port.card.id) {
+            return Err(SourceFault::new(FaultClass::IdentitySwitch));
+        }
+        let Some(service) = port.relay.clone() else { return Err(SourceFault::new(FaultClass::SwitchedOff)) };
+        let ask = self.ask();
+        let _in_flight = room.in_flight(port);
+        let deadline = ask.deadline;
+        let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
+        let Relayed { status, etag, said } = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
+        match said {
+            Passed::Refusal(body, fault) => {
+                Ok(Passing { status, etag, body, refused: Some(fault), found: None })
+            }
+            Passed::Document(document) => {
+                let (body, found) = readdressed(room, document, request, port, self.patient).await?;
+                Ok(Passing { status, etag, body, refused: None, found })
+            }
+        }
+    }
+
+    fn ask(&self) -> RelayAsk {
+        let tail = match &self.attachment {
+            Some(attachment) => Redacted::new(format!("Binary/{}", attachment.id)),
+            None => self.request.tail.clone(),
+        };
+        RelayAsk {
+            interaction: self.request.interaction,
+            patient: self.patient,
+            tail,
+            body: self.request.body.clone(),
+            requester: Arc::clone(&self.request.requester),
+            deadline: source_deadline(self.request.deadline).capped(self.port.timeout),
+        }
+    }
+
+    fn count(&self, room: &Arc<Room>, fault: Option<SourceFault>, elapsed: Duration) {
+        let card = &self.port.card;
+        let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
+        let counted_as = &self.port.counted_as;
+        room.metrics.source_ask(counted_as, card.kind, status, elapsed.as_secs_f64());
+        match fault {
+            Some(fault) => room.metrics.source_fault(counted_as, fault.class),
+            None => room.note_answer(&card.id, room.clock.now()),
+        }
+        if status == SourceStatus::IdentityMismatch {
+            room.quarantine(self.request.id, self.patient, &card.id);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A Bundle, read in place.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use tributary_model::FaultClass;
 
@@ -108,19 +109,55 @@ pub enum NextLink<'d> {
     Unreadable,
 }
 
-/// A Bundle's text with another `id`; every other byte as it is.
-pub fn with_id(doc: &Document, id: &str) -> String {
-    let text = doc.text();
-    let id = crate::json::quoted(id);
-    let (before, id, after) = if let Some(old) = doc.root().get("id") {
-        (old.span().start, id, old.span().end)
-    } else {
+/// A piece of a document's text, and what stands there instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    place: Range<usize>,
+    text: String,
+}
+
+impl Edit {
+    /// Another `id` for the resource that the document is.
+    pub fn id(doc: &Document, id: &str) -> Self {
+        let id = crate::json::quoted(id);
+        if let Some(old) = doc.root().get("id") {
+            return Self { place: old.span(), text: id };
+        }
         // An object begins with its brace; the new member goes right behind it.
         let brace = doc.root().span().start + 1;
         let comma = if doc.root().members().next().is_some() { "," } else { "" };
-        (brace, format!("\"id\":{id}{comma}"), brace)
-    };
-    [text.get(..before).unwrap_or_default(), &id, text.get(after..).unwrap_or_default()].concat()
+        Self { place: brace..brace, text: format!("\"id\":{id}{comma}") }
+    }
+
+    /// Another text in place of a string.
+    pub fn string(old: Json<'_>, new: &str) -> Self {
+        Self { place: old.span(), text: crate::json::quoted(new) }
+    }
+}
+
+/// A document's text with these edits, none of which overlap; every other byte as it is.
+pub fn edited(doc: &Document, mut edits: Vec<Edit>) -> String {
+    edits.sort_by_key(|edit| edit.place.start);
+    let text = doc.text();
+    let more: usize = edits.iter().map(|edit| edit.text.len()).sum();
+    let mut out = String::with_capacity(text.len() + more);
+    let mut done = 0;
+    for edit in edits {
+        out.push_str(text.get(done..edit.place.start).unwrap_or_default());
+        out.push_str(&edit.text);
+        done = edit.place.end;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out
+}
+
+/// The addresses of the documents that a Bundle refers to.
+pub fn attachment_urls(bundle: Bundle<'_>) -> impl Iterator<Item = Json<'_>> {
+    let references = bundle.resources().filter(|resource| resource.says("resourceType", "DocumentReference"));
+    references
+        .flat_map(|reference| reference.get("content").into_iter().flat_map(Json::each))
+        .filter_map(|content| content.get("attachment")?.get("url"))
+        .filter(|url| url.kind() == Kind::String)
 }
 
 /// The type of a resource.
@@ -155,7 +192,8 @@ mod tests {
     #[test]
     fn only_the_id_changes() {
         let swap = |text: &str| {
-            with_id(&Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap(), "new")
+            let doc = Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap();
+            edited(&doc, vec![Edit::id(&doc, "new")])
         };
         assert_eq!(swap(r#" {"a":1.0, "id" : "old","b":2} "#), r#" {"a":1.0, "id" : "new","b":2} "#);
         assert_eq!(swap(r#"{"a":{"id":"x"}}"#), r#"{"id":"new","a":{"id":"x"}}"#);
@@ -165,6 +203,18 @@ mod tests {
             swap(r#"{ "entry":[{"id":"old"}], "id" : "old", "x":1.10}"#),
             r#"{ "entry":[{"id":"old"}], "id" : "new", "x":1.10}"#
         );
+    }
+
+    #[test]
+    fn edits_take_their_places_and_nothing_else() {
+        let text = r#"{"resourceType":"Bundle", "entry":[{"resource":{"resourceType":"DocumentReference","content":[{"attachment":{"url":"one","size":1.0}},{"attachment":{"url":7}}]}},{"resource":{"resourceType":"Media","content":[{"attachment":{"url":"two"}}]}}]}"#;
+        let doc = Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap();
+        let urls = attachment_urls(Bundle::of(&doc).unwrap());
+        let mut edits: Vec<Edit> = urls.map(|url| Edit::string(url, "a\"b")).collect();
+        assert_eq!(edits.len(), 1);
+        edits.push(Edit::id(&doc, "new"));
+        let expected = text.replace("\"one\"", r#""a\"b""#).replacen('{', r#"{"id":"new","#, 1);
+        assert_eq!(edited(&doc, edits), expected);
     }
 
     #[test]

@@ -8,11 +8,13 @@ pub mod outcome;
 pub mod reply;
 pub mod version;
 pub mod write;
+pub mod xml;
 
 pub use bundle::Bundle;
 pub use draft::{Draft, Fields};
 pub use json::{Document, Json, Kind, Limits, Mark, Rejection};
 pub use outcome::{Issue, Outcome};
-pub use reply::{LossNote, Notice, Reply};
+pub use reply::{LossNote, Notice, Passed, Relayed, Reply};
 pub use version::FhirVersion;
 pub use write::Writer;
+pub use xml::{XmlRefused, to_xml};

@@ -140,6 +140,8 @@ impl Issue {
 /// An `OperationOutcome` of our own making.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
+    /// Its id, where the protocol wants one.
+    pub id: Option<&'static str>,
     /// Its issues; at least one.
     pub issues: Vec<Issue>,
     /// Profile to claim.
@@ -149,7 +151,7 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome with one issue.
     pub fn of(issue: Issue) -> Self {
-        Self { issues: vec![issue], profile: None }
+        Self { issues: vec![issue], ..Self::default() }
     }
 
     /// The outcome GP Connect wants: one issue, one Spine coding, the profile.
@@ -162,13 +164,14 @@ impl Outcome {
         let issue = Issue { severity: "error", code: issue_code, ..Issue::default() };
         let issue = issue.coded(SPINE_CODES, code, Some(display));
         let issue = Issue { diagnostics: diagnostics.map(str::to_owned), ..issue };
-        Self { issues: vec![issue], profile: Some(GPC_OUTCOME) }
+        Self { id: None, issues: vec![issue], profile: Some(GPC_OUTCOME) }
     }
 
     /// Writes the resource. Both versions share this shape.
     pub fn write(&self, json: &mut Writer) {
         json.object(|outcome| {
             outcome.text("resourceType", "OperationOutcome");
+            outcome.text_if("id", self.id);
             if let Some(profile) = self.profile {
                 outcome.key("meta").object(|meta| meta.key("profile").array(|list| list.string(profile)));
             }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tributary_model::{NoticeKind, Section, SectionSet, SectionState};
+use bytes::Bytes;
+use tributary_model::{NoticeKind, Section, SectionSet, SectionState, SourceFault};
 
 use crate::json::Document;
 
@@ -87,4 +88,24 @@ impl Reply {
     pub fn weight(&self) -> usize {
         size_of::<Self>() + self.documents.iter().map(Document::weight).sum::<usize>()
     }
+}
+
+/// What a GP system answered to a request that is passed through.
+#[derive(Debug)]
+pub struct Relayed {
+    /// HTTP status.
+    pub status: u16,
+    /// The version of a single resource: `ETag`.
+    pub etag: Option<String>,
+    /// What it said.
+    pub said: Passed,
+}
+
+/// What is passed on.
+#[derive(Debug)]
+pub enum Passed {
+    /// What the interaction gives, past the safety gate.
+    Document(Document),
+    /// The GP system's own `OperationOutcome`, byte for byte, and what it amounts to.
+    Refusal(Bytes, SourceFault),
 }

@@ -176,6 +176,49 @@ pub fn prove_all(
     Ok(())
 }
 
+/// Whose an answer is that was not asked for by a whole record: a searchset, or one resource of it.
+///
+/// Nobody's, when it holds nothing of a patient. Otherwise one person's, proven by their number, which is the
+/// one asked for if one was. Whatever is provably about somebody else, or about nobody that can be named,
+/// is refused.
+pub fn whose(
+    document: &Document,
+    asked: Option<NhsNumber>,
+    base_url: Option<&str>,
+) -> Result<Option<NhsNumber>, FaultClass> {
+    let is_bundle = document.root().says("resourceType", "Bundle");
+    let entries = if is_bundle { Some(Bundle::of(document)?) } else { None };
+    let single = (!is_bundle).then(|| document.root());
+    let resources = || entries.into_iter().flat_map(Bundle::resources).chain(single);
+    let mut found = asked;
+    let mut names_of = BTreeSet::new();
+    let mut is_proven = false;
+    for patient in resources().filter(|resource| bundle::type_of(*resource) == "Patient") {
+        let number = match found {
+            Some(number) => number,
+            None => stated_number(patient)?,
+        };
+        check_number(patient, number)?;
+        found = Some(number);
+        is_proven = true;
+        names_of.extend(names(base_url, Proof { patient, full_url: None }));
+    }
+    let of_a_patient = |resource: &Json<'_>| !ADMINISTRATIVE.contains(&bundle::type_of(*resource).as_ref());
+    for resource in resources().filter(of_a_patient) {
+        let Some(number) = found.filter(|_| is_proven) else { return Err(FaultClass::IdentityUnproven) };
+        if tie(resource, &bundle::type_of(resource), &names_of, number) == Tie::Other {
+            return Err(FaultClass::IdentityMixed);
+        }
+    }
+    Ok(found.filter(|_| is_proven))
+}
+
+/// The one number that a Patient carries.
+fn stated_number(patient: Json<'_>) -> Result<NhsNumber, FaultClass> {
+    let first = bundle::nhs_numbers(patient).next().ok_or(FaultClass::IdentityUnproven)?;
+    NhsNumber::parse(&first).map_err(|_not_one| FaultClass::IdentityUnproven)
+}
+
 /// The references that mean the patient.
 pub(crate) fn names(base_url: Option<&str>, proof: Proof<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
@@ -211,6 +254,34 @@ mod tests {
         let documents = [Document::scan(text.into_bytes(), &Limits::default()).unwrap()];
         let number = NhsNumber::parse("9990000107").unwrap();
         assert_eq!(prove(&documents, number).map(|_| ()), expected, "{entries:?}");
+    }
+
+    #[track_caller]
+    fn check_whose(entries: &[String], asked: Option<&str>, expected: Result<Option<&str>, FaultClass>) {
+        let text = format!(r#"{{"resourceType":"Bundle","entry":[{}]}}"#, entries.join(","));
+        let document = Document::scan(text.into_bytes(), &Limits::default()).unwrap();
+        let number = |text: &str| NhsNumber::parse(text).unwrap();
+        let found = whose(&document, asked.map(number), None);
+        assert_eq!(found, expected.map(|found| found.map(number)), "{entries:?}");
+    }
+
+    #[test]
+    fn a_searchset_is_one_person_s_or_nobody_s() {
+        let (one, other) = ("9990000107", "9990000204");
+        let practice = r#"{"resource":{"resourceType":"Organization","id":"o"}}"#.to_owned();
+        let letter = |subject: &str| {
+            let subject = format!(r#""subject":{{"reference":"{subject}"}}"#);
+            format!(r#"{{"resource":{{"resourceType":"DocumentReference",{subject}}}}}"#)
+        };
+        check_whose(&[], Some(one), Ok(None));
+        check_whose(std::slice::from_ref(&practice), None, Ok(None));
+        check_whose(&[patient("p", &[one]), practice], Some(one), Ok(Some(one)));
+        check_whose(&[patient("p", &[one]), letter("Patient/p")], None, Ok(Some(one)));
+        check_whose(&[patient("p", &[other])], Some(one), Err(FaultClass::IdentityNumber));
+        check_whose(&[patient("p", &[one]), patient("q", &[other])], None, Err(FaultClass::IdentityNumber));
+        check_whose(&[patient("p", &[])], None, Err(FaultClass::IdentityUnproven));
+        check_whose(&[letter("Patient/p")], None, Err(FaultClass::IdentityUnproven));
+        check_whose(&[letter("Patient/p")], Some(one), Err(FaultClass::IdentityUnproven));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use crate::date::FhirDate;
 use crate::deadline::Deadline;
-use crate::fault::SourceFault;
+use crate::interaction::Interaction;
 use crate::nhs_number::NhsNumber;
+use crate::redacted::Redacted;
 use crate::request::Purpose;
 use crate::requester::Requester;
 use crate::section::SectionSet;
@@ -29,26 +30,19 @@ pub struct Ask {
     pub deadline: Deadline,
 }
 
-/// Passes a caller's GP Connect `Parameters` to the patient's GP system.
+/// Passes a caller's GP Connect request to a GP system.
 #[derive(Clone, Debug)]
 pub struct RelayAsk {
-    /// Whose record, read from the body.
-    pub patient: NhsNumber,
-    /// The caller's `Parameters`, validated, otherwise untouched.
+    /// What is asked.
+    pub interaction: Interaction,
+    /// Whose record, where the request itself says so.
+    pub patient: Option<NhsNumber>,
+    /// What follows the service root: path and query, without a slash in front. Never logged.
+    pub tail: Redacted<String>,
+    /// The caller's `Parameters`, validated, otherwise untouched; empty for reads.
     pub body: Bytes,
     /// On whose behalf.
     pub requester: Arc<Requester>,
     /// By when.
     pub deadline: Deadline,
-}
-
-/// What the GP system answered, to be passed on.
-#[derive(Clone, Debug)]
-pub struct RelayReply {
-    /// HTTP status.
-    pub status: u16,
-    /// Body: a Bundle whose patient was checked, or an `OperationOutcome`.
-    pub body: Bytes,
-    /// What the answer amounts to when it is the GP system's own refusal.
-    pub refused: Option<SourceFault>,
 }

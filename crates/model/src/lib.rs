@@ -18,7 +18,7 @@ pub mod section;
 pub mod source;
 pub mod status;
 
-pub use ask::{Ask, RelayAsk, RelayReply};
+pub use ask::{Ask, RelayAsk};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use completeness::{Completeness, Tally};
 pub use date::FhirDate;
@@ -31,7 +31,7 @@ pub use locate::{Barred, Expected, Locate, LocateFault, Located, PatientNote, Pr
 pub use nhs_number::NhsNumber;
 pub use redacted::Redacted;
 pub use request::{Freshness, Handling, Purpose, RecordRequest};
-pub use requester::{Requester, Role};
+pub use requester::{Requester, Role, SpineIds};
 pub use section::{Section, SectionSet};
 pub use source::{OdsCode, SourceId, SourceKind};
 pub use status::{NoticeKind, SectionState, SourceStatus, StatusClass};

@@ -54,6 +54,15 @@ impl Assurance {
     }
 }
 
+/// Ids of a person in the Spine's user directory. Without a smartcard there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpineIds {
+    /// SDS user id: the person.
+    pub user: Option<String>,
+    /// SDS role profile id: the person in one role at one organisation.
+    pub role_profile: Option<String>,
+}
+
 /// The person and organisation on whose behalf a record is asked for, as they were at that moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requester {
@@ -69,8 +78,10 @@ pub struct Requester {
     pub organisation: OdsCode,
     /// Organisation's name.
     pub organisation_name: String,
-    /// The organisation's own system id on the Spine, when it has one.
+    /// The system id with which the caller's own system signs its requests (`Ssp-From`), where it sends one.
     pub asid: Option<String>,
+    /// National ids of the person, as far as the caller's token gives them.
+    pub spine: SpineIds,
     /// How far the identity can be trusted.
     pub assurance: Assurance,
 }

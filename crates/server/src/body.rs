@@ -41,6 +41,21 @@ impl ReplyBody {
         body
     }
 
+    /// How many bytes are still to be sent.
+    pub(crate) const fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// What is still to be sent.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.rest.clone()
+    }
+
+    /// Sends other bytes instead. Only before the first has gone.
+    pub(crate) fn replace(&mut self, bytes: Bytes) {
+        self.rest = bytes;
+    }
+
     /// Tells the desk how the delivery of this body ended.
     #[must_use]
     pub(crate) fn disclosed(mut self, desk: Arc<dyn Desk>, audit: String) -> Self {

@@ -1,7 +1,9 @@
 //! What the edge asks of the broker, as a seam that tests can stand in for.
 
-use tributary_broker::{Answer, Broker, Delivery, Refusal, RelayAnswer, RelayRequest, SourceSummary};
-use tributary_model::RecordRequest;
+use tributary_broker::{
+    Answer, Broker, Delivery, Practice, Refusal, RelayAnswer, RelayRequest, SourceSummary,
+};
+use tributary_model::{Capability, OdsCode, RecordRequest};
 
 use crate::exchange::BoxFuture;
 
@@ -13,6 +15,10 @@ pub(crate) trait Desk: Send + Sync + 'static {
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>>;
     /// Notes how a delivery ended.
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery);
+    /// A practice whose GP system is served here.
+    fn practice(&self, ods: &OdsCode) -> Option<Practice>;
+    /// Every registered GP Connect endpoint: practice, capability and service root as registered.
+    fn endpoints(&self) -> Vec<(OdsCode, Capability, String)>;
     /// The registered sources.
     fn sources(&self) -> Vec<SourceSummary>;
     /// Whether requests can be served.
@@ -32,6 +38,14 @@ impl Desk for Broker {
 
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery) {
         Self::delivered(self, audit, bytes, delivery);
+    }
+
+    fn practice(&self, ods: &OdsCode) -> Option<Practice> {
+        Self::practice(self, ods)
+    }
+
+    fn endpoints(&self) -> Vec<(OdsCode, Capability, String)> {
+        Self::endpoints(self)
     }
 
     fn sources(&self) -> Vec<SourceSummary> {

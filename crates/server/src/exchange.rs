@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::Semaphore;
 use tower::util::BoxCloneSyncService;
-use tributary_model::{Deadline, OdsCode, RequestId, Requester};
+use tributary_model::{Deadline, RequestId, Requester};
 use tributary_telemetry::Metrics;
 
 use crate::body::ReplyBody;
@@ -29,6 +29,9 @@ pub(crate) type Next<B> = BoxCloneSyncService<http::Request<B>, Reply, Infallibl
 
 /// The media type of everything FHIR.
 pub(crate) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+
+/// The media type of what may be given as XML.
+pub(crate) const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
 
 /// The body could not be read. Why is the connection's business.
 #[derive(Debug)]
@@ -83,8 +86,6 @@ pub(crate) struct Exchange {
     pub(crate) id: RequestId,
     pub(crate) deadline: Deadline,
     pub(crate) requester: Arc<Requester>,
-    /// The organisation in the path, where the route has one.
-    pub(crate) practice: Option<Result<OdsCode, ()>>,
 }
 
 /// The one value of a header, as text.

@@ -6,5 +6,4 @@ pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod parameters;
 pub(crate) mod record;
-pub(crate) mod relay;
 pub(crate) mod sources;

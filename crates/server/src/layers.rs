@@ -2,6 +2,7 @@
 
 mod around;
 mod bounds;
+mod compress;
 mod head;
 mod observe;
 
@@ -29,6 +30,8 @@ pub(crate) fn onion(edge: &Arc<Edge>) -> Next<Inbound> {
         .layer(layer::<Inbound, _>(edge, observe::unpanicked))
         // Before any work, and before identity: strangers cannot buy time.
         .layer(layer::<Inbound, _>(edge, bounds::in_flight))
+        // Inside the cap, since it costs time, and outside of everything that writes an answer.
+        .layer(layer::<Inbound, _>(edge, compress::gzipped))
         // Before a byte of the body is read: a head that two readers could read differently ends here.
         .layer(layer::<Inbound, _>(edge, head::strict))
         // The body is small and arrives soon, or not at all; behind this line it is bytes.

@@ -4,6 +4,7 @@ mod admin;
 mod body;
 mod desk;
 mod exchange;
+mod gpconnect;
 mod handlers;
 mod hosts;
 mod identity;

@@ -1,4 +1,4 @@
-//! Which media types are taken and given: FHIR JSON, and nothing else yet.
+//! Which media types are taken and given: FHIR JSON, and below GP Connect roots XML where nothing can be lost.
 
 use http::{HeaderMap, StatusCode, header};
 
@@ -26,12 +26,48 @@ pub(crate) fn r4_body(headers: &HeaderMap) -> Result<(), Problem> {
     body(headers, "4.0")
 }
 
-/// Whether STU3 JSON may be answered. GP Connect answers 415 here, not 406.
-pub(crate) fn stu3_answer(headers: &HeaderMap, query: Option<&str>) -> Result<(), Problem> {
-    if accepts(headers, query, "3.0") {
-        return Ok(());
+/// How a GP Connect answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Json,
+    Xml,
+}
+
+/// The format of a GP Connect answer: `_format` decides, else `Accept`, else the type of the body, else JSON.
+/// What cannot be given is answered with 415 here, not 406.
+pub(crate) fn stu3_answer(
+    headers: &HeaderMap,
+    query: Option<&str>,
+    is_xml_given: bool,
+) -> Result<Format, Problem> {
+    let of = |media: Media<'_>| {
+        if media.is_json("3.0") {
+            return Some(Format::Json);
+        }
+        (media.is_xml() && is_xml_given).then_some(Format::Xml)
+    };
+    let refused = |element: &str| {
+        let words = if is_xml_given {
+            "Answers are given as application/fhir+json or application/fhir+xml."
+        } else {
+            "This answer is given as application/fhir+json only: turned into XML it could change."
+        };
+        Problem::media(words).naming(element)
+    };
+    if let Some(format) = format_parameter(query) {
+        let short = [("json", Format::Json), ("xml", Format::Xml)];
+        let short = short.into_iter().find(|(name, _)| format.eq_ignore_ascii_case(name));
+        let short = short.map(|(_, format)| format).filter(|format| is_xml_given || *format == Format::Json);
+        return short.or_else(|| of(Media::read(&format))).ok_or_else(|| refused("_format"));
     }
-    Err(Problem::media("Answers are given as application/fhir+json only.").naming("Accept"))
+    if headers.contains_key(header::ACCEPT) {
+        let mut accepted = accepted(headers).filter(|media| !media.refused);
+        return accepted.find_map(of).ok_or_else(|| refused("Accept"));
+    }
+    match text(headers, "content-type") {
+        Some(media) => of(Media::read(media)).ok_or_else(|| refused("Content-Type")),
+        None => Ok(Format::Json),
+    }
 }
 
 /// Whether the body is STU3 JSON; 415 if not.
@@ -50,21 +86,25 @@ fn body(headers: &HeaderMap, version: &str) -> Result<(), Problem> {
 
 /// `_format` wins over `Accept`; without either anything goes.
 fn accepts(headers: &HeaderMap, query: Option<&str>, version: &str) -> bool {
-    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    if let Some((_, format)) = pairs.into_iter().find(|(key, _)| key == "_format") {
-        // An unescaped plus sign arrives as a space.
-        let format = format.replace(' ', "+");
+    if let Some(format) = format_parameter(query) {
         return format.eq_ignore_ascii_case("json") || Media::read(&format).is_json(version);
     }
-    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
+    if !headers.contains_key(header::ACCEPT) {
         return true;
     }
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(Media::read)
-        .any(|media| media.is_json(version) && !media.refused)
+    accepted(headers).any(|media| media.is_json(version) && !media.refused)
+}
+
+fn format_parameter(query: Option<&str>) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let (_, format) = pairs.find(|(key, _)| key == "_format")?;
+    // An unescaped plus sign arrives as a space.
+    Some(format.replace(' ', "+"))
+}
+
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = Media<'_>> {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(Media::read)
 }
 
 /// A media type or range with what matters of its parameters.
@@ -92,6 +132,13 @@ impl<'t> Media<'t> {
             }
         }
         media
+    }
+
+    fn is_xml(self) -> bool {
+        const KNOWN: &[&str] = &["application/fhir+xml", "application/xml", "text/xml"];
+        KNOWN.iter().any(|known| known.eq_ignore_ascii_case(self.essence))
+            && self.charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
+            && self.version.is_none_or(|asked| asked == "3.0")
     }
 
     fn is_json(self, version: &str) -> bool {
@@ -161,5 +208,47 @@ mod tests {
             assert!(r4_body(&headers(header::CONTENT_TYPE, good)).is_ok(), "{good}");
         }
         assert!(stu3_body(&headers(header::CONTENT_TYPE, "application/fhir+json; fhirVersion=4.0")).is_err());
+    }
+
+    #[track_caller]
+    fn check_format(query: Option<&str>, accept: &str, body: &str, expected: Option<Format>) {
+        let named = [(header::ACCEPT, accept), (header::CONTENT_TYPE, body)];
+        let given = named.into_iter().filter(|(_, value)| !value.is_empty());
+        let headers = given.map(|(name, value)| (name, HeaderValue::from_str(value).unwrap())).collect();
+        let found = stu3_answer(&headers, query, true);
+        assert_eq!(found.as_ref().ok().copied(), expected, "{query:?} {accept} {body}");
+        if let Err(problem) = found {
+            assert_eq!(problem.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+    }
+
+    #[test]
+    fn the_format_is_decided_by_query_then_accept_then_body() {
+        const JSON: &str = "application/fhir+json;charset=utf-8";
+        const XML: &str = "application/fhir+xml; charset=utf-8";
+        let (json, xml) = (Some(Format::Json), Some(Format::Xml));
+        check_format(Some("_format=application%2Ffhir%2Bxml"), JSON, JSON, xml);
+        check_format(Some("a=1&_format=application/fhir+json"), XML, XML, json);
+        check_format(Some("_format=xml"), JSON, "", xml);
+        check_format(Some("_format=text/turtle"), JSON, JSON, None);
+        check_format(None, XML, JSON, xml);
+        check_format(None, JSON, XML, json);
+        check_format(None, "text/html", JSON, None);
+        check_format(None, "text/html, application/fhir+xml", JSON, xml);
+        check_format(None, "*/*", XML, json);
+        check_format(None, "", XML, xml);
+        check_format(None, "", "text/plain", None);
+        check_format(None, "", "", json);
+    }
+
+    #[test]
+    fn records_are_given_in_json_only() {
+        let xml = headers(header::ACCEPT, "application/fhir+xml");
+        assert!(stu3_answer(&xml, None, false).unwrap_err().text.contains("application/fhir+json only"));
+        assert!(stu3_answer(&xml, Some("_format=json"), false).is_ok());
+        assert!(stu3_answer(&HeaderMap::new(), Some("_format=xml"), false).is_err());
+        let both = headers(header::ACCEPT, "application/fhir+xml, application/fhir+json;q=0.5");
+        assert_eq!(stu3_answer(&both, None, false), Ok(Format::Json));
+        assert_eq!(stu3_answer(&both, None, true), Ok(Format::Xml));
     }
 }

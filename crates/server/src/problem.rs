@@ -14,6 +14,8 @@ impl Spine {
     pub(crate) const IDENTIFIER_SYSTEM: Self = Self("INVALID_IDENTIFIER_SYSTEM", "Invalid identifier system");
     pub(crate) const PARAMETER: Self = Self("INVALID_PARAMETER", "Invalid parameter");
     pub(crate) const RESOURCE: Self = Self("INVALID_RESOURCE", "Invalid validation of resource");
+    pub(crate) const NO_RECORD: Self = Self("NO_RECORD_FOUND", "No record found");
+    pub(crate) const PRACTITIONER: Self = Self("PRACTITIONER_NOT_FOUND", "Practitioner not found");
     pub(crate) const PATIENT: Self = Self("PATIENT_NOT_FOUND", "Patient not found");
     pub(crate) const CONSENT: Self =
         Self("NO_PATIENT_CONSENT", "Patient has not provided consent to share data");

@@ -6,10 +6,11 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use matchit::Router;
-use tributary_model::{Deadline, OdsCode, RequestId, Requester};
+use tributary_model::{Deadline, RequestId, Requester};
 
 use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
-use crate::handlers::{health, metadata, openapi, page, record, relay, sources};
+use crate::gpconnect::{self, Address, Proxied};
+use crate::handlers::{health, metadata, openapi, page, record, sources};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
@@ -41,26 +42,14 @@ fn merged(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(record::record(exchange))
 }
 
-fn relayed(exchange: Exchange) -> BoxFuture<Reply> {
-    Box::pin(relay::structured(exchange))
-}
-
 fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(page::record(exchange))
 }
 
-/// The table. GP Connect roots come with and without the practice, and with and without `/fhir`.
+/// The table, but for what lies below GP Connect roots.
 pub(crate) const TABLE: &[Route] = &[
     post("/fhir/R4/Patient/$record", merged),
     get("/fhir/R4/metadata", metadata::r4),
-    post("/STU3/1/gpconnect/structured/Patient/$gpc.getstructuredrecord", relayed),
-    post("/STU3/1/gpconnect/structured/fhir/Patient/$gpc.getstructuredrecord", relayed),
-    post("/{ods}/STU3/1/gpconnect/structured/Patient/$gpc.getstructuredrecord", relayed),
-    post("/{ods}/STU3/1/gpconnect/structured/fhir/Patient/$gpc.getstructuredrecord", relayed),
-    get("/STU3/1/gpconnect/structured/metadata", metadata::stu3),
-    get("/STU3/1/gpconnect/structured/fhir/metadata", metadata::stu3),
-    get("/{ods}/STU3/1/gpconnect/structured/metadata", metadata::stu3),
-    get("/{ods}/STU3/1/gpconnect/structured/fhir/metadata", metadata::stu3),
     get("/sources", sources::sources),
     get("/_ping", health::ping),
     get("/_status", health::status),
@@ -95,7 +84,8 @@ fn plain(path: &str) -> String {
 
 /// The pattern a path matches, for logs and metrics.
 pub(crate) fn template(path: &str) -> &'static str {
-    ROUTER.at(&plain(path)).map_or(UNMATCHED, |found| found.value.0)
+    let path = plain(path);
+    gpconnect::template(&path).unwrap_or_else(|| ROUTER.at(&path).map_or(UNMATCHED, |found| found.value.0))
 }
 
 /// The name of a method; the caller's own words never reach a log.
@@ -111,6 +101,13 @@ pub(crate) fn known(method: &Method) -> &'static str {
 pub(crate) async fn dispatch(edge: Arc<Edge>, request: Request<Bytes>) -> Result<Reply, Infallible> {
     let dialect = Dialect::of(request.uri().path());
     let path = plain(request.uri().path());
+    let method = request.method().clone();
+    if edge.settings.spine_position && Proxied::is_it(&path) {
+        return Ok(gpconnect::serve_proxied(exchange(edge, request), method, path).await);
+    }
+    if Address::of(&path).is_some() {
+        return Ok(gpconnect::serve(exchange(edge, request), method, path).await);
+    }
     let Ok(found) = ROUTER.at(&path) else {
         return Ok(respond(dialect, not_found()));
     };
@@ -118,15 +115,14 @@ pub(crate) async fn dispatch(edge: Arc<Edge>, request: Request<Bytes>) -> Result
     let Some(route) = routes.iter().find(|route| route.method == request.method()) else {
         return Ok(respond(dialect, not_allowed(routes)));
     };
-    let practice = found.params.get("ods").map(|code| OdsCode::parse(code).map_err(drop));
-    let exchange = exchange(edge, request, practice);
+    let exchange = exchange(edge, request);
     Ok(match route.handler {
         Handler::Tell(tell) => tell(&exchange),
         Handler::Ask(ask) => ask(exchange).await,
     })
 }
 
-fn exchange(edge: Arc<Edge>, request: Request<Bytes>, practice: Option<Result<OdsCode, ()>>) -> Exchange {
+fn exchange(edge: Arc<Edge>, request: Request<Bytes>) -> Exchange {
     let (head, body) = request.into_parts();
     // The layers have set all three; the stand-ins keep a mistake in their order from becoming a panic.
     let extensions = &head.extensions;
@@ -140,7 +136,6 @@ fn exchange(edge: Arc<Edge>, request: Request<Bytes>, practice: Option<Result<Od
         id,
         deadline,
         requester,
-        practice,
         query: head.uri.query().map(str::to_owned),
         headers: head.headers,
         body,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_model::requester::Assurance;
-use tributary_model::{Clock, OdsCode, Requester, Role, SystemClock};
+use tributary_model::{Clock, OdsCode, Requester, Role, SpineIds, SystemClock};
 
 /// Settings of both listeners.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Settings {
     pub demo_patients: Vec<(String, String)>,
     /// Bounds on everything a caller can send or hold.
     pub limits: Limits,
+    /// Whether whole addresses are taken as paths, as the Spine Secure Proxy takes them.
+    pub spine_position: bool,
     /// How long requests in flight may take once shutdown began.
     pub drain: Duration,
     /// The clock that tokens are judged by. It tells the true time even where records are dated by a fixed
@@ -79,6 +81,7 @@ impl Default for Settings {
             public_base_url: "http://127.0.0.1:8443".to_owned(),
             demo_requester: demo_requester(),
             demo_patients: Vec::new(),
+            spine_position: false,
             limits: Limits::default(),
             drain: Duration::from_secs(10),
             clock: Arc::new(SystemClock),
@@ -96,6 +99,7 @@ fn demo_requester() -> Requester {
         organisation: OdsCode::parse("RX9DEM").expect("six upper-case letters and digits"),
         organisation_name: "Demonstration Ambulance Service".to_owned(),
         asid: None,
+        spine: SpineIds::default(),
         assurance: Assurance::Demo,
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tributary_fhir::{Document, Json, Limits};
 use tributary_model::{Deadline, FaultClass, Interaction, Requester, SourceFault};
 
-use crate::connect::wire::Wire;
+use crate::connect::wire::{Call, Wire};
 use crate::egress::{Bounds, Contacted, Egress, Outgoing};
 use crate::registry::{Context, Protocol, SourceEntry};
 
@@ -79,19 +79,24 @@ pub async fn contact_source(
     entry: &SourceEntry,
     egress: &Egress,
     context: &Context,
-    requester: &Requester,
+    requester: &Arc<Requester>,
 ) -> Contact {
-    let wire = Wire::new(Arc::new(entry.clone()), egress.clone(), context);
-    Contact::make(egress, entry.timeout, metadata(&wire, entry.protocol, requester)).await
+    let own = entry.tls.as_ref().map_or_else(|| Ok(egress.clone()), |tls| egress.with_tls(tls));
+    let Ok(own) = own else {
+        return Contact::make(egress, entry.timeout, Err(SourceFault::new(FaultClass::OurRequest))).await;
+    };
+    let wire = Wire::new(Arc::new(entry.clone()), own.clone(), context);
+    let metadata = metadata(&wire, requester).await;
+    Contact::make(&own, entry.timeout, metadata).await
 }
 
-fn metadata(wire: &Wire, protocol: Protocol, requester: &Requester) -> Result<Outgoing, SourceFault> {
-    let headers = match protocol {
-        Protocol::GpConnectStructured => {
-            wire.spine_headers(requester, Interaction::StructuredMetadata.urn())?
-        }
-        Protocol::FhirR4 | Protocol::FhirStu3 => wire.search_headers(requester)?,
-    };
-    let url = wire.address("metadata")?;
+async fn metadata(wire: &Wire, requester: &Arc<Requester>) -> Result<Outgoing, SourceFault> {
+    if wire.entry.protocol == Protocol::GpConnectStructured {
+        let interaction = Interaction::StructuredMetadata;
+        let endpoint = wire.endpoint(interaction, requester, None).await?;
+        let (tail, body) = ("metadata", bytes::Bytes::new());
+        return wire.outgoing(&Call { interaction, endpoint: &endpoint, requester, tail, body });
+    }
+    let (headers, url) = (wire.search_headers(requester)?, wire.address("metadata")?);
     Ok(Outgoing { method: http::Method::GET, url, headers, body: bytes::Bytes::new() })
 }

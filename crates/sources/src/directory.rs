@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tower::util::BoxCloneSyncService;
 use tributary_model::{Interaction, NhsNumber, OdsCode, Requester, SourceFault};
-use url::Url;
+
+use crate::root::ServiceRoot;
 
 /// One interaction of one practice, as it can be addressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Service root of the interaction's capability, as the directory gave it.
-    pub root: Url,
+    pub root: ServiceRoot,
     /// System id of the practice's system: `Ssp-To`.
     pub asid: String,
 }

@@ -5,8 +5,8 @@ mod certificate;
 mod classify;
 mod contact;
 mod decode;
+mod tls;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,8 @@ use rustls_pki_types::CertificateDer;
 use tokio::time::{sleep, timeout_at};
 use tributary_model::{Deadline, FaultClass, Retry, SourceFault};
 use url::Url;
+
+pub use tls::{ClientIdentity, PemError, SourceTls, TlsVersions, certificates, revocations};
 
 /// Bodies of error answers are read only for their codes.
 const ERROR_BODY_BYTES: u64 = 64 << 10;
@@ -73,6 +75,8 @@ pub(crate) struct Received {
     pub(crate) status: u16,
     pub(crate) media_type: Option<String>,
     pub(crate) retry_after: Option<Duration>,
+    /// The version of a single resource, as sent.
+    pub(crate) etag: Option<String>,
     /// Decoded. Empty where an error answer could not be read.
     pub(crate) body: Vec<u8>,
     pub(crate) attempts: u32,
@@ -82,14 +86,24 @@ pub(crate) struct Received {
 #[derive(Clone, Debug)]
 pub struct Egress {
     client: reqwest::Client,
+    settings: EgressSettings,
 }
 
 impl Egress {
     /// Builds the client.
-    #[expect(clippy::disallowed_methods, reason = "the one egress client, with its limits")]
     pub fn new(settings: &EgressSettings) -> Result<Self, EgressError> {
+        Self::build(settings, &SourceTls::default())
+    }
+
+    /// A client with a pool of its own, for a source with its own demands.
+    pub(crate) fn with_tls(&self, tls: &SourceTls) -> Result<Self, EgressError> {
+        Self::build(&self.settings, tls)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one egress client, with its limits")]
+    fn build(settings: &EgressSettings, tls: &SourceTls) -> Result<Self, EgressError> {
         let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(settings)?)
+            .tls_backend_preconfigured(tls::config(tls, &settings.extra_roots)?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
@@ -110,7 +124,7 @@ impl Egress {
         #[cfg(target_os = "linux")]
         let builder = builder.tcp_user_timeout(Duration::from_secs(5));
         let client = builder.build().map_err(|_discarded| EgressError::Http)?;
-        Ok(Self { client })
+        Ok(Self { client, settings: settings.clone() })
     }
 
     /// Sends a request; once more, made afresh, when the first attempt got no answer for reasons of the
@@ -146,13 +160,14 @@ impl Egress {
         let status = response.status().as_u16();
         let media_type = text_of(response.headers(), &header::CONTENT_TYPE);
         let retry_after = text_of(response.headers(), &header::RETRY_AFTER).map(|text| hold(&text));
+        let etag = text_of(response.headers(), &header::ETAG);
         let body = match (status, read(response, status, bounds).await) {
             (_, Ok(body)) => body,
             (200, Err(fault)) => return Err(fault.with_http(200)),
             // The status says enough.
             (_, Err(_unread)) => Vec::new(),
         };
-        Ok(Received { status, media_type, retry_after, body, attempts: 1 })
+        Ok(Received { status, media_type, retry_after, etag, body, attempts: 1 })
     }
 }
 
@@ -178,31 +193,6 @@ fn text_of(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
 fn hold(text: &str) -> Duration {
     let wait = text.trim().parse().map_or(Duration::from_mins(1), Duration::from_secs);
     wait.min(LONGEST_HOLD)
-}
-
-fn tls(settings: &EgressSettings) -> Result<rustls::ClientConfig, EgressError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|_discarded| EgressError::Tls)?;
-    let platform = rustls_platform_verifier::Verifier::new_with_extra_roots(
-        settings.extra_roots.iter().cloned(),
-        provider,
-    );
-    let mut config = match platform {
-        Ok(verifier) => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-        }
-        Err(_no_roots) if settings.extra_roots.is_empty() => {
-            // A machine without root certificates trusts nobody; sources on loopback still work.
-            tracing::warn!("no root certificates on this machine, every https source will be refused");
-            builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-        }
-        Err(_refused) => return Err(EgressError::Tls),
-    };
-    // A ready-made configuration is taken as it is, so the offer of HTTP/2 has to be in it.
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 #[cfg(test)]

@@ -7,14 +7,18 @@ pub mod identity;
 pub mod locate;
 pub mod national;
 pub mod registry;
+pub mod root;
 pub mod source;
 
 mod connect;
 mod token;
 
 pub use directory::{Directory, Endpoint, LookUp};
-pub use egress::{Egress, EgressError, EgressSettings};
-pub use identity::BrokerIdentity;
+pub use egress::{ClientIdentity, Egress, EgressError, EgressSettings, PemError, SourceTls, TlsVersions};
+pub use identity::{Asids, BrokerIdentity, Others};
 pub use locate::{Fixed, Locator, Traced};
-pub use registry::{Context, Observers, Protocol, Registry, RegistryError, SourceEntry, UnobservedSources};
+pub use registry::{
+    Context, Observers, Protocol, Registry, RegistryError, Route, SourceEntry, UnobservedSources,
+};
+pub use root::{RootError, ServiceRoot};
 pub use source::{AskService, RelayService, Source};

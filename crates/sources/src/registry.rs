@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_flow::{Observer, Unobserved};
-use tributary_model::{Clock, OdsCode, Section, SectionSet, SourceId, SourceKind};
-use url::{Host, Url};
+use tributary_model::{Capability, Clock, OdsCode, Section, SectionSet, SourceId, SourceKind};
 
-use crate::egress::Egress;
+use crate::directory::Directory;
+use crate::egress::{Egress, SourceTls};
 use crate::identity::BrokerIdentity;
+use crate::root::ServiceRoot;
 use crate::source::Source;
 
 /// The protocol a source speaks.
@@ -67,8 +68,14 @@ pub struct SourceEntry {
     pub ods: Option<OdsCode>,
     /// Its system id on the Spine.
     pub asid: Option<String>,
-    /// Its service root.
-    pub base_url: Url,
+    /// Its service root; of a GP Connect source that of Access Record: Structured.
+    pub base_url: ServiceRoot,
+    /// Roots of its other GP Connect capabilities, where it is registered with them.
+    pub more_roots: BTreeMap<Capability, ServiceRoot>,
+    /// How it is reached.
+    pub route: Route,
+    /// What it demands of TLS; absent means what the machine believes, and no certificate of ours.
+    pub tls: Option<SourceTls>,
     /// The sections it can answer; `None` means all that its protocol can.
     pub sections: Option<SectionSet>,
     /// Identifier systems it is the author of, as prefixes.
@@ -92,27 +99,30 @@ impl SourceEntry {
         self.sections.map_or(able, |registered| registered.and(able))
     }
 
-    fn check(&self) -> Result<(), RegistryError> {
-        let root = &self.base_url;
-        let loopback = match root.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        let scheme_fits = root.scheme() == "https" || (root.scheme() == "http" && loopback);
-        let bare = root.query().is_none()
-            && root.fragment().is_none()
-            && root.username().is_empty()
-            && root.password().is_none();
-        if !scheme_fits || !bare {
-            return Err(RegistryError::Address(self.id.clone()));
+    /// The root it is registered with for a capability.
+    pub fn root(&self, capability: Capability) -> Option<&ServiceRoot> {
+        match capability {
+            Capability::Structured => Some(&self.base_url),
+            Capability::Documents | Capability::Foundations => self.more_roots.get(&capability),
         }
+    }
+
+    fn check(&self) -> Result<(), RegistryError> {
         if self.protocol == Protocol::GpConnectStructured && self.asid.is_none() {
             return Err(RegistryError::NoAsid(self.id.clone()));
         }
         Ok(())
     }
+}
+
+/// How a source is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    /// At its own address.
+    #[default]
+    Direct,
+    /// Through the Spine Secure Proxy.
+    Spine,
 }
 
 /// Why a registry cannot be built.
@@ -121,12 +131,15 @@ pub enum RegistryError {
     /// Two entries have one id.
     #[error("source {0} is registered twice")]
     Twice(SourceId),
-    /// The address is not https (http only on loopback), or holds a query, a fragment or a password.
-    #[error("source {0} has an address that cannot be a service root")]
-    Address(SourceId),
     /// A GP Connect source without a system id cannot be addressed.
     #[error("source {0} has no asid")]
     NoAsid(SourceId),
+    /// Certificates or a key that do not fit together.
+    #[error("source {0} has certificates or a key that cannot be used")]
+    Tls(SourceId),
+    /// A source behind the Spine proxy, and no address of the proxy.
+    #[error("source {0} is behind the spine proxy, whose address is not known")]
+    NoProxy(SourceId),
 }
 
 /// Gives each source its observer.
@@ -153,6 +166,10 @@ pub struct Context {
     /// Dates tokens. Sources compare tokens with their own clocks, so this is the system's clock, always;
     /// the clock of dated rules is another one.
     pub token_clock: Arc<dyn Clock>,
+    /// The Spine Secure Proxy, for sources that are reached through it.
+    pub spine_proxy: Option<ServiceRoot>,
+    /// Says where an interaction is served, when the registry does not.
+    pub directory: Option<Directory>,
     /// Who hears of asks.
     pub observers: Arc<dyn Observers>,
 }
@@ -179,8 +196,17 @@ impl Registry {
         let mut sources = BTreeMap::new();
         for entry in entries {
             entry.check()?;
+            if entry.route == Route::Spine && context.spine_proxy.is_none() {
+                return Err(RegistryError::NoProxy(entry.id));
+            }
             let id = entry.id.clone();
-            let source = Source::build(entry, egress, context);
+            let source = match &entry.tls {
+                None => Source::build(entry, egress, context),
+                Some(tls) => {
+                    let own = egress.with_tls(tls).map_err(|_refused| RegistryError::Tls(id.clone()))?;
+                    Source::build(entry, &own, context)
+                }
+            };
             if sources.insert(id.clone(), source).is_some() {
                 return Err(RegistryError::Twice(id));
             }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, service_fn};
-use tributary_fhir::Reply;
+use tributary_fhir::{Relayed, Reply};
 use tributary_flow::{DeadlineLayer, GuardLayer, HasDeadline, ObserveLayer, Observer};
-use tributary_model::{Ask, FaultClass, RelayAsk, RelayReply, SourceFault, SourceId};
+use tributary_model::{Ask, FaultClass, RelayAsk, SourceFault, SourceId};
 
 use crate::connect::relay::Relay;
 use crate::connect::search::Search;
@@ -20,7 +20,7 @@ use crate::registry::{Context, Protocol, SourceEntry};
 /// Asks one source. Clones share the guard and the connections.
 pub type AskService = BoxCloneSyncService<Ask, Reply, SourceFault>;
 /// Passes a GP Connect request to one source.
-pub type RelayService = BoxCloneSyncService<RelayAsk, RelayReply, SourceFault>;
+pub type RelayService = BoxCloneSyncService<RelayAsk, Relayed, SourceFault>;
 
 /// A registered source, ready to be asked.
 #[derive(Clone)]

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tributary_fhir::Writer;
-use tributary_model::{Purpose, Requester};
+use tributary_model::{Purpose, Requester, Scope};
 
 use crate::identity::BrokerIdentity;
 
@@ -19,8 +19,10 @@ const ROLE_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-role-profile-id";
 pub(crate) struct Claims<'a> {
     pub(crate) identity: &'a BrokerIdentity,
     pub(crate) requester: &'a Requester,
-    /// Service root of the source.
+    /// Service root of the source, as the directory gave it.
     pub(crate) audience: &'a str,
+    /// What is asked for.
+    pub(crate) scope: Scope,
     /// Now, in Unix seconds.
     pub(crate) issued_at: u64,
 }
@@ -33,7 +35,7 @@ pub(crate) fn token(claims: &Claims<'_>) -> String {
 }
 
 fn payload(claims: &Claims<'_>) -> String {
-    let Claims { identity, requester, audience, issued_at } = *claims;
+    let Claims { identity, requester, audience, scope, issued_at } = *claims;
     let mut json = Writer::with_capacity(1024);
     json.object(|token| {
         token.text("iss", &identity.iss);
@@ -42,7 +44,7 @@ fn payload(claims: &Claims<'_>) -> String {
         token.key("iat").number(issued_at);
         token.key("exp").number(issued_at + LIFETIME_SECS);
         token.text("reason_for_request", Purpose::DirectCare.code());
-        token.text("requested_scope", "patient/*.read");
+        token.text("requested_scope", scope.code());
         token.key("requesting_device").object(|device| write_device(device, identity));
         token
             .key("requesting_organization")
@@ -73,9 +75,9 @@ fn write_practitioner(practitioner: &mut Writer, requester: &Requester, identity
     practitioner.text("id", &requester.user_id);
     let local_system = format!("{}/Id/user", identity.iss.trim_end_matches('/'));
     let identifiers = [
-        // We know our callers' users by their local id only; `UNK` is the published word for that.
-        (USER_SYSTEM, "UNK"),
-        (ROLE_SYSTEM, "UNK"),
+        // A person without a smartcard is known by the local id only; `UNK` is the published word for that.
+        (USER_SYSTEM, requester.spine.user.as_deref().unwrap_or("UNK")),
+        (ROLE_SYSTEM, requester.spine.role_profile.as_deref().unwrap_or("UNK")),
         (local_system.as_str(), requester.user_id.as_str()),
     ];
     write_identifiers(practitioner, &identifiers);
@@ -102,9 +104,12 @@ fn write_identifiers(resource: &mut Writer, identifiers: &[(&str, &str)]) {
 mod tests {
     use super::*;
 
+    use std::collections::BTreeMap;
     use tributary_fhir::{Document, Limits};
     use tributary_model::requester::Assurance;
-    use tributary_model::{OdsCode, Role};
+
+    use crate::identity::{Asids, Others};
+    use tributary_model::{OdsCode, Role, SpineIds};
 
     fn decoded(token: &str) -> Document {
         let parts: Vec<_> = token.split('.').collect();
@@ -122,7 +127,7 @@ mod tests {
             device_value: "node-1".into(),
             model: "Tributary".into(),
             version: "0.1.0".into(),
-            asid: "200000000001".into(),
+            asids: Asids { by_organisation: BTreeMap::new(), others: Others::Refused },
         };
         let requester = Requester {
             user_id: "u-17".into(),
@@ -132,12 +137,14 @@ mod tests {
             organisation: OdsCode::parse("RXX01").unwrap(),
             organisation_name: "Community Trust".into(),
             asid: None,
+            spine: SpineIds { user: Some("555021935107".into()), role_profile: None },
             assurance: Assurance::Demo,
         };
         let doc = decoded(&token(&Claims {
             identity: &identity,
             requester: &requester,
             audience: "https://gp.example.test/A99901/STU3/1/gpconnect/structured",
+            scope: Scope::Organisation,
             issued_at: 1_767_225_600,
         }));
         let claims = doc.root();
@@ -161,7 +168,10 @@ mod tests {
         assert_eq!(claims.get("exp").unwrap().raw(), "1767225900");
         let practitioner = claims.get("requesting_practitioner").unwrap();
         assert_eq!(practitioner.text_at("id"), claims.text_at("sub"));
-        assert_eq!(practitioner.get("identifier").unwrap().items().count(), 3);
+        let identifiers = practitioner.get("identifier").unwrap().items();
+        let values: Vec<_> = identifiers.filter_map(|one| one.text_at("value")).collect();
+        assert_eq!(values, ["555021935107", "UNK", "u-17"]);
+        assert!(claims.says("requested_scope", "organization/*.read"));
         assert!(practitioner.path(&["name"]).unwrap().says("family", "Okoro \"quoted\""));
     }
 }

@@ -19,7 +19,10 @@ mod server;
 mod stack;
 #[path = "wire/structured.rs"]
 mod structured;
+#[path = "wire/tls.rs"]
+mod tls;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,11 +31,11 @@ use tributary_fhir::Reply;
 use tributary_model::requester::Assurance;
 use tributary_model::{
     Ask, Deadline, NhsNumber, OdsCode, Purpose, Requester, Role, Section, SourceFault, SourceId, SourceKind,
-    SystemClock,
+    SpineIds, SystemClock,
 };
 use tributary_sources::{
-    BrokerIdentity, Context, Egress, EgressSettings, Observers, Protocol, Registry, Source, SourceEntry,
-    UnobservedSources,
+    Asids, BrokerIdentity, Context, Egress, EgressSettings, Observers, Others, Protocol, Registry, Route,
+    ServiceRoot, Source, SourceEntry, UnobservedSources,
 };
 
 /// The patient everybody is asked about.
@@ -48,7 +51,10 @@ fn entry(protocol: Protocol, base_url: &str) -> SourceEntry {
         protocol,
         ods: OdsCode::parse("A99901").ok(),
         asid: Some("200000000205".into()),
-        base_url: base_url.parse().unwrap(),
+        base_url: ServiceRoot::parse(base_url).unwrap(),
+        more_roots: BTreeMap::new(),
+        route: Route::Direct,
+        tls: None,
         sections: None,
         owns: Vec::new(),
         rank: 1,
@@ -70,9 +76,15 @@ fn observed(entry: SourceEntry, observers: Arc<dyn Observers>) -> Source {
         device_value: "node-1".into(),
         model: "Tributary".into(),
         version: "0.1.0".into(),
-        asid: "200000000001".into(),
+        asids: Asids { by_organisation: BTreeMap::new(), others: Others::Believed("200000000001".into()) },
     };
-    let context = Context { identity: Arc::new(identity), token_clock: Arc::new(SystemClock), observers };
+    let context = Context {
+        identity: Arc::new(identity),
+        token_clock: Arc::new(SystemClock),
+        spine_proxy: None,
+        directory: None,
+        observers,
+    };
     let id = entry.id.clone();
     let egress = Egress::new(&EgressSettings::default()).unwrap();
     let registry = Registry::build([entry], &egress, &context).unwrap();
@@ -88,6 +100,7 @@ fn requester() -> Arc<Requester> {
         organisation: OdsCode::parse("RXX01").unwrap(),
         organisation_name: "Community Trust".into(),
         asid: None,
+        spine: SpineIds::default(),
         assurance: Assurance::Demo,
     })
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tributary_audit::AuditError;
+use tributary_broker::NoRandomness;
+use tributary_model::SourceId;
 use tributary_sources::{EgressError, RegistryError};
 use tributary_telemetry::MetricsError;
 
@@ -32,6 +34,15 @@ pub enum StartError {
     /// A secret cannot be read.
     #[error("a secret cannot be used")]
     Secret(#[from] SecretError),
+    /// The certificates of a source cannot be used; `tributary check` says why.
+    #[error("the certificates of source {0} cannot be used")]
+    Tls(SourceId),
+    /// The file of the link key does not hold 32 bytes.
+    #[error("{} does not hold a key of 32 bytes", .0.display())]
+    LinkKey(PathBuf),
+    /// The machine gives no random numbers.
+    #[error("no key can be made")]
+    Randomness(#[source] NoRandomness),
     /// Ours to fix.
     #[error("the metrics cannot be made")]
     Metrics(#[from] MetricsError),

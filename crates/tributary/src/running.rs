@@ -120,6 +120,7 @@ fn edge(settings: &Settings, public_base_url: String) -> tributary_server::Setti
     let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
     tributary_server::Settings {
         public_base_url,
+        spine_position: settings.server.spine_position,
         demo_patients: patients
             .map(|patient| (patient.nhs_number.expose().to_owned(), patient.title.clone()))
             .collect(),

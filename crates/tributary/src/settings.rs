@@ -6,22 +6,31 @@ mod identity;
 mod locator;
 mod mistake;
 pub(crate) mod national;
+mod organisation;
 mod reader;
 mod server;
 mod source;
+mod spine;
+mod tls;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use toml::de::DeTable;
 use tributary_audit::Digest;
-use tributary_sources::SourceEntry;
+use tributary_model::{OdsCode, SourceId};
+use tributary_sources::{Route, SourceEntry};
 
 pub use demo::{DemoPatient, DemoSettings};
 pub use identity::IdentitySettings;
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
 pub use national::{NationalSettings, OauthSection, SdsSection};
+pub use spine::SpineSettings;
+pub use tls::TlsFiles;
+pub(crate) use tls::is_open_to_others;
+
 pub use server::{AuditSettings, LimitSettings, LogSettings, ServerSettings};
 
 use reader::{Book, Reader};
@@ -43,6 +52,12 @@ pub struct Settings {
     pub identity: IdentitySettings,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceEntry>,
+    /// `[source.tls]`, by source.
+    pub source_tls: BTreeMap<SourceId, TlsFiles>,
+    /// `[spine]`
+    pub spine: Option<SpineSettings>,
+    /// `[[organisation]]`: system ids by ODS code.
+    pub organisations: BTreeMap<OdsCode, String>,
     /// `[locator]`
     pub locator: LocatorSettings,
     /// `[oauth]`, `[pds]`, `[sds]`
@@ -63,6 +78,9 @@ impl Default for Settings {
             audit: AuditSettings::default(),
             identity: IdentitySettings::default(),
             sources: Vec::new(),
+            source_tls: BTreeMap::new(),
+            spine: None,
+            organisations: BTreeMap::new(),
             locator: LocatorSettings::default(),
             national: NationalSettings::default(),
             maps: None,
@@ -85,6 +103,12 @@ impl Settings {
             settings.audit.dir = folder.join(&settings.audit.dir);
             settings.maps = settings.maps.map(|dir| folder.join(dir));
             settings.national.begin_at(folder);
+            settings.server.link_key_file = settings.server.link_key_file.map(|file| folder.join(file));
+            settings.source_tls =
+                settings.source_tls.into_iter().map(|(id, files)| (id, files.within(folder))).collect();
+            if let Some(spine) = &mut settings.spine {
+                spine.tls = spine.tls.take().map(|files| files.within(folder));
+            }
         }
         Ok(settings)
     }
@@ -126,7 +150,7 @@ impl Settings {
 
 fn read(mut root: Reader<'_>) -> Settings {
     let server = root.table("server").map(server::read).unwrap_or_default();
-    let sources = source::read(root.tables("source"));
+    let source::Sources { entries: sources, tls: source_tls } = source::read(root.tables("source"));
     let locator = read_locator(&mut root, &sources);
     let settings = Settings {
         digest: Digest::of(b""),
@@ -138,10 +162,15 @@ fn read(mut root: Reader<'_>) -> Settings {
         locator,
         maps: root.table("maps").and_then(read_maps),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
+        organisations: organisation::read(root.tables("organisation")),
+        spine: root.table("spine").and_then(spine::read),
         server,
         sources,
+        source_tls,
     };
-    refuse(&mut root, "organisation");
+    if settings.spine.is_none() && is_behind_spine(&settings) {
+        root.wrong("spine", "is missing: a source is reached via the spine proxy");
+    }
     root.close();
     settings
 }
@@ -154,11 +183,10 @@ fn read_locator(root: &mut Reader<'_>, sources: &[SourceEntry]) -> LocatorSettin
     settings
 }
 
-/// What the reference describes and this version does not do is refused rather than ignored.
-fn refuse(root: &mut Reader<'_>, key: &'static str) {
-    if root.offers_not(key) {
-        root.wrong(key, "is not offered yet; leave it out");
-    }
+fn is_behind_spine(settings: &Settings) -> bool {
+    let practice = settings.national.sds.as_ref().and_then(|sds| sds.practice.as_ref());
+    let routes = settings.sources.iter().map(|source| source.route);
+    routes.chain(practice.map(|practice| practice.route)).any(|route| route == Route::Spine)
 }
 
 fn read_maps(mut table: Reader<'_>) -> Option<PathBuf> {

@@ -8,19 +8,21 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
-use tributary_broker::{Broker, Limits, Locator, Mode, Parts, SourcePort};
+use tributary_broker::{Broker, FindPractice, Limits, LinkKey, Locator, Mode, Parts, SourcePort};
 use tributary_broker::{Maps, SourceCard};
-use tributary_model::{Clock, SourceId, SourceKind, SystemClock};
-use tributary_sources::national::practice::PracticeSource;
+use tributary_model::{Capability, Clock, SourceId, SourceKind, SystemClock};
+use tributary_sources::national::pds::Pds;
+use tributary_sources::national::practice::{PracticeSource, Practices};
+use tributary_sources::national::sds::Sds;
 use tributary_sources::{
-    Context, Egress, EgressSettings, Fixed, Registry, Source, Traced, UnobservedSources,
+    Context, Egress, EgressSettings, Fixed, Registry, Route, Source, SourceEntry, Traced, UnobservedSources,
 };
 use tributary_telemetry::Metrics;
 
 use crate::error::StartError;
 use crate::observe::{AuditCounts, note_maps};
-use crate::settings::Settings;
 use crate::settings::national::PRACTICES;
+use crate::settings::{Settings, TlsFiles};
 
 use national::National;
 
@@ -39,14 +41,19 @@ pub(crate) fn wire(
     let metrics = Arc::new(Metrics::new(&ids)?);
     note_maps(&maps, &metrics);
     trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
-    let (egress, context) = outward(settings, base_url)?;
-    let registry = Registry::build(settings.sources.iter().cloned(), &egress, &context)?;
+    let outward = outward(settings, base_url)?;
+    let entries = entries(settings)?;
+    let practices = outward.practices(settings)?;
+    let registry = Registry::build(entries, &outward.egress, &outward.context)?;
+    let find = practices.clone().map(|practices| FindPractice::by(move |ods| found(practices.source(ods))));
     let broker = Broker::new(Parts {
         ports: registry.iter().map(port).collect(),
-        locator: locator(settings, &egress, &context)?,
+        locator: locator(settings, outward.national.pds, practices),
+        practices: find,
         trail,
         metrics: Arc::clone(&metrics),
         clock,
+        link_key: link_key(settings)?,
         maps,
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
         limits: Limits::default(),
@@ -54,19 +61,54 @@ pub(crate) fn wire(
     Ok((broker, metrics))
 }
 
-/// The client towards sources, and who we are there.
-pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<(Egress, Context), StartError> {
+/// The client towards sources, who we are there, and the national services.
+pub(crate) struct Outward {
+    pub(crate) egress: Egress,
+    pub(crate) context: Context,
+    pub(crate) national: National,
+}
+
+/// Everything that looks outward. Nobody is contacted.
+pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<Outward, StartError> {
     let egress = Egress::new(&EgressSettings {
         connect_timeout: settings.limits.connect_timeout,
         extra_roots: Vec::new(),
     })?;
+    let national = National::build(&settings.national, &egress)?;
+    let asids = settings.identity.asids(settings.organisations.clone(), settings.demo.is_some());
     let context = Context {
-        identity: Arc::new(settings.identity.identity(base_url)),
+        identity: Arc::new(settings.identity.identity(base_url, asids)),
         token_clock: Arc::new(SystemClock),
+        spine_proxy: settings.spine.as_ref().map(|spine| spine.proxy_url.clone()),
+        directory: national.sds.clone().map(Sds::into_directory),
         // The conductor counts asks, with the status that became of them.
         observers: Arc::new(UnobservedSources),
     };
-    Ok((egress, context))
+    Ok(Outward { egress, context, national })
+}
+
+/// The sources, with the certificates that belong to them.
+pub(crate) fn entries(settings: &Settings) -> Result<Vec<SourceEntry>, StartError> {
+    let of_spine = settings.spine.as_ref().and_then(|spine| spine.tls.as_ref());
+    let with_tls = |entry: &SourceEntry| {
+        let by_route = if entry.route == Route::Spine { of_spine } else { None };
+        let files = settings.source_tls.get(&entry.id).or(by_route);
+        let tls = files
+            .map(TlsFiles::load)
+            .transpose()
+            .map_err(|_told_by_check| StartError::Tls(entry.id.clone()))?;
+        Ok(SourceEntry { tls, ..entry.clone() })
+    };
+    settings.sources.iter().map(with_tls).collect()
+}
+
+/// The key of the addresses of documents: from its file, or new with every start.
+fn link_key(settings: &Settings) -> Result<LinkKey, StartError> {
+    let Some(file) = &settings.server.link_key_file else {
+        return LinkKey::random().map_err(StartError::Randomness);
+    };
+    let bytes = std::fs::read(file).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    bytes.map(LinkKey::of).ok_or_else(|| StartError::LinkKey(file.clone()))
 }
 
 fn port(source: &Source) -> SourcePort {
@@ -81,14 +123,20 @@ fn port(source: &Source) -> SourcePort {
         owns: entry.owns.clone(),
         base_url: Some(entry.base_url.as_str().to_owned()),
     };
+    let (service, relay) = (source.service.clone(), source.relay.clone());
+    let offered =
+        Capability::ALL.iter().filter_map(|one| Some((*one, entry.root(*one)?.as_str().to_owned())));
+    let roots = if relay.is_some() { offered.collect() } else { BTreeMap::new() };
     SourcePort {
         card,
-        service: source.service.clone(),
-        relay: source.relay.clone(),
+        service,
+        relay,
+        asid: entry.asid.clone(),
+        roots,
         timeout: entry.timeout,
         cache_ttl: entry.cache_ttl,
         counted_as: entry.id.clone(),
-        found_root: None,
+        found_roots: Arc::default(),
     }
 }
 
@@ -108,10 +156,12 @@ fn found(source: PracticeSource) -> Arc<SourcePort> {
         card,
         service: source.service,
         relay: source.relay,
+        asid: None,
+        roots: BTreeMap::new(),
         timeout: source.timeout,
         cache_ttl: source.cache_ttl,
         counted_as: practices_id(),
-        found_root: Some(source.root),
+        found_roots: source.roots,
     })
 }
 
@@ -120,16 +170,14 @@ fn practices_id() -> SourceId {
     SourceId::parse(PRACTICES).unwrap_or_else(|_never| SourceId::unlocated())
 }
 
-fn locator(settings: &Settings, egress: &Egress, context: &Context) -> Result<Locator, StartError> {
+fn locator(settings: &Settings, pds: Option<Pds>, practices: Option<Practices>) -> Locator {
     let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
     let own = patients.filter_map(|patient| Some((patient.nhs_number, patient.sources.clone()?)));
     let by_patient: BTreeMap<_, _> = own.collect();
     let fixed = Fixed { expected: settings.locator.expected(&settings.sources), by_patient };
-    let national = National::build(&settings.national, egress)?;
-    let practices = national.practices(&settings.national, egress, context);
-    let locator = match national.pds {
+    let locator = match pds {
         Some(pds) => Traced::new(pds, &settings.sources, fixed, practices).into_locator(),
         None => fixed.into_locator(),
     };
-    Ok(BoxCloneSyncService::new(locator.map_response(|located| located.map(found))))
+    BoxCloneSyncService::new(locator.map_response(|located| located.map(found)))
 }

@@ -25,7 +25,8 @@ use super::switch::Switch;
 use super::tokens::AccessTokens;
 
 pub use patient::{
-    Death, DeathNotice, PatientName, PatientState, Practice, Removal, RemovalReason, Sensitivity, Standing,
+    Death, DeathNotice, NumberStanding, PatientName, PatientState, Practice, Removal, RemovalReason,
+    Sensitivity,
 };
 pub use seeds::PdsPatient;
 
@@ -170,6 +171,7 @@ pub fn start_pds(options: PdsOptions) -> io::Result<Pds> {
         id: "pds".to_owned(),
         root: ROOT.to_owned(),
         port: options.port.unwrap_or_default(),
+        roots: BTreeMap::new(),
         scenes: BTreeMap::new(),
     };
     let provider = ProviderHandle::start(setup, Box::new(Service(Arc::clone(&state))))?;
@@ -196,9 +198,9 @@ impl State {
         let patients = self.patients.lock().unwrap_or_else(PoisonError::into_inner);
         let patient = patients.get(number).ok_or_else(Refusal::not_found)?;
         let patient = match &patient.standing {
-            Standing::Current => patient,
-            Standing::SupersededBy(other) => patients.get(other).ok_or_else(Refusal::not_found)?,
-            Standing::Invalidated => return Err(Refusal::invalidated()),
+            NumberStanding::Current => patient,
+            NumberStanding::SupersededBy(other) => patients.get(other).ok_or_else(Refusal::not_found)?,
+            NumberStanding::Invalidated => return Err(Refusal::invalidated()),
         };
         let tag = format!("W/\"{}\"", patient.version);
         Ok(Reply::fhir(200, patient.resource().to_string()).with("ETag", tag))

@@ -178,6 +178,7 @@ pub fn start_sds(options: SdsOptions) -> io::Result<Sds> {
         id: "sds".to_owned(),
         root: ROOT.to_owned(),
         port: options.port.unwrap_or_default(),
+        roots: BTreeMap::new(),
         scenes: BTreeMap::new(),
     };
     let provider = ProviderHandle::start(setup, Box::new(Service(Arc::clone(&state))))?;

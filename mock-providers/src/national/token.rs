@@ -162,6 +162,7 @@ pub fn start_token(options: TokenOptions) -> io::Result<TokenEndpoint> {
         id: "token".to_owned(),
         root: "/oauth2".to_owned(),
         port: options.port.unwrap_or_default(),
+        roots: BTreeMap::new(),
         scenes: BTreeMap::new(),
     };
     let provider = ProviderHandle::start(setup, Box::new(Service(Arc::clone(&state))))?;

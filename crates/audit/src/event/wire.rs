@@ -171,7 +171,7 @@ pub(crate) fn draft(event: &Event) -> Draft {
             req: event.request.map(|id| id.to_string()),
             security: Some(event.what.code()),
             source: event.source.as_ref().map(SourceId::as_str),
-            patient: event.patient.as_ref().map(|patient| Patient { nhs: patient.expose(), asked_as: None }),
+            patient: event.patient.as_ref().map(of_patient),
             ..Fields::default()
         },
         Event::Config(event) => Fields {
@@ -207,9 +207,9 @@ fn of_access(access: &Access) -> Fields<'_> {
             org: requester.organisation.as_str(),
             assurance: requester.assurance.code(),
         }),
-        patient: Some(Patient {
-            nhs: access.patient.expose(),
+        patient: access.patient.as_ref().map(|patient| Patient {
             asked_as: access.asked_as.as_ref().map(NhsNumber::expose),
+            ..of_patient(patient)
         }),
         why: Some(Why {
             purpose: access.purpose.code(),
@@ -225,6 +225,10 @@ fn of_access(access: &Access) -> Fields<'_> {
     }
 }
 
+fn of_patient(patient: &NhsNumber) -> Patient<'_> {
+    Patient { nhs: patient.expose(), asked_as: None }
+}
+
 fn of_intent(intent: &Intent) -> Fields<'_> {
     let mut fields = of_access(&intent.access);
     fields.why = fields.why.map(|why| Why { rule: Some(intent.rule), ..why });
@@ -235,6 +239,7 @@ fn of_intent(intent: &Intent) -> Fields<'_> {
 fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
     let mut fields = of_access(&disclosure.access);
     fields.corr = Some(disclosure.intent.seq);
+    fields.patient = fields.patient.or_else(|| disclosure.found.as_ref().map(of_patient));
     fields.why = fields.why.map(|why| Why { rule: Some(disclosure.rule), ..why });
     fields.sources = Some(disclosure.sources.iter().map(of_source).collect());
     fields.outcome = Some(of_outcome(&disclosure.outcome));

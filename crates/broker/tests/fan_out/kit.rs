@@ -15,13 +15,15 @@ use tokio::time::Instant;
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::{Settings, Trail};
-use tributary_broker::{Answer, Broker, Limits, Locator, Maps, Mode, Parts, Refusal, SourceCard, SourcePort};
+use tributary_broker::{
+    Answer, Broker, Limits, LinkKey, Locator, Maps, Mode, Parts, Refusal, SourceCard, SourcePort,
+};
 use tributary_fhir::{Document, Reply};
 use tributary_model::requester::Assurance;
 use tributary_model::{
     Ask, Clock, Deadline, Expected, FaultClass, FixedClock, Freshness, Handling, Locate, Located, NhsNumber,
     OdsCode, Practice, Purpose, RecordRequest, RequestId, Requester, Role, SectionSet, SourceFault, SourceId,
-    SourceKind,
+    SourceKind, SpineIds,
 };
 use tributary_telemetry::Metrics;
 
@@ -144,9 +146,11 @@ impl Bench {
         let broker = Broker::new(Parts {
             ports,
             locator,
+            practices: None,
             trail,
             metrics: Arc::clone(&metrics),
             clock,
+            link_key: LinkKey::of([7; 32]),
             maps: Maps::default(),
             mode,
             limits: Limits::default(),
@@ -217,7 +221,8 @@ fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
         seen.count.send_modify(|count| *count += 1);
         play(name, does, ask, Arc::clone(&seen))
     }));
-    SourcePort { card, service, relay: None, timeout, cache_ttl, counted_as, found_root: None }
+    let (relay, asid, roots, found_roots) = (None, None, BTreeMap::new(), Arc::default());
+    SourcePort { card, service, relay, asid, roots, timeout, cache_ttl, counted_as, found_roots }
 }
 
 async fn play(source: &'static str, does: Does, ask: Ask, seen: Arc<Seen>) -> Result<Reply, SourceFault> {
@@ -262,6 +267,7 @@ pub(crate) fn requester() -> Requester {
         organisation: OdsCode::parse("RXX01").unwrap(),
         organisation_name: "An ambulance trust".to_owned(),
         asid: None,
+        spine: SpineIds::default(),
         assurance: Assurance::Demo,
     }
 }

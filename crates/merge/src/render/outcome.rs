@@ -13,7 +13,7 @@ pub(super) fn of(record: &Record<'_>) -> Outcome {
     let notices =
         record.sources.iter().flat_map(|source| source.notices.iter().map(|one| notice(source, one)));
     let patient = record.inputs.notes.iter().map(patient_note);
-    Outcome { issues: statuses.chain(notices).chain(patient).collect(), profile: None }
+    Outcome { issues: statuses.chain(notices).chain(patient).collect(), ..Outcome::default() }
 }
 
 fn extension(url: &'static str, value: ExtensionValue) -> SimpleExtension {

@@ -9,12 +9,10 @@ use crate::render::outcome::{Dialect, respond};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The day the statements last changed.
-const DATE: &str = "2026-11-21";
-const SECURITY: &str = "Demonstration only: callers are named, not proven. An unsigned GP Connect style bearer \
+pub(crate) const DATE: &str = "2026-11-21";
+/// Who is believed to ask.
+pub(crate) const SECURITY: &str = "Demonstration only: callers are named, not proven. An unsigned GP Connect style bearer \
     names user and organisation; without one the built-in demo requester asks.";
-const STRUCTURED: &str =
-    "https://fhir.nhs.uk/STU3/OperationDefinition/GPConnect-GetStructuredRecord-Operation-1";
-
 /// `GET /fhir/R4/metadata`.
 pub(crate) fn r4(exchange: &Exchange) -> Reply {
     if let Err(problem) = negotiate::r4_answer(&exchange.headers, exchange.query.as_deref()) {
@@ -24,18 +22,10 @@ pub(crate) fn r4(exchange: &Exchange) -> Reply {
     reply(StatusCode::OK, FHIR_JSON, r4_statement(base))
 }
 
-/// `GET …/gpconnect/structured/fhir/metadata`.
-pub(crate) fn stu3(exchange: &Exchange) -> Reply {
-    if let Err(problem) = negotiate::stu3_answer(&exchange.headers, exchange.query.as_deref()) {
-        return respond(Dialect::GpConnect, problem);
-    }
-    reply(StatusCode::OK, FHIR_JSON, stu3_statement())
-}
-
 fn r4_statement(base: &str) -> String {
     let mut json = Writer::with_capacity(2_048);
     json.object(|statement| {
-        head(statement, FhirVersion::R4);
+        head(statement);
         statement.key("implementation").object(|implementation| {
             implementation.text("description", "Federated care record: many sources, one answer");
             implementation.text("url", &format!("{base}/fhir/R4"));
@@ -59,34 +49,21 @@ fn r4_server(server: &mut Writer, base: &str) {
     server.key("resource").array(|resources| resources.object(patient));
 }
 
-fn stu3_statement() -> String {
-    let mut json = Writer::with_capacity(1_024);
-    json.object(|statement| {
-        head(statement, FhirVersion::Stu3);
-        statement.text("acceptUnknown", "both");
-        formats(statement);
-        statement.key("rest").array(|rest| rest.object(stu3_server));
-    });
-    json.finish()
-}
-
-fn stu3_server(server: &mut Writer) {
-    server.text("mode", "server");
-    operation(server, "gpc.getstructuredrecord", |operation| {
-        operation.key("definition").object(|definition| definition.text("reference", STRUCTURED));
-    });
-}
-
-fn head(statement: &mut Writer, version: FhirVersion) {
-    statement.text("resourceType", "CapabilityStatement");
-    statement.text("status", "active");
-    statement.text("date", DATE);
-    statement.text("kind", "instance");
+/// What this program is.
+pub(crate) fn software(statement: &mut Writer) {
     statement.key("software").object(|software| {
         software.text("name", "Tributary");
         software.text("version", VERSION);
     });
-    statement.text("fhirVersion", version.number());
+}
+
+fn head(statement: &mut Writer) {
+    statement.text("resourceType", "CapabilityStatement");
+    statement.text("status", "active");
+    statement.text("date", DATE);
+    statement.text("kind", "instance");
+    software(statement);
+    statement.text("fhirVersion", FhirVersion::R4.number());
 }
 
 fn formats(statement: &mut Writer) {

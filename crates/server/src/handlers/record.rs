@@ -120,11 +120,15 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
         Refusal::NoSuchSource => {
             Problem::parameter("section", "No registered source serves what was asked for.")
         }
-        Refusal::Source(fault) if fault.status() == SourceStatus::Timeout => {
+        Refusal::Source(fault, _) if fault.status() == SourceStatus::Timeout => {
             let text = "The source did not answer in time.";
             Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", text)
         }
-        Refusal::Source(_) => {
+        // The last three belong to calls that are passed on, and never come here.
+        Refusal::Source(..)
+        | Refusal::PracticeNotNamed
+        | Refusal::NoSuchAttachment
+        | Refusal::AttachmentExpired => {
             let text = "The source could not be used.";
             Problem::new(StatusCode::BAD_GATEWAY, "transient", text)
         }

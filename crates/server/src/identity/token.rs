@@ -5,17 +5,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, StatusCode};
 use tributary_fhir::{Document, Json, Kind, Limits};
 use tributary_model::requester::Assurance;
-use tributary_model::{OdsCode, Requester, Role};
+use tributary_model::{OdsCode, Requester, Role, Scope, SpineIds};
 
 use crate::problem::{Problem, Spine};
 
 const LIMITS: Limits =
     Limits { depth: 12, tokens: 512, string_bytes: 2 << 10, key_bytes: 64, number_bytes: 20 };
+const USER_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-user-id";
+const ROLE_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-role-profile-id";
 /// A token lives exactly this long, in seconds.
 const LIFE: i64 = 300;
 /// How far a caller's clock may run ahead, in seconds.
 const AHEAD: i64 = 600;
-const SCOPE: &str = "patient/*.read";
 const CLAIMS: &[&str] = &[
     "iss",
     "sub",
@@ -28,10 +29,63 @@ const CLAIMS: &[&str] = &[
     "requesting_organization",
     "requesting_practitioner",
 ];
-const RESOURCES: &[(&str, &str)] = &[
-    ("requesting_device", "Device"),
-    ("requesting_organization", "Organization"),
-    ("requesting_practitioner", "Practitioner"),
+/// The claims that hold a resource: their type, and the elements that this type has.
+const RESOURCES: &[(&str, &str, &[&str])] = &[
+    (
+        "requesting_device",
+        "Device",
+        &[
+            "udi",
+            "status",
+            "type",
+            "lotNumber",
+            "manufacturer",
+            "manufactureDate",
+            "expirationDate",
+            "model",
+            "version",
+            "patient",
+            "owner",
+            "contact",
+            "location",
+            "url",
+            "note",
+            "safety",
+        ],
+    ),
+    (
+        "requesting_organization",
+        "Organization",
+        &["active", "type", "name", "alias", "telecom", "address", "partOf", "contact", "endpoint"],
+    ),
+    (
+        "requesting_practitioner",
+        "Practitioner",
+        &[
+            "active",
+            "name",
+            "telecom",
+            "address",
+            "gender",
+            "birthDate",
+            "photo",
+            "qualification",
+            "communication",
+        ],
+    ),
+];
+/// The elements that each of them has.
+const COMMON: &[&str] = &[
+    "resourceType",
+    "id",
+    "meta",
+    "implicitRules",
+    "language",
+    "text",
+    "contained",
+    "extension",
+    "modifierExtension",
+    "identifier",
 ];
 
 /// Why an `Authorization` header holds no token of this kind.
@@ -90,17 +144,18 @@ impl Token {
             organisation: ods_code(organisation)?,
             organisation_name: word(organisation, &["name"]).unwrap_or_default(),
             asid: None,
+            spine: practitioner.map(spine_ids).unwrap_or_default(),
             assurance: Assurance::AssertedUnsigned,
         })
     }
 
     /// Checks the token as a GP Connect provider does. `now` is in Unix seconds.
-    pub(crate) fn check(&self, now: i64) -> Result<(), Problem> {
+    pub(crate) fn check(&self, now: i64, needed: Scope) -> Result<(), Problem> {
         let claims = self.claims.root();
         present(claims)?;
         lifetime(claims, now)?;
         resources(claims)?;
-        scope(claims)?;
+        scope(claims, needed)?;
         let subject = word(claims, &["sub"]);
         if subject != word(claims, &["requesting_practitioner", "id"]) {
             return Err(claim("sub", "It must be the id of the requesting practitioner."));
@@ -118,6 +173,18 @@ fn object(part: &str) -> Result<Document, TokenFault> {
 fn word(value: Json<'_>, path: &[&str]) -> Option<String> {
     let text = value.path(path)?.text()?;
     (!text.trim().is_empty()).then(|| text.into_owned())
+}
+
+/// The person's national ids. `UNK` is the published word for having none.
+fn spine_ids(practitioner: Json<'_>) -> SpineIds {
+    let value = |system: &str| {
+        let identifiers = practitioner.get("identifier").into_iter().flat_map(Json::each);
+        let mut values = identifiers.filter(|one| one.says("system", system));
+        let value = values.find_map(|one| one.text_at("value"))?;
+        let is_id = (1..=64).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
+        (is_id && value != "UNK").then(|| value.into_owned())
+    };
+    SpineIds { user: value(USER_SYSTEM), role_profile: value(ROLE_SYSTEM) }
 }
 
 fn ods_code(organisation: Json<'_>) -> Option<OdsCode> {
@@ -171,10 +238,17 @@ fn resources(claims: Json<'_>) -> Result<(), Problem> {
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", text);
         problem.coded(Spine::RESOURCE).naming(&format!("Authorization: {name}"))
     };
-    for (name, resource) in RESOURCES {
-        let is_it = claims.get(name).is_some_and(|claim| claim.says("resourceType", resource));
-        if !is_it {
+    for (name, resource, elements) in RESOURCES {
+        let claim = claims.get(name).filter(|claim| claim.says("resourceType", resource));
+        let Some(claim) = claim else {
             return Err(unprocessable(name, "The claim is not the resource it should be."));
+        };
+        let is_element = |key: &str| {
+            let key = key.strip_prefix('_').unwrap_or(key);
+            COMMON.contains(&key) || elements.contains(&key)
+        };
+        if !claim.members().all(|(key, _)| is_element(key)) {
+            return Err(unprocessable(name, "The resource has an element that its type has not."));
         }
     }
     let organisation = claims.get("requesting_organization");
@@ -184,11 +258,11 @@ fn resources(claims: Json<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn scope(claims: Json<'_>) -> Result<(), Problem> {
+fn scope(claims: Json<'_>, needed: Scope) -> Result<(), Problem> {
     let scope = word(claims, &["requested_scope"]).unwrap_or_default();
     let mut words: Vec<_> = scope.split_ascii_whitespace().collect();
     words.retain(|word| !matches!(*word, "conf/N" | "conf/R"));
-    if words != [SCOPE] {
+    if words != [needed.code()] {
         return Err(claim("requested_scope", "It is not the scope of this interaction."));
     }
     if !claims.says("reason_for_request", "directcare") {

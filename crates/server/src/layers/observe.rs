@@ -16,6 +16,8 @@ use crate::routes;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+/// `Strict-Transport-Security`.
+const A_YEAR: &str = "max-age=31536000; includeSubDomains";
 const CORRELATION_LONGEST: usize = 128;
 /// The code logged for a caller who left before the answer, as reverse proxies write it.
 const CALLER_GONE: u16 = 499;
@@ -25,11 +27,7 @@ const CALLER_GONE: u16 = 499;
 pub(super) struct Arrived(pub(super) Instant);
 
 /// Names the request and puts the headers on its answer that every answer has.
-pub(super) async fn identified(
-    _edge: Arc<Edge>,
-    mut request: Request<Inbound>,
-    next: Next<Inbound>,
-) -> Reply {
+pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, next: Next<Inbound>) -> Reply {
     // A malformed id is refused further in, under an id of our own.
     let id = text(request.headers(), REQUEST_ID.as_str())
         .and_then(RequestId::parse)
@@ -46,6 +44,10 @@ pub(super) async fn identified(
         headers.insert(CORRELATION_ID, correlation);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Over plain HTTP it would mean nothing: RFC 6797, 7.2.
+    if edge.settings.public_base_url.starts_with("https://") {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR));
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     reply
 }

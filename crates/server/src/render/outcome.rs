@@ -5,6 +5,8 @@ use tributary_fhir::outcome::SPINE_CODES;
 use tributary_fhir::{Issue, Outcome};
 
 use crate::exchange::{FHIR_JSON, Reply, reply};
+use crate::gpconnect;
+use crate::negotiate::Format;
 use crate::problem::{Problem, Spine};
 
 /// Which shape a path's errors have.
@@ -44,8 +46,16 @@ fn r4(problem: &Problem) -> Outcome {
     })
 }
 
+/// The response to a problem below a GP Connect root, in the caller's format.
+pub(crate) fn respond_as(format: Format, problem: Problem) -> Reply {
+    let (media, body) = gpconnect::outcome_in(format, &problem);
+    let mut reply = reply(problem.status, media, body);
+    reply.headers_mut().extend(problem.headers);
+    reply
+}
+
 /// One issue, one Spine coding, always diagnostics: what GP Connect consumers look for.
-fn gp_connect(problem: &Problem) -> Outcome {
+pub(crate) fn gp_connect(problem: &Problem) -> Outcome {
     let Spine(code, display) = problem.spine.unwrap_or_else(|| spine_of(problem.status));
     let diagnostics = match &problem.element {
         Some(element) => format!("{element}: {}", problem.text),

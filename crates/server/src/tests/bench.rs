@@ -11,9 +11,12 @@ use tributary_broker::label::AllergyLabel;
 use tributary_broker::view::{
     DiscrepancyView, LineView, MemberView, PatientView, RecordView, SectionView, SourceRow,
 };
-use tributary_broker::{Answer, Delivery, Refusal, RelayAnswer, RelayRequest, SourceSummary, Verdict};
+use tributary_broker::{
+    Answer, Delivery, Practice, Refusal, RelayAnswer, RelayRequest, SourceSummary, Verdict,
+};
 use tributary_model::{
-    RecordRequest, Section, SectionSet, SectionState, SourceId, SourceKind, SourceStatus, Tally,
+    Capability, OdsCode, RecordRequest, Section, SectionSet, SectionState, SourceId, SourceKind,
+    SourceStatus, Tally,
 };
 use tributary_telemetry::Metrics;
 
@@ -81,15 +84,27 @@ impl Desk for FakeDesk {
         Box::pin(async move {
             match say {
                 Say::Refuse(refusal) => Err(refusal),
-                Say::Record | Say::Verdict(_) | Say::Panic | Say::Never => {
-                    Ok(RelayAnswer { status: 200, body, audit: "7".to_owned() })
-                }
+                Say::Record | Say::Verdict(_) | Say::Panic | Say::Never => Ok(RelayAnswer {
+                    status: 200,
+                    body,
+                    etag: Some("W/\"3\"".to_owned()),
+                    audit: "7".to_owned(),
+                }),
             }
         })
     }
 
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery) {
         self.delivered.lock().unwrap().push((audit.to_owned(), bytes, delivery));
+    }
+
+    fn practice(&self, ods: &OdsCode) -> Option<Practice> {
+        (ods.as_str() == "A99901").then(|| Practice { asid: Some("200000000205".to_owned()) })
+    }
+
+    fn endpoints(&self) -> Vec<(OdsCode, Capability, String)> {
+        let root = "https://gp.example.test/A99901/STU3/1/gpconnect/structured/fhir/";
+        vec![(OdsCode::parse("A99901").unwrap(), Capability::Structured, root.to_owned())]
     }
 
     fn sources(&self) -> Vec<SourceSummary> {

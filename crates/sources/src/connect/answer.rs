@@ -58,6 +58,15 @@ impl From<Refused> for SourceFault {
 
 /// The document of a good answer.
 pub(crate) fn document(received: Received, absence: Absence) -> Result<Document, Refused> {
+    document_within(received, absence, &Limits::default())
+}
+
+/// The same with other limits.
+pub(crate) fn document_within(
+    received: Received,
+    absence: Absence,
+    limits: &Limits,
+) -> Result<Document, Refused> {
     if received.status != 200 {
         return Err(refusal(received, absence));
     }
@@ -68,8 +77,7 @@ pub(crate) fn document(received: Received, absence: Absence) -> Result<Document,
     if !received.media_type.as_deref().is_some_and(is_fhir_json) {
         return Err(silent(FaultClass::MediaType));
     }
-    let document =
-        Document::scan(received.body, &Limits::default()).map_err(|rejection| silent(rejection.class))?;
+    let document = Document::scan(received.body, limits).map_err(|rejection| silent(rejection.class))?;
     match read_outcome(document.root()) {
         None => Ok(document),
         Some(facts) => Err(Refused { fault: in_success(facts, absence).with_http(200), said: Said::Outcome }),
@@ -78,7 +86,7 @@ pub(crate) fn document(received: Received, absence: Absence) -> Result<Document,
 
 /// The fault of an answer whose status is not 200.
 pub(crate) fn refusal(received: Received, absence: Absence) -> Refused {
-    let Received { status, retry_after, body, media_type: _, attempts: _ } = received;
+    let Received { status, retry_after, body, media_type: _, etag: _, attempts: _ } = received;
     // Best effort: proxies send HTML, or nothing.
     let document = Document::scan(body, &Limits::default()).ok();
     let facts = document.and_then(|document| read_outcome(document.root()));

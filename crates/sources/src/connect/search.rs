@@ -35,7 +35,6 @@ const MAX_SEARCHES: usize = 6;
 const PAGE_COUNT: &str = "100";
 
 /// Asks a source by searches.
-#[derive(Debug)]
 pub(crate) struct Search {
     wire: Wire,
     version: FhirVersion,

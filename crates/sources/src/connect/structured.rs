@@ -7,35 +7,22 @@ mod request;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
 use tributary_fhir::convert::convert_bundle;
 use tributary_fhir::{Bundle, FhirVersion, Reply};
-use tributary_model::{Ask, FaultClass, Requester, Section, SectionSet, SourceFault};
+use tributary_model::{Ask, FaultClass, Interaction, Section, SectionSet, SourceFault};
 
 use super::answer::Absence;
-use super::wire::{FHIR_JSON, Wire};
+use super::wire::{Call, STRUCTURED_RECORD, Wire};
 use super::{answer, apart, fingerprint, version};
-use crate::egress::{Outgoing, Received};
+use crate::egress::Received;
 use areas::{AREAS, Area};
-
-/// Where the record is asked for, below the service root.
-const OPERATION: &str = "Patient/$gpc.getstructuredrecord";
-const INTERACTION: &str = "urn:nhs:names:services:gpconnect:fhir:operation:gpc.getstructuredrecord-1";
 
 /// The sections this protocol can serve.
 pub(crate) fn sections() -> SectionSet {
     AREAS.iter().flat_map(|area| area.sections.iter().copied()).collect()
 }
 
-/// One attempt at the operation.
-pub(crate) fn outgoing(wire: &Wire, requester: &Requester, body: Bytes) -> Result<Outgoing, SourceFault> {
-    let mut headers = wire.spine_headers(requester, INTERACTION)?;
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
-    Ok(Outgoing { method: Method::POST, url: wire.address(OPERATION)?, headers, body })
-}
-
 /// Asks a GP system.
-#[derive(Debug)]
 pub(crate) struct Structured {
     wire: Wire,
 }
@@ -53,7 +40,16 @@ impl Structured {
         let wire = &self.wire;
         let since = ask.since.map(|since| request::not_after(since, wire.today()));
         let body = Bytes::from(request::parameters(ask.patient, &areas, since.as_deref()));
-        let make = || outgoing(wire, &ask.requester, body.clone());
+        let interaction = Interaction::GetStructuredRecord;
+        let endpoint = wire.endpoint(interaction, &ask.requester, Some(ask.patient)).await?;
+        let call = Call {
+            interaction,
+            endpoint: &endpoint,
+            requester: &ask.requester,
+            tail: STRUCTURED_RECORD,
+            body,
+        };
+        let make = || wire.outgoing(&call);
         let received = wire.egress.send(wire.bounds(ask.deadline), &make).await?;
         let asked = ask.sections;
         apart(received.body.len(), move || read(received, asked)).await

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use tributary_model::{Clock, Deadline, FaultClass, Requester, SourceFault, TraceId};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tower::ServiceExt as _;
+use tributary_model::{
+    Clock, Deadline, FaultClass, Interaction, NhsNumber, Requester, Scope, SourceFault, TraceId,
+};
 use url::Url;
 
-use crate::egress::{Bounds, Egress};
+use crate::directory::{Directory, Endpoint, LookUp};
+use crate::egress::{Bounds, Egress, Outgoing};
 use crate::identity::BrokerIdentity;
-use crate::registry::{Context, SourceEntry};
+use crate::registry::{Context, Route, SourceEntry};
+use crate::root::ServiceRoot;
 use crate::token::{Claims, token};
 
 /// The media type we send and want.
@@ -21,25 +27,41 @@ const INTERACTION: HeaderName = HeaderName::from_static("ssp-interactionid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// One source's address, the client, and who we are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Wire {
     pub(crate) entry: Arc<SourceEntry>,
     pub(crate) egress: Egress,
     identity: Arc<BrokerIdentity>,
     clock: Arc<dyn Clock>,
-    /// Address without a slash at its end.
-    root: String,
+    /// The Spine proxy, when the source is behind it.
+    proxy: Option<ServiceRoot>,
+    directory: Option<Directory>,
+}
+
+/// One GP Connect interaction with one endpoint, to be written anew for each attempt.
+pub(crate) struct Call<'a> {
+    pub(crate) interaction: Interaction,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) requester: &'a Requester,
+    /// What follows the service root.
+    pub(crate) tail: &'a str,
+    /// Empty for reads.
+    pub(crate) body: Bytes,
 }
 
 impl Wire {
     pub(crate) fn new(entry: Arc<SourceEntry>, egress: Egress, context: &Context) -> Self {
-        let root = entry.base_url.as_str().trim_end_matches('/').to_owned();
+        let proxy = match entry.route {
+            Route::Direct => None,
+            Route::Spine => context.spine_proxy.clone(),
+        };
         Self {
             entry,
             egress,
             identity: Arc::clone(&context.identity),
             clock: Arc::clone(&context.token_clock),
-            root,
+            proxy,
+            directory: context.directory.clone(),
         }
     }
 
@@ -48,14 +70,60 @@ impl Wire {
         Bounds { deadline, max_body_bytes: self.entry.max_body_bytes }
     }
 
+    /// Where an interaction of this source is served: as registered, or as the directory says.
+    pub(crate) async fn endpoint(
+        &self,
+        interaction: Interaction,
+        requester: &Arc<Requester>,
+        patient: Option<NhsNumber>,
+    ) -> Result<Endpoint, SourceFault> {
+        let entry = &self.entry;
+        if let (Some(root), Some(asid)) = (entry.root(interaction.capability()), &entry.asid) {
+            return Ok(Endpoint { root: root.clone(), asid: asid.clone() });
+        }
+        let (Some(directory), Some(ods)) = (self.directory.clone(), entry.ods.clone()) else {
+            return Err(SourceFault::new(FaultClass::NotOffered));
+        };
+        let look_up = LookUp { ods, interaction, requester: Arc::clone(requester), patient };
+        directory.oneshot(look_up).await
+    }
+
+    /// One attempt at a GP Connect interaction: its own trace id, its own token.
+    pub(crate) fn outgoing(&self, call: &Call<'_>) -> Result<Outgoing, SourceFault> {
+        let Call { interaction, endpoint, requester, .. } = *call;
+        let from = self.identity.asids.of(requester).ok_or(SourceFault::new(FaultClass::NoAsid))?;
+        let mut headers = self.bearer(requester, endpoint.root.as_str(), interaction.scope())?;
+        headers.insert(TRACE_ID, value(&TraceId::random().to_string())?);
+        headers.insert(FROM, value(from)?);
+        headers.insert(TO, value(&endpoint.asid)?);
+        headers.insert(INTERACTION, HeaderValue::from_static(interaction.urn()));
+        let method = if interaction == Interaction::GetStructuredRecord {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+            Method::POST
+        } else {
+            Method::GET
+        };
+        let url = self.through(&format!("{}/{}", endpoint.root.stem(), call.tail))?;
+        Ok(Outgoing { method, url, headers, body: call.body.clone() })
+    }
+
+    /// The address as it goes out: behind the proxy's, letter by letter, where there is one.
+    fn through(&self, address: &str) -> Result<Url, SourceFault> {
+        let whole = match &self.proxy {
+            Some(proxy) => Url::parse(&format!("{}/{address}", proxy.stem())),
+            None => Url::parse(address),
+        };
+        whole.map_err(|_not_url| our_request())
+    }
+
     /// An address below the service root.
     pub(crate) fn address(&self, tail: &str) -> Result<Url, SourceFault> {
-        Url::parse(&format!("{}/{tail}", self.root)).map_err(|_not_url| our_request())
+        self.through(&format!("{}/{tail}", self.entry.base_url.stem()))
     }
 
     /// Resolves a link of the source; only an address under its own service root passes.
     pub(crate) fn own_address(&self, link: &str) -> Option<Url> {
-        let root = Url::parse(&format!("{}/", self.root)).ok()?;
+        let root = Url::parse(&format!("{}/", self.entry.base_url.stem())).ok()?;
         let address = root.join(link).ok()?;
         let path = address.path();
         let own_path = root.path();
@@ -64,32 +132,16 @@ impl Wire {
         (address.origin() == root.origin() && below && plain).then_some(address)
     }
 
-    /// Headers of one attempt at a GP Connect interaction.
-    pub(crate) fn spine_headers(
-        &self,
-        requester: &Requester,
-        interaction: &'static str,
-    ) -> Result<HeaderMap, SourceFault> {
-        let mut headers = self.common_headers(requester)?;
-        let from = requester.asid.as_deref().unwrap_or(&self.identity.asid);
-        headers.insert(TRACE_ID, value(&TraceId::random().to_string())?);
-        headers.insert(FROM, value(from)?);
-        headers.insert(TO, value(self.entry.asid.as_deref().unwrap_or_default())?);
-        headers.insert(INTERACTION, HeaderValue::from_static(interaction));
-        Ok(headers)
-    }
-
     /// Headers of one attempt at a search.
     pub(crate) fn search_headers(&self, requester: &Requester) -> Result<HeaderMap, SourceFault> {
-        let mut headers = self.common_headers(requester)?;
+        let mut headers = self.bearer(requester, self.entry.base_url.as_str(), Scope::Patient)?;
         headers.insert(REQUEST_ID, value(&TraceId::random().to_string())?);
         Ok(headers)
     }
 
-    fn common_headers(&self, requester: &Requester) -> Result<HeaderMap, SourceFault> {
+    fn bearer(&self, requester: &Requester, audience: &str, scope: Scope) -> Result<HeaderMap, SourceFault> {
         let issued_at = u64::try_from(self.clock.now().as_second()).unwrap_or(0);
-        let token =
-            token(&Claims { identity: &self.identity, requester, audience: audience(&self.root), issued_at });
+        let token = token(&Claims { identity: &self.identity, requester, audience, scope, issued_at });
         let mut bearer = value(&format!("Bearer {token}"))?;
         bearer.set_sensitive(true);
         let mut headers = HeaderMap::new();
@@ -104,15 +156,8 @@ impl Wire {
     }
 }
 
-/// The service root a token is for. Behind the Spine proxy it is the address after the proxy's.
-fn audience(root: &str) -> &str {
-    ["/https://", "/http://"]
-        .iter()
-        .find_map(|inner| root.find(inner))
-        .and_then(|at| root.get(at + 1..))
-        .filter(|inner| inner.starts_with("http"))
-        .unwrap_or(root)
-}
+/// The operation that gives a structured record, below its service root.
+pub(crate) const STRUCTURED_RECORD: &str = "Patient/$gpc.getstructuredrecord";
 
 fn value(text: &str) -> Result<HeaderValue, SourceFault> {
     HeaderValue::from_str(text).map_err(|_not_a_header| our_request())
@@ -121,15 +166,4 @@ fn value(text: &str) -> Result<HeaderValue, SourceFault> {
 /// We could not even write the request.
 const fn our_request() -> SourceFault {
     SourceFault::new(FaultClass::OurRequest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn behind_the_proxy_the_audience_is_the_source() {
-        assert_eq!(audience("https://gp.test/A/STU3/1"), "https://gp.test/A/STU3/1");
-        assert_eq!(audience("https://ssp.test/https://gp.test/A/STU3/1"), "https://gp.test/A/STU3/1");
-    }
 }

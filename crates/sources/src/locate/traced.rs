@@ -84,7 +84,7 @@ impl Traced {
     fn source_of(&self, ods: &OdsCode) -> Expected<PracticeSource> {
         match (self.registered.get(ods), &self.practices) {
             (Some(id), _) => Expected::Registered(id.clone()),
-            (None, Some(practices)) => Expected::Found(practices.source(&self.names, ods)),
+            (None, Some(practices)) => Expected::Found(practices.source(ods)),
             (None, None) => self.silent(Some(ods.clone()), FaultClass::PracticeNotServed),
         }
     }

@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt as _, service_fn};
-use tributary_fhir::Reply;
+use tributary_fhir::{Relayed, Reply};
 use tributary_model::{
-    Ask, Deadline, FaultClass, Freshness, Interaction, NhsNumber, OdsCode, RelayAsk, RelayReply, Requester,
+    Ask, Capability, Deadline, FaultClass, Freshness, Interaction, NhsNumber, OdsCode, RelayAsk, Requester,
     SectionSet, SourceFault, SourceId, SourceKind,
 };
 
 use super::sds::{RECORD, Sds};
 use crate::directory::{Endpoint, LookUp};
 use crate::egress::Egress;
-use crate::registry::{Context, Protocol, SourceEntry};
+use crate::egress::{EgressError, SourceTls};
+use crate::registry::{Context, Protocol, Route, SourceEntry};
 use crate::source::{AskService, RelayService, Source};
 
 /// Most endpoints of one practice whose stacks are kept: one for each of its systems, and some to spare.
@@ -41,7 +42,14 @@ pub struct PracticeTemplate {
     pub max_in_flight: usize,
     /// Most practices whose limits and connections are remembered.
     pub max_practices: usize,
+    /// How practices are reached.
+    pub route: Route,
+    /// What they demand of TLS, or what the Spine proxy before them does.
+    pub tls: Option<SourceTls>,
 }
+
+/// Service roots by capability, as far as they were found.
+pub type FoundRoots = Arc<Mutex<BTreeMap<Capability, String>>>;
 
 impl Default for PracticeTemplate {
     fn default() -> Self {
@@ -54,6 +62,8 @@ impl Default for PracticeTemplate {
             max_body_bytes: 16 << 20,
             max_in_flight: 32,
             max_practices: 1000,
+            route: Route::Direct,
+            tls: None,
         }
     }
 }
@@ -86,8 +96,8 @@ pub struct PracticeSource {
     pub service: AskService,
     /// Passes GP Connect requests to it; `None` when there is nobody to pass them to.
     pub relay: Option<RelayService>,
-    /// Its service root, known once it has answered.
-    pub root: Arc<OnceLock<String>>,
+    /// Its service roots, each known once it was asked there.
+    pub roots: FoundRoots,
 }
 
 impl fmt::Debug for PracticeSource {
@@ -115,7 +125,7 @@ impl PracticeSource {
             cache_ttl: None,
             service: BoxCloneSyncService::new(service),
             relay: None,
-            root: Arc::default(),
+            roots: Arc::default(),
         }
     }
 }
@@ -168,6 +178,7 @@ struct Inner {
     egress: Egress,
     context: Context,
     stacks: Mutex<Stacks>,
+    names: Names,
 }
 
 /// The stacks of the practices that were asked last.
@@ -180,25 +191,33 @@ struct Stacks {
 /// A practice that was asked.
 #[derive(Default)]
 struct Known {
-    /// Its endpoints, the last used at the end.
-    sources: Vec<(Endpoint, Source)>,
+    /// Its endpoints, the last found at the end. A root is never used for another capability.
+    sources: Vec<((Capability, Endpoint), Source)>,
     last_used: u64,
 }
 
 impl Practices {
-    /// Practices found through this directory.
-    pub fn new(template: PracticeTemplate, sds: Sds, egress: &Egress, context: &Context) -> Self {
-        let (egress, context, stacks) = (egress.clone(), context.clone(), Mutex::default());
-        Self { inner: Arc::new(Inner { template, sds, egress, context, stacks }) }
+    /// Practices found through this directory, beside the registered sources.
+    pub fn new(
+        template: PracticeTemplate,
+        sds: Sds,
+        egress: &Egress,
+        context: &Context,
+        registered: &[SourceEntry],
+    ) -> Result<Self, EgressError> {
+        let egress = template.tls.as_ref().map_or_else(|| Ok(egress.clone()), |tls| egress.with_tls(tls))?;
+        let names = Names::beside(registered.iter().map(|entry| entry.id.clone()));
+        let (context, stacks) = (context.clone(), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { template, sds, egress, context, stacks, names }) })
     }
 
     /// The source of one practice. It is looked up when it is asked, so that it keeps nobody else waiting.
-    pub(crate) fn source(&self, names: &Names, ods: &OdsCode) -> PracticeSource {
+    pub fn source(&self, ods: &OdsCode) -> PracticeSource {
         let template = &self.inner.template;
-        let id = names.of(Some(ods));
-        let root: Arc<OnceLock<String>> = Arc::default();
+        let id = self.inner.names.of(Some(ods));
+        let roots = FoundRoots::default();
         let one =
-            Arc::new(One { all: self.clone(), id: id.clone(), ods: ods.clone(), root: Arc::clone(&root) });
+            Arc::new(One { all: self.clone(), id: id.clone(), ods: ods.clone(), roots: Arc::clone(&roots) });
         let relayed = Arc::clone(&one);
         let service = service_fn(move |ask: Ask| Arc::clone(&one).ask(ask));
         let relay = service_fn(move |ask: RelayAsk| Arc::clone(&relayed).pass(ask));
@@ -212,7 +231,7 @@ impl Practices {
             cache_ttl: template.cache_ttl,
             service: BoxCloneSyncService::new(service),
             relay: Some(BoxCloneSyncService::new(relay)),
-            root,
+            roots,
         }
     }
 
@@ -226,7 +245,7 @@ struct One {
     all: Practices,
     id: SourceId,
     ods: OdsCode,
-    root: Arc<OnceLock<String>>,
+    roots: FoundRoots,
 }
 
 impl One {
@@ -235,12 +254,12 @@ impl One {
         self.reach(&look_up, ask.deadline, |source| source.service.clone().oneshot(ask.clone())).await
     }
 
-    async fn pass(self: Arc<Self>, ask: RelayAsk) -> Result<RelayReply, SourceFault> {
-        let look_up = self.look_up(RECORD, &ask.requester, Some(ask.patient));
+    async fn pass(self: Arc<Self>, ask: RelayAsk) -> Result<Relayed, SourceFault> {
+        let look_up = self.look_up(ask.interaction, &ask.requester, ask.patient);
         let passed = |source: Source| {
             let ask = ask.clone();
             async move {
-                let relay = source.relay.ok_or(SourceFault::new(FaultClass::NotOffered))?;
+                let relay = source.relay.ok_or_else(|| SourceFault::new(FaultClass::NotOffered))?;
                 relay.oneshot(ask).await
             }
         };
@@ -269,24 +288,22 @@ impl One {
         let inner = &self.all.inner;
         let deadline = deadline.capped(inner.template.timeout);
         let first = inner.sds.find(look_up, Freshness::Allowed, deadline).await?;
-        let fault = match self.heard(ask(inner.stack(&self.id, &self.ods, &first)).await, &first) {
+        let fault = match ask(self.at(look_up, &first)).await {
             Err(fault) if is_dead(fault.class) => fault,
             heard => return heard,
         };
         match inner.sds.find(look_up, Freshness::FetchNow, deadline).await {
-            Ok(second) if second != first => {
-                self.heard(ask(inner.stack(&self.id, &self.ods, &second)).await, &second)
-            }
+            Ok(second) if second != first => ask(self.at(look_up, &second)).await,
             Ok(_) | Err(_) => Err(fault),
         }
     }
 
-    fn heard<R>(&self, heard: Result<R, SourceFault>, endpoint: &Endpoint) -> Result<R, SourceFault> {
-        if heard.is_ok() {
-            // The first answer stands.
-            let _known = self.root.set(endpoint.root.as_str().to_owned());
-        }
-        heard
+    /// The source at an endpoint, whose root is known from now on.
+    fn at(&self, look_up: &LookUp, endpoint: &Endpoint) -> Source {
+        let capability = look_up.interaction.capability();
+        let root = endpoint.root.as_str().to_owned();
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner).insert(capability, root);
+        self.all.inner.stack(self, capability, endpoint)
     }
 }
 
@@ -297,7 +314,8 @@ fn is_dead(class: FaultClass) -> bool {
 
 impl Inner {
     /// The stack of an endpoint, built once, so that its limits remember.
-    fn stack(&self, id: &SourceId, ods: &OdsCode, endpoint: &Endpoint) -> Source {
+    fn stack(&self, one: &One, capability: Capability, endpoint: &Endpoint) -> Source {
+        let ods = &one.ods;
         let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
         stacks.asks += 1;
         let now = stacks.asks;
@@ -306,27 +324,33 @@ impl Inner {
         }
         let known = stacks.by_practice.entry(ods.clone()).or_default();
         known.last_used = now;
-        if let Some((_, source)) = known.sources.iter().find(|(kept, _)| kept == endpoint) {
+        if let Some((_, source)) =
+            known.sources.iter().find(|((of, at), _)| *of == capability && at == endpoint)
+        {
             return source.clone();
         }
         if known.sources.len() >= ENDPOINTS_EACH {
             known.sources.remove(0);
         }
-        let source = Source::build(self.entry(id, ods, endpoint), &self.egress, &self.context);
-        known.sources.push((endpoint.clone(), source.clone()));
+        let source = Source::build(self.entry(one, capability, endpoint), &self.egress, &self.context);
+        known.sources.push(((capability, endpoint.clone()), source.clone()));
         source
     }
 
-    fn entry(&self, id: &SourceId, ods: &OdsCode, endpoint: &Endpoint) -> SourceEntry {
+    fn entry(&self, one: &One, capability: Capability, endpoint: &Endpoint) -> SourceEntry {
         let template = &self.template;
         SourceEntry {
-            id: id.clone(),
-            name: name(template, Some(ods)),
+            id: one.id.clone(),
+            name: name(template, Some(&one.ods)),
             kind: SourceKind::Gp,
             protocol: Protocol::GpConnectStructured,
-            ods: Some(ods.clone()),
+            ods: Some(one.ods.clone()),
             asid: Some(endpoint.asid.clone()),
+            // Used for nothing but the capability it was looked up for.
             base_url: endpoint.root.clone(),
+            more_roots: BTreeMap::from([(capability, endpoint.root.clone())]),
+            route: template.route,
+            tls: template.tls.clone(),
             sections: template.sections,
             owns: Vec::new(),
             rank: template.rank,

@@ -66,6 +66,7 @@ pub(crate) fn received(status: u16, body: &str) -> Received {
         status,
         media_type: Some("application/fhir+json".into()),
         retry_after: None,
+        etag: None,
         body: body.as_bytes().to_vec(),
         attempts: 1,
     }
@@ -91,6 +92,7 @@ pub(crate) fn requester(user: &str) -> Arc<Requester> {
         organisation: OdsCode::parse("RXX01").unwrap(),
         organisation_name: "Community Trust".into(),
         asid: None,
+        spine: tributary_model::SpineIds::default(),
         assurance: Assurance::Demo,
     })
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tower::ServiceExt as _;
-use tributary_model::{Deadline, FaultClass, NhsNumber, RelayAsk, RelayReply, SourceFault};
+use tributary_fhir::{Passed, Relayed};
+use tributary_model::{Deadline, FaultClass, Interaction, NhsNumber, Redacted, RelayAsk, SourceFault};
 use tributary_sources::Protocol;
 
 use crate::server::{Server, Step, answer, fhir};
@@ -13,10 +14,12 @@ const BUNDLE: &str = r#"{"resourceType":"Bundle","id":"x","entry":[{"resource":{
 const OUTCOME: &str = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"not-found","details":{"coding":[{"code":"PATIENT_NOT_FOUND"}]}}]}"#;
 const BODY: &str = r#"{"resourceType":"Parameters", "parameter":[{"name":"unknown"}]}"#;
 
-async fn passed(server: &Server) -> Result<RelayReply, SourceFault> {
+async fn passed(server: &Server) -> Result<Relayed, SourceFault> {
     let source = source(entry(Protocol::GpConnectStructured, &server.base()));
     let question = RelayAsk {
-        patient: NhsNumber::parse(NUMBER).unwrap(),
+        interaction: Interaction::GetStructuredRecord,
+        patient: NhsNumber::parse(NUMBER).ok(),
+        tail: Redacted::new("Patient/$gpc.getstructuredrecord".into()),
         body: BODY.into(),
         requester: requester(),
         deadline: Deadline::after(Duration::from_secs(3)),
@@ -28,7 +31,8 @@ async fn passed(server: &Server) -> Result<RelayReply, SourceFault> {
 async fn both_bodies_pass_byte_for_byte() {
     let server = Server::start(|_, _| fhir(200, BUNDLE)).await;
     let reply = passed(&server).await.unwrap();
-    assert_eq!((reply.status, &reply.body[..], reply.refused), (200, BUNDLE.as_bytes(), None));
+    let Passed::Document(document) = reply.said else { panic!("not passed") };
+    assert_eq!((reply.status, document.text()), (200, BUNDLE));
     let seen = server.seen();
     assert_eq!(seen[0].body, BODY);
     assert_eq!(seen[0].target, "/fhir/Patient/$gpc.getstructuredrecord");
@@ -45,8 +49,8 @@ async fn a_refusal_in_the_source_s_own_words_passes() {
     ] {
         let server = Server::start(move |_, _| fhir(status, OUTCOME)).await;
         let reply = passed(&server).await.unwrap();
-        assert_eq!((reply.status, &reply.body[..]), (status, OUTCOME.as_bytes()));
-        let fault = reply.refused.unwrap();
+        let Passed::Refusal(body, fault) = reply.said else { panic!("not refused") };
+        assert_eq!((reply.status, &body[..]), (status, OUTCOME.as_bytes()));
         assert_eq!((fault.class, fault.http), (class, Some(status)));
     }
 }

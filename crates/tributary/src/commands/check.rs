@@ -9,7 +9,7 @@ use tributary_model::Section;
 use super::{BAD_CONFIGURATION, Done, say};
 use crate::maps;
 use crate::secrets;
-use crate::settings::{Mistake, Settings};
+use crate::settings::{Mistake, Settings, is_open_to_others};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -47,7 +47,24 @@ fn read(config: &Path) -> Result<Settings, Vec<Mistake>> {
         mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });
     }
     mistakes.extend(secrets::mistakes(&settings.national));
+    let spine = settings.spine.iter().filter_map(|spine| spine.tls.as_ref());
+    for files in settings.source_tls.values().chain(spine) {
+        mistakes.extend(files.load().err().into_iter().flatten());
+    }
+    mistakes.extend(link_key_mistake(&settings));
     if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+}
+
+/// What is wrong with the file that seals the addresses of documents.
+fn link_key_mistake(settings: &Settings) -> Option<Mistake> {
+    let file = settings.server.link_key_file.as_deref()?;
+    let says = match std::fs::read(file) {
+        Err(error) => format!("cannot be read: {}", error.kind()),
+        Ok(bytes) if bytes.len() != 32 => "does not hold 32 bytes".to_owned(),
+        Ok(_) if is_open_to_others(file) => "can be read by other users of this machine".to_owned(),
+        Ok(_) => return None,
+    };
+    Some(Mistake { path: "server.link_key_file".to_owned(), line: None, says })
 }
 
 fn summary(out: &mut dyn io::Write, settings: &Settings) -> io::Result<()> {

@@ -1,6 +1,9 @@
 //! `[broker]`: who we are towards sources.
 
-use tributary_sources::BrokerIdentity;
+use std::collections::BTreeMap;
+
+use tributary_model::OdsCode;
+use tributary_sources::{Asids, BrokerIdentity, Others};
 
 use super::address;
 use super::reader::Reader;
@@ -14,13 +17,13 @@ pub struct IdentitySettings {
     pub device_system: Option<String>,
     /// Its value; absent means `tributary`.
     pub device: Option<String>,
-    /// Our own system id on the Spine. Absent only where no source speaks GP Connect, or in a demo.
+    /// In a demo without registered organisations: the system id of those whose requests carry none.
     pub asid: Option<String>,
 }
 
 impl IdentitySettings {
     /// The identity of a broker whose links begin with this.
-    pub fn identity(&self, base_url: &str) -> BrokerIdentity {
+    pub fn identity(&self, base_url: &str, asids: Asids) -> BrokerIdentity {
         let iss = self.iss.clone().unwrap_or_else(|| base_url.to_owned());
         let device_system = format!("{}/Id/device", iss.trim_end_matches('/'));
         BrokerIdentity {
@@ -28,9 +31,19 @@ impl IdentitySettings {
             device_value: self.device.clone().unwrap_or_else(|| "tributary".to_owned()),
             model: "Tributary".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            asid: self.asid.clone().unwrap_or_else(|| DEMO_ASID.to_owned()),
+            asids,
             iss,
         }
+    }
+}
+
+impl IdentitySettings {
+    /// In whose name sources are asked. Only a demo without a table of organisations believes what it is told.
+    pub fn asids(&self, by_organisation: BTreeMap<OdsCode, String>, is_demo: bool) -> Asids {
+        let stand_in = || self.asid.clone().unwrap_or_else(|| DEMO_ASID.to_owned());
+        let believes = is_demo && by_organisation.is_empty();
+        let others = if believes { Others::Believed(stand_in()) } else { Others::Refused };
+        Asids { by_organisation, others }
     }
 }
 

@@ -186,6 +186,8 @@ fn read_practice(mut table: Reader<'_>) -> PracticeTemplate {
             .number("max_in_flight", 1..=10_000)
             .and_then(count)
             .unwrap_or(usual.max_in_flight),
+        route: table.parsed("via", source::route).unwrap_or_default(),
+        tls: None,
         max_practices: table
             .number("max_practices", 1..=10_000)
             .and_then(count)

@@ -58,6 +58,11 @@ impl<'r> Reader<'r> {
         Self { book, table, path: String::new(), span: None, known: Vec::new() }
     }
 
+    /// The key of this table.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
@@ -74,11 +79,6 @@ impl<'r> Reader<'r> {
     /// Whether the key is there, right or wrong.
     pub(super) fn has(&self, key: &str) -> bool {
         self.peek(key).is_some()
-    }
-
-    /// Whether a key is there that this version does not act on.
-    pub(super) fn offers_not(&mut self, key: &'static str) -> bool {
-        self.value(key).is_some()
     }
 
     /// Whether the key is there and holds an empty list.

@@ -18,6 +18,10 @@ pub struct ServerSettings {
     pub admin_listen: SocketAddr,
     /// What every link we write begins with; absent means the address that is listened on.
     pub public_base_url: Option<String>,
+    /// Whether whole addresses are taken as paths, as the Spine Secure Proxy takes them.
+    pub spine_position: bool,
+    /// File of the key that seals the addresses of documents; absent means a new key at every start.
+    pub link_key_file: Option<PathBuf>,
     /// How long requests in flight may take once shutdown began.
     pub drain: Duration,
     /// Requests at once.
@@ -32,6 +36,8 @@ impl Default for ServerSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)),
             public_base_url: None,
+            spine_position: false,
+            link_key_file: None,
             drain: Duration::from_secs(10),
             max_in_flight: 256,
             max_connections: 1024,
@@ -54,6 +60,8 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
         public_base_url: table
             .parsed("public_base_url", address::base_url)
             .map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        spine_position: table.truth("spine_position").unwrap_or(usual.spine_position),
+        link_key_file: table.words("link_key_file").map(PathBuf::from),
         drain: seconds(&mut table, "drain_secs", usual.drain),
         max_in_flight: count(&mut table, "max_in_flight", usual.max_in_flight),
         max_connections: count(&mut table, "max_connections", usual.max_connections),

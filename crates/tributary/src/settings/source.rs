@@ -1,31 +1,43 @@
 //! `[[source]]`: the registered sources.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tributary_model::{OdsCode, Section, SectionSet, SourceId, SourceKind};
-use tributary_sources::{Protocol, SourceEntry};
+use tributary_model::{Capability, OdsCode, Section, SectionSet, SourceId, SourceKind};
+use tributary_sources::{Protocol, Route, ServiceRoot, SourceEntry};
 use url::Url;
 
 use super::reader::Reader;
-use super::{address, identity};
+use super::tls::TlsFiles;
+use super::{identity, tls};
 
 /// What is said when an entry does not.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_BODY_BYTES: u64 = 16 << 20;
 const MAX_IN_FLIGHT: u64 = 32;
 
-pub(super) fn read(tables: Vec<Reader<'_>>) -> Vec<SourceEntry> {
+/// The registered sources, and the TLS files of those that have any.
+pub(super) struct Sources {
+    pub(super) entries: Vec<SourceEntry>,
+    pub(super) tls: BTreeMap<SourceId, TlsFiles>,
+}
+
+pub(super) fn read(tables: Vec<Reader<'_>>) -> Sources {
     let mut ids = BTreeSet::new();
     let mut practices = BTreeSet::new();
     let mut roots = BTreeSet::new();
     let mut entries = Vec::new();
+    let mut all_tls = BTreeMap::new();
     for (place, mut table) in (1..).zip(tables) {
         let id = table.parsed("id", SourceId::parse);
         if id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
             table.wrong("id", "is the id of an earlier source");
         }
         let ods = table.parsed("ods", OdsCode::parse);
+        let tls = table.table("tls").map(tls::read);
+        if let (Some(id), Some(files)) = (&id, tls) {
+            all_tls.insert(id.clone(), files);
+        }
         let entry = entry(&mut table, id, ods, place);
         if let Some(entry) = entry {
             let practice = entry.ods.clone().filter(|_| entry.kind == SourceKind::Gp);
@@ -33,14 +45,49 @@ pub(super) fn read(tables: Vec<Reader<'_>>) -> Vec<SourceEntry> {
                 table.wrong("ods", "is the ods code of an earlier gp source");
             }
             // One system asked twice would look like two that agree.
-            if !roots.insert(entry.base_url.as_str().trim_end_matches('/').to_owned()) {
-                table.wrong("base_url", "is the service root of an earlier source");
+            let own = std::iter::once(("base_url", &entry.base_url));
+            let more = entry.more_roots.iter().map(|(capability, root)| (root_key(*capability), root));
+            for (key, root) in own.chain(more) {
+                if !roots.insert(root.stem().to_owned()) {
+                    table.wrong(key, "is the service root of an earlier source");
+                }
             }
             entries.push(entry);
         }
         table.close();
     }
-    entries
+    Sources { entries, tls: all_tls }
+}
+
+/// The key that holds the root of a capability.
+const fn root_key(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Structured => "base_url",
+        Capability::Documents => "documents_url",
+        Capability::Foundations => "foundations_url",
+    }
+}
+
+fn more_roots(table: &mut Reader<'_>, protocol: Option<Protocol>) -> BTreeMap<Capability, ServiceRoot> {
+    let mut roots = BTreeMap::new();
+    for capability in [Capability::Documents, Capability::Foundations] {
+        let key = root_key(capability);
+        if let Some(root) = table.parsed(key, ServiceRoot::parse) {
+            roots.insert(capability, root);
+            if protocol.is_some_and(|protocol| protocol != Protocol::GpConnectStructured) {
+                table.wrong(key, "is for sources with protocol gpconnect-structured only");
+            }
+        }
+    }
+    roots
+}
+
+pub(super) fn route(text: &str) -> Result<Route, &'static str> {
+    match text {
+        "direct" => Ok(Route::Direct),
+        "spine" => Ok(Route::Spine),
+        _ => Err("is neither \"direct\" nor \"spine\""),
+    }
 }
 
 fn entry(
@@ -57,8 +104,10 @@ fn entry(
     let protocol = table.parsed("protocol", protocol);
     let protocol = table.required("protocol", protocol);
     let asid = table.parsed("asid", identity::asid);
-    let base_url = table.parsed("base_url", address::base_url);
+    let base_url = table.parsed("base_url", ServiceRoot::parse);
     let base_url = table.required("base_url", base_url);
+    let more_roots = more_roots(table, protocol);
+    let route = table.parsed("via", route).unwrap_or_default();
     let sections = table.list("sections", section);
     let owns = table.list("owns", prefix).unwrap_or_default();
     let rank = table.number("rank", 0..=1_000_000).and_then(|rank| u32::try_from(rank).ok());
@@ -79,6 +128,9 @@ fn entry(
         ods,
         asid,
         base_url: base_url?,
+        more_roots,
+        route,
+        tls: None,
         owns,
         rank: rank.unwrap_or(place),
         timeout,

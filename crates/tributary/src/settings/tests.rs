@@ -75,7 +75,7 @@ cache_ttl_secs = 901
         &[
             "line 3: server.listen: is not an address and a port, as in \"127.0.0.1:8443\"",
             "line 4: server.drain_secs: is not between 1 and 600",
-            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, drain_secs, max_in_flight, max_connections",
+            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, spine_position, link_key_file, drain_secs, max_in_flight, max_connections",
             "line 7: source[1].ods: is missing",
             "line 7: source[1].asid: is missing",
             "line 8: source[1].id: a source id is 1 to 64 lower-case letters, digits and hyphens, beginning with a letter",
@@ -84,7 +84,7 @@ cache_ttl_secs = 901
             "line 12: source[1].sections[2]: is no section; sections are plans, flags, allergies, medications, problems, results, reports, encounters, procedures, immunisations, documents, referrals, diary, appointments, socialcare, uncategorised",
             "line 13: source[1].timeout_ms: is a text, not a whole number",
             "line 14: source[1].cache_ttl_secs: is not between 0 and 900",
-            "line 16: audits: is no key here; known are server, source, locator, limits, log, audit, broker, oauth, pds, sds, maps, demo, organisation",
+            "line 16: audits: is no key here; known are server, source, locator, limits, log, audit, broker, oauth, pds, sds, maps, demo, organisation, spine",
         ],
     );
 }
@@ -162,11 +162,6 @@ fn the_locator_names_sources_of_the_right_kind() {
 
 #[test]
 fn what_is_not_offered_is_refused_in_words() {
-    check(
-        "[demo]",
-        "[[organisation]]\nods = \"RZ905\"\n[demo]",
-        &["line 20: organisation: is not offered yet; leave it out"],
-    );
     check("fhir-r4", "tributary", &["line 17: source[2].protocol: \"tributary\" is not offered yet"]);
     check(
         "[demo]",
@@ -315,7 +310,7 @@ fn the_examples_of_the_shipped_file_are_right() {
     let mistakes = Settings::parse(&with_examples()).unwrap_err();
     let paths: Vec<_> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
     // With [pds] there is no list of gp sources; the file shows both.
-    assert_eq!(paths, ["organisation", "locator"], "{mistakes:?}");
+    assert_eq!(paths, ["locator"], "{mistakes:?}");
 }
 
 #[test]
@@ -338,11 +333,12 @@ fn every_key_is_in_the_shipped_file() {
                     || line == format!("[[{key}]]")
                     || line == format!("[[demo.{key}]]")
                     || line == format!("[sds.{key}]")
+                    || line == format!("[source.{key}]")
             });
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 15, "{mistakes:?}");
+    assert_eq!(tables, 19, "{mistakes:?}");
 }
 
 #[test]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tributary_model::SystemClock;
 use tributary_sources::national::oauth::Tokens;
 use tributary_sources::national::pds::Pds;
-use tributary_sources::national::practice::Practices;
+use tributary_sources::national::practice::{PracticeTemplate, Practices};
 use tributary_sources::national::sds::{Sds, SdsSettings};
-use tributary_sources::{Context, Egress};
+use tributary_sources::{Egress, Route};
 
+use super::{Outward, practices_id};
+use crate::error::StartError;
 use crate::secrets::{SecretError, Secrets};
-use crate::settings::NationalSettings;
+use crate::settings::{NationalSettings, Settings, TlsFiles};
 
 /// What is there of the national services.
 #[derive(Clone, Debug)]
@@ -46,15 +48,19 @@ impl National {
         });
         Ok(Self { tokens, pds, sds })
     }
+}
 
+impl Outward {
     /// Practices without an entry, if the settings say how to ask them.
-    pub(crate) fn practices(
-        &self,
-        settings: &NationalSettings,
-        egress: &Egress,
-        context: &Context,
-    ) -> Option<Practices> {
-        let template = settings.sds.as_ref()?.practice.clone()?;
-        Some(Practices::new(template, self.sds.clone()?, egress, context))
+    pub(super) fn practices(&self, settings: &Settings) -> Result<Option<Practices>, StartError> {
+        let template = settings.national.sds.as_ref().and_then(|sds| sds.practice.clone());
+        let Some((template, sds)) = template.zip(self.national.sds.clone()) else { return Ok(None) };
+        let of_spine = settings.spine.as_ref().and_then(|spine| spine.tls.as_ref());
+        let files = of_spine.filter(|_| template.route == Route::Spine);
+        let tls = files.map(TlsFiles::load).transpose();
+        let tls = tls.map_err(|_told_by_check| StartError::Tls(practices_id()))?;
+        let template = PracticeTemplate { tls, ..template };
+        let practices = Practices::new(template, sds, &self.egress, &self.context, &settings.sources)?;
+        Ok(Some(practices))
     }
 }

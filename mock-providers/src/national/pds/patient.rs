@@ -11,7 +11,7 @@ const PDS: &str = "https://fhir.nhs.uk/StructureDefinition/Extension-PDS-";
 
 /// How the NHS number stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum NumberStanding {
     /// It is the patient's number.
     #[default]
     Current,
@@ -111,7 +111,7 @@ pub struct PatientState {
     /// The number it is found under.
     pub nhs_number: String,
     /// How the number stands.
-    pub standing: Standing,
+    pub standing: NumberStanding,
     /// Who may know where the patient is.
     pub sensitivity: Sensitivity,
     /// The status of the number: `01` is present and verified; absent sends no status.
@@ -152,7 +152,7 @@ impl PatientState {
     pub fn minimal(nhs_number: &str) -> Self {
         Self {
             nhs_number: nhs_number.to_owned(),
-            standing: Standing::Current,
+            standing: NumberStanding::Current,
             sensitivity: Sensitivity::Unrestricted,
             verification: Some("01".to_owned()),
             name: None,

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::patient::{
-    Death, DeathNotice, PatientState, Practice, Removal, RemovalReason, Sensitivity, Standing,
+    Death, DeathNotice, NumberStanding, PatientState, Practice, Removal, RemovalReason, Sensitivity,
 };
 
 /// A patient of the mock PDS, one for each state a client must tell apart. All but the last are in it from
@@ -120,9 +120,9 @@ impl PdsPatient {
             Self::VeryRestricted => PatientState { sensitivity: Sensitivity::VeryRestricted, ..usual },
             Self::Superseded => {
                 let successor = Self::Successor.nhs_number().to_owned();
-                PatientState { standing: Standing::SupersededBy(successor), ..usual }
+                PatientState { standing: NumberStanding::SupersededBy(successor), ..usual }
             }
-            Self::Invalidated => PatientState { standing: Standing::Invalidated, ..usual },
+            Self::Invalidated => PatientState { standing: NumberStanding::Invalidated, ..usual },
             Self::NoPractice => PatientState { practice: None, ..usual },
             Self::PracticeEnded => PatientState { practice: Some(ended()), ..usual },
             Self::Deceased => {

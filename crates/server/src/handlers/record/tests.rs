@@ -1,4 +1,5 @@
 use super::*;
+use tributary_broker::RelayFailure;
 use tributary_model::{DenyReason, FaultClass, SourceFault};
 
 #[track_caller]
@@ -9,7 +10,7 @@ fn check(refusal: Refusal, status: u16, code: &str) {
 
 #[test]
 fn every_refusal_has_its_status_and_its_kind() {
-    let fault = |class| Refusal::Source(SourceFault::new(class));
+    let fault = |class| Refusal::Source(SourceFault::new(class), RelayFailure::Failed);
     check(Refusal::Denied(DenyReason::NoRule), 403, "forbidden");
     check(Refusal::AuditUnavailable, 503, "no-store");
     check(Refusal::Overloaded(Duration::ZERO), 503, "throttled");

@@ -45,12 +45,14 @@ fn bad_claims_are_refused_as_the_published_table_says() {
         (r#""iat":1767225600"#, r#""iat":1767225601"#, 400),
         (r#""resourceType":"Device""#, r#""resourceType":"Patient""#, 422),
         (r#""value":"RXX01""#, r#""value":"no code""#, 422),
+        (r#""model":"EPR""#, r#""model":"EPR","colour":"red""#, 422),
+        (r#""given":["Ada"]}]"#, r#""given":["Ada"]}],"barcode":"1""#, 422),
         ("patient/*.read", "patient/*.write", 400),
         ("patient/*.read", "patient/*.read organization/*.read", 400),
         ("directcare", "migration", 400),
         (r#""sub":"u-17""#, r#""sub":"u-18""#, 400),
     ] {
-        let problem = unsigned(&changed(from, to)).check(NOW).unwrap_err();
+        let problem = unsigned(&changed(from, to)).check(NOW, Scope::Patient).unwrap_err();
         assert_eq!(problem.status.as_u16(), status, "{to}: {problem:?}");
         assert!(problem.element.unwrap().starts_with("Authorization: "));
     }
@@ -60,12 +62,12 @@ fn bad_claims_are_refused_as_the_published_table_says() {
 fn clocks_may_differ_a_little() {
     let good = unsigned(&claims_for_tests(NOW));
     for now in [NOW, NOW - 200, NOW + 300] {
-        assert!(good.check(now).is_ok(), "{now}");
+        assert!(good.check(now, Scope::Patient).is_ok(), "{now}");
     }
     for now in [NOW + 301, NOW + 600, NOW - 601] {
-        assert!(good.check(now).is_err(), "{now}");
+        assert!(good.check(now, Scope::Patient).is_err(), "{now}");
     }
-    assert!(unsigned(&changed("patient/*.read", "patient/*.read conf/N")).check(NOW).is_ok());
+    assert!(unsigned(&changed("patient/*.read", "patient/*.read conf/N")).check(NOW, Scope::Patient).is_ok());
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn received(status: u16, body: &str) -> Received {
         status,
         media_type: Some("application/fhir+json;charset=utf-8".into()),
         retry_after: None,
+        etag: None,
         body: body.as_bytes().to_vec(),
         attempts: 1,
     }

@@ -2,11 +2,13 @@
 
 use url::{Host, Url};
 
+use crate::root::ServiceRoot;
+
 /// The service root that an address stands for, taken letter by letter but for a slash at its end.
 ///
 /// It is https to a host with a name. Only a directory on loopback, as in tests, may name addresses there, or
 /// numbers, or go without TLS.
-pub(super) fn root(address: &str, directory: &Url) -> Option<Url> {
+pub(super) fn root(address: &str, directory: &Url) -> Option<ServiceRoot> {
     let stem = address.trim_end_matches('/');
     let url = Url::parse(stem).ok()?;
     let is_bare = url.query().is_none() && url.fragment().is_none();
@@ -19,7 +21,8 @@ pub(super) fn root(address: &str, directory: &Url) -> Option<Url> {
         _ => false,
     };
     let in_tests = is_loopback(directory) && is_loopback(&url) && matches!(url.scheme(), "http" | "https");
-    (is_bare && is_nameless && is_verbatim && (scheme_fits || in_tests)).then_some(url)
+    let fits = is_bare && is_nameless && is_verbatim && (scheme_fits || in_tests);
+    fits.then(|| ServiceRoot::parse(stem).ok()).flatten()
 }
 
 fn path(url: &Url) -> &str {
@@ -42,7 +45,7 @@ mod tests {
     #[track_caller]
     fn check(address: &str, directory: &str, root_is: Option<&str>) {
         let directory: Url = directory.parse().unwrap();
-        assert_eq!(root(address, &directory).as_ref().map(Url::as_str), root_is, "{address}");
+        assert_eq!(root(address, &directory).as_ref().map(ServiceRoot::as_str), root_is, "{address}");
     }
 
     #[test]
@@ -53,8 +56,8 @@ mod tests {
         check(&format!("{good}/"), sds, Some(good));
         check(&format!("{good}//"), sds, Some(good));
         check("https://gp.example.test:8443/Fhir%20x", sds, Some("https://gp.example.test:8443/Fhir%20x"));
-        check("https://gp.example.test", sds, Some("https://gp.example.test/"));
-        check("https://GP.example.test/Fhir", sds, Some("https://gp.example.test/Fhir"));
+        check("https://gp.example.test", sds, Some("https://gp.example.test"));
+        check("https://GP.example.test/Fhir", sds, Some("https://GP.example.test/Fhir"));
     }
 
     #[test]

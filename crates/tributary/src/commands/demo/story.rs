@@ -1,14 +1,14 @@
 //! What the stories need of a broker: its settings, its maps, its clock.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use mock_providers::{Federation, SourceFacts, Story, stories};
 use tributary_broker::MapError;
 use tributary_broker::Maps;
-use tributary_model::{NhsNumber, OdsCode, Section, SectionSet, SourceId, SourceKind};
-use tributary_sources::{Protocol, SourceEntry};
-use url::Url;
+use tributary_model::{Capability, NhsNumber, OdsCode, Section, SectionSet, SourceId, SourceKind};
+use tributary_sources::{Protocol, Route, ServiceRoot, SourceEntry};
 
 use crate::settings::{AuditSettings, DemoPatient, DemoSettings, Settings};
 
@@ -44,7 +44,7 @@ pub(crate) fn settings(federation: &Federation, audit_dir: PathBuf) -> Settings 
     Settings {
         audit: AuditSettings { dir: audit_dir, ..AuditSettings::default() },
         // What a mock says of itself that cannot be registered drops out; a test counts them.
-        sources: federation.source_facts().iter().filter_map(entry).collect(),
+        sources: federation.source_facts().iter().filter_map(|facts| entry(federation, facts)).collect(),
         demo: Some(DemoSettings { as_of: None, patients }),
         ..Settings::default()
     }
@@ -59,23 +59,38 @@ fn patient(story: &Story) -> Option<DemoPatient> {
     })
 }
 
-fn entry(facts: &SourceFacts) -> Option<SourceEntry> {
+fn entry(federation: &Federation, facts: &SourceFacts) -> Option<SourceEntry> {
+    let protocol = Protocol::from_code(facts.protocol)?;
     Some(SourceEntry {
         name: facts.name.to_owned(),
         kind: SourceKind::from_code(facts.kind)?,
-        protocol: Protocol::from_code(facts.protocol)?,
+        protocol,
         ods: OdsCode::parse(facts.ods).ok(),
         asid: facts.asid.map(ToOwned::to_owned),
         sections: Some(facts.sections.iter().filter_map(|code| Section::from_code(code)).collect()),
         owns: facts.owns.iter().map(|prefix| (*prefix).to_owned()).collect(),
         rank: facts.rank,
         id: SourceId::parse(facts.id).ok()?,
-        base_url: Url::parse(&facts.base_url).ok()?,
+        base_url: ServiceRoot::parse(&facts.base_url).ok()?,
+        more_roots: more_roots(federation, facts, protocol),
+        route: Route::Direct,
+        tls: None,
         timeout: Duration::from_secs(4),
         cache_ttl: None,
         max_body_bytes: 16 << 20,
         max_in_flight: 32,
     })
+}
+
+/// Where a mock GP system offers documents, and tells who is who.
+fn more_roots(
+    federation: &Federation,
+    facts: &SourceFacts,
+    protocol: Protocol,
+) -> BTreeMap<Capability, ServiceRoot> {
+    let provider = federation.provider(facts.id).filter(|_| protocol == Protocol::GpConnectStructured);
+    let root = |capability| Some((capability, ServiceRoot::parse(&provider?.root(capability)).ok()?));
+    [Capability::Documents, Capability::Foundations].into_iter().filter_map(root).collect()
 }
 
 #[cfg(test)]

@@ -16,8 +16,7 @@ use tributary_sources::{Context, Egress, LookUp, Protocol, SourceEntry};
 use super::step::{Owner, Step};
 use crate::StartError;
 use crate::settings::Settings;
-use crate::wire::national::National;
-use crate::wire::outward;
+use crate::wire::{Outward, entries, outward};
 
 /// Tokens live five minutes; a clock that is off by more than this eats into them.
 const SKEW_ALLOWED: SignedDuration = SignedDuration::from_secs(60);
@@ -28,8 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Every step for one source, or for all sources and national services.
 pub(super) async fn examine(settings: &Settings, only: Option<&SourceId>) -> Result<Vec<Step>, StartError> {
     let base_url = settings.server.base_url(settings.server.listen);
-    let (egress, context) = outward(settings, &base_url)?;
-    let national = National::build(&settings.national, &egress)?;
+    let Outward { egress, context, national } = outward(settings, &base_url)?;
+    let entries = entries(settings)?;
     let doctor = Doctor { egress, context, requester: Arc::new(requester()), now: SystemClock.now() };
     let mut steps = Vec::new();
     if only.is_none() {
@@ -37,7 +36,7 @@ pub(super) async fn examine(settings: &Settings, only: Option<&SourceId>) -> Res
         steps.extend(doctor.pds(national.pds.as_ref()).await);
         steps.extend(doctor.sds(national.sds.as_ref()).await);
     }
-    for entry in settings.sources.iter().filter(|entry| only.is_none_or(|only| *only == entry.id)) {
+    for entry in entries.iter().filter(|entry| only.is_none_or(|only| *only == entry.id)) {
         steps.extend(doctor.source(entry).await);
         if let Some(sds) = &national.sds {
             steps.extend(doctor.listing(sds, entry).await);

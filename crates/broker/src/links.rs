@@ -1,0 +1,176 @@
+//! The ids under which attachments are given out: everything needed to fetch one, sealed, and kept nowhere.
+//!
+//! A GP system knows an attachment by an id that says nothing of its patient. So that every fetch is recorded
+//! against the right person, the id that a caller gets holds the patient's number as well, encrypted: nobody
+//! can read it, make one, or use one of another source.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use tributary_model::{NhsNumber, SourceId};
+
+/// How long an id may be used, in seconds: a working shift.
+const LIFE_SECS: i64 = 12 * 60 * 60;
+/// The first byte of what is sealed.
+const VERSION: u8 = 1;
+const NUMBER_BYTES: usize = 10;
+/// Longest id of an attachment at its source: a FHIR id.
+const ID_BYTES: usize = 64;
+
+/// A key of 32 bytes. Nodes behind one address share one, or a link of one is nothing to the other.
+#[derive(Clone)]
+pub struct LinkKey([u8; 32]);
+
+/// The system gave no random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no random numbers are to be had")]
+pub struct NoRandomness;
+
+impl LinkKey {
+    /// A key that is given.
+    pub const fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// A new key: links end with the process.
+    pub fn random() -> Result<Self, NoRandomness> {
+        let mut bytes = [0; 32];
+        SystemRandom::new().fill(&mut bytes).map_err(|_none| NoRandomness)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl std::fmt::Debug for LinkKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LinkKey([redacted])")
+    }
+}
+
+/// Seals and opens ids.
+pub(crate) struct Links {
+    key: Option<LessSafeKey>,
+    random: SystemRandom,
+}
+
+/// Why an id opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkFault {
+    /// Not given out here, or not for this source.
+    Unknown,
+    /// Given out too long ago.
+    Expired,
+}
+
+/// What an id stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attachment {
+    pub(crate) patient: NhsNumber,
+    /// Its id at the source.
+    pub(crate) id: String,
+}
+
+impl Links {
+    pub(crate) fn new(key: &LinkKey) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM, &key.0).ok().map(LessSafeKey::new);
+        Self { key, random: SystemRandom::new() }
+    }
+
+    /// An id for an attachment; `None` if none can be made.
+    pub(crate) fn seal(&self, source: &SourceId, attachment: &Attachment, now: Timestamp) -> Option<String> {
+        if attachment.id.len() > ID_BYTES {
+            return None;
+        }
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).ok()?;
+        let mut text = vec![VERSION];
+        text.extend_from_slice(&now.as_second().to_be_bytes());
+        text.extend_from_slice(attachment.patient.expose().as_bytes());
+        text.extend_from_slice(attachment.id.as_bytes());
+        let aad = Aad::from(source.as_str().as_bytes());
+        let key = self.key.as_ref()?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut text).ok()?;
+        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat()))
+    }
+
+    /// What an id stands for at a source.
+    pub(crate) fn open(&self, source: &SourceId, id: &str, now: Timestamp) -> Result<Attachment, LinkFault> {
+        let (made, attachment) = self.opened(source, id).ok_or(LinkFault::Unknown)?;
+        let age = now.as_second().saturating_sub(made);
+        if (0..=LIFE_SECS).contains(&age) { Ok(attachment) } else { Err(LinkFault::Expired) }
+    }
+
+    fn opened(&self, source: &SourceId, id: &str) -> Option<(i64, Attachment)> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
+        let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let aad = Aad::from(source.as_str().as_bytes());
+        let text = self.key.as_ref()?.open_in_place(nonce, aad, sealed).ok()?;
+        let (version, text) = text.split_first()?;
+        let (made, text) = text.split_first_chunk::<8>()?;
+        let (number, id) = text.split_first_chunk::<NUMBER_BYTES>()?;
+        let patient = NhsNumber::parse(std::str::from_utf8(number).ok()?).ok()?;
+        let attachment = Attachment { patient, id: std::str::from_utf8(id).ok()?.to_owned() };
+        (*version == VERSION).then_some((i64::from_be_bytes(*made), attachment))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_780_000_000).unwrap()
+    }
+
+    fn later(seconds: i64) -> Timestamp {
+        Timestamp::from_second(now().as_second() + seconds).unwrap()
+    }
+
+    fn attachment() -> Attachment {
+        Attachment { patient: NhsNumber::parse("9990000107").unwrap(), id: "07a6483f-732b-461e".to_owned() }
+    }
+
+    fn gp(id: &str) -> SourceId {
+        SourceId::parse(id).unwrap()
+    }
+
+    #[test]
+    fn an_id_opens_at_its_own_source_within_a_shift() {
+        let links = Links::new(&LinkKey::of([7; 32]));
+        let id = links.seal(&gp("gp-1"), &attachment(), now()).unwrap();
+        assert_eq!(links.open(&gp("gp-1"), &id, later(LIFE_SECS)), Ok(attachment()));
+        assert_eq!(links.open(&gp("gp-1"), &id, later(LIFE_SECS + 1)), Err(LinkFault::Expired));
+        assert_eq!(links.open(&gp("gp-1"), &id, later(-1)), Err(LinkFault::Expired));
+        assert_eq!(links.open(&gp("gp-2"), &id, now()), Err(LinkFault::Unknown));
+        let stranger = Links::new(&LinkKey::random().unwrap());
+        assert_eq!(stranger.open(&gp("gp-1"), &id, now()), Err(LinkFault::Unknown));
+    }
+
+    #[test]
+    fn an_id_says_nothing_and_cannot_be_changed() {
+        let links = Links::new(&LinkKey::of([7; 32]));
+        let id = links.seal(&gp("gp-1"), &attachment(), now()).unwrap();
+        assert_ne!(id, links.seal(&gp("gp-1"), &attachment(), now()).unwrap());
+        assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
+        let sealed = URL_SAFE_NO_PAD.decode(&id).unwrap();
+        assert!(!sealed.windows(10).any(|window| window == b"9990000107"));
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            let changed = URL_SAFE_NO_PAD.encode(changed);
+            assert_eq!(links.open(&gp("gp-1"), &changed, now()), Err(LinkFault::Unknown), "byte {at}");
+        }
+        for nonsense in ["", "a", "gp", "====", id.split_at(1).1, id.split_at(20).0] {
+            assert_eq!(links.open(&gp("gp-1"), nonsense, now()), Err(LinkFault::Unknown), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_source_beyond_the_limit_is_not_sealed() {
+        let links = Links::new(&LinkKey::of([7; 32]));
+        let long = Attachment { id: "x".repeat(ID_BYTES + 1), ..attachment() };
+        assert_eq!(links.seal(&gp("gp-1"), &long, now()), None);
+    }
+}

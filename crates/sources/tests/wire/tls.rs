@@ -1,0 +1,207 @@
+//! Real handshakes: whom a source must be to be asked, and who we are to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+use tributary_model::{FaultClass, Section};
+use tributary_sources::egress::{ClientIdentity, SourceTls, TlsVersions, certificates, revocations};
+use tributary_sources::{Protocol, SourceEntry};
+
+use crate::{entry, question, source};
+
+/// An authority of the test's own.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, in PEM form.
+struct Issued {
+    certificate: String,
+    key: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn issue(&self, name: &str, serial: u64) -> Issued {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from(serial));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Issued { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    /// A list that calls these back.
+    fn calls_back(&self, serials: &[u64]) -> String {
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2099, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.0).unwrap().pem().unwrap()
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        roots
+    }
+
+    /// A source that believes this authority alone.
+    fn believed(&self) -> SourceTls {
+        SourceTls { roots: certificates(self.0.pem().as_bytes()).unwrap(), ..SourceTls::default() }
+    }
+}
+
+impl Issued {
+    fn identity(&self) -> Arc<ClientIdentity> {
+        Arc::new(ClientIdentity::read(self.certificate.as_bytes(), self.key.as_bytes()).unwrap())
+    }
+}
+
+/// What a server demands.
+struct Demands<'a> {
+    issued: &'a Issued,
+    /// The authority that callers must be known to.
+    callers: Option<&'a Authority>,
+    versions: &'static [&'static SupportedProtocolVersion],
+}
+
+const ONLY_12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
+const ONLY_13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12, &rustls::version::TLS13];
+
+/// A server that answers every request of one handshake with "no such type", which is an answer.
+async fn serve(demands: Demands<'_>) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(demands.versions)
+        .unwrap();
+    let builder = match demands.callers {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let roots = Arc::new(authority.roots());
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build().unwrap();
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let chain = certificates(demands.issued.certificate.as_bytes()).unwrap();
+    let key: PrivateKeyDer<'static> =
+        rustls::pki_types::pem::PemObject::from_pem_slice(demands.issued.key.as_bytes()).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut request = [0; 8192];
+                let _read = stream.read(&mut request).await;
+                let body = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"not-found","details":{"coding":[{"code":"PATIENT_NOT_FOUND"}]}}]}"#;
+                let head = format!(
+                    "HTTP/1.1 404 X\r\nContent-Type: application/fhir+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _written = stream.write_all(head.as_bytes()).await;
+                let _closed = stream.shutdown().await;
+            });
+        }
+    });
+    address
+}
+
+/// How an ask ends at a server, by name.
+async fn ends(host: &str, address: SocketAddr, tls: SourceTls) -> FaultClass {
+    let root = format!("https://{host}:{}/A99901/STU3/1/gpconnect/structured/fhir", address.port());
+    let entry = SourceEntry { tls: Some(tls), ..entry(Protocol::GpConnectStructured, &root) };
+    source(entry).service.oneshot(question(&[Section::Allergies])).await.unwrap_err().class
+}
+
+/// The server answered: it holds no record.
+const ANSWERED: FaultClass = FaultClass::NoRecord;
+
+#[tokio::test]
+async fn only_its_own_authority_vouches_for_a_source() {
+    let (own, other) = (Authority::new(), Authority::new());
+    let issued = own.issue("localhost", 1);
+    let address = serve(Demands { issued: &issued, callers: None, versions: BOTH }).await;
+    assert_eq!(ends("localhost", address, own.believed()).await, ANSWERED);
+    assert_eq!(ends("localhost", address, other.believed()).await, FaultClass::Tls);
+    assert_eq!(ends("localhost", address, SourceTls::default()).await, FaultClass::Tls);
+}
+
+#[tokio::test]
+async fn a_certificate_must_name_the_host() {
+    let own = Authority::new();
+    let issued = own.issue("gp.example.test", 1);
+    let address = serve(Demands { issued: &issued, callers: None, versions: BOTH }).await;
+    assert_eq!(ends("localhost", address, own.believed()).await, FaultClass::Tls);
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_called_back_is_refused() {
+    let own = Authority::new();
+    let issued = own.issue("localhost", 7);
+    let address = serve(Demands { issued: &issued, callers: None, versions: BOTH }).await;
+    for (serials, class) in [(vec![8], ANSWERED), (vec![7, 8], FaultClass::Tls)] {
+        let revoked = revocations(own.calls_back(&serials).as_bytes()).unwrap();
+        assert_eq!(ends("localhost", address, SourceTls { revoked, ..own.believed() }).await, class);
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_wants_to_know_us_does() {
+    let (own, theirs) = (Authority::new(), Authority::new());
+    let issued = own.issue("localhost", 1);
+    let (ours, strange) = (theirs.issue("broker.example.test", 2), own.issue("broker.example.test", 3));
+    for versions in [BOTH, ONLY_12] {
+        let address = serve(Demands { issued: &issued, callers: Some(&theirs), versions }).await;
+        let with = |identity| SourceTls { identity, ..own.believed() };
+        assert_eq!(ends("localhost", address, with(Some(ours.identity()))).await, ANSWERED);
+        // With TLS 1.3 the refusal comes after our side of the handshake, so the connection is what breaks.
+        for identity in [None, Some(strange.identity())] {
+            let class = ends("localhost", address, with(identity)).await;
+            assert!(matches!(class, FaultClass::Tls | FaultClass::Reset), "{class:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn versions_are_those_of_the_registry() {
+    let own = Authority::new();
+    let issued = own.issue("localhost", 1);
+    for (versions, ours, class) in [
+        (ONLY_12, TlsVersions::Both, ANSWERED),
+        (ONLY_12, TlsVersions::Only12, ANSWERED),
+        (ONLY_13, TlsVersions::Both, ANSWERED),
+        (ONLY_13, TlsVersions::Only12, FaultClass::Tls),
+    ] {
+        let address = serve(Demands { issued: &issued, callers: None, versions }).await;
+        let tls = SourceTls { versions: ours, ..own.believed() };
+        assert_eq!(ends("localhost", address, tls).await, class, "{ours:?}");
+    }
+}
