@@ -1,6 +1,6 @@
 //! `tributary doctor`, as a process, against mock sources and national services in every state of health.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may stop where it stands")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may stop where it stands")]
 
 use std::collections::BTreeMap;
 

@@ -53,7 +53,9 @@ pub type FoundRoots = Arc<Mutex<BTreeMap<Capability, String>>>;
 
 /// Gives the source of a practice that is in no registry.
 #[derive(Clone)]
-pub struct FindPractice(Arc<dyn Fn(&OdsCode) -> Arc<SourcePort> + Send + Sync>);
+pub struct FindPractice(Arc<Find>);
+
+type Find = dyn Fn(&OdsCode) -> Arc<SourcePort> + Send + Sync;
 
 impl FindPractice {
     /// Finds by this.

@@ -12,7 +12,7 @@ pub(super) fn of(record: &Record<'_>) -> Outcome {
     let statuses = record.sources.iter().map(status);
     let notices =
         record.sources.iter().flat_map(|source| source.notices.iter().map(|one| notice(source, one)));
-    let patient = record.inputs.notes.iter().map(patient_note);
+    let patient = record.inputs.notes.iter().copied().map(patient_note);
     Outcome { issues: statuses.chain(notices).chain(patient).collect(), ..Outcome::default() }
 }
 
@@ -48,7 +48,7 @@ fn status(source: &SourceRecord<'_>) -> Issue {
     }
 }
 
-fn patient_note(note: &PatientNote) -> Issue {
+fn patient_note(note: PatientNote) -> Issue {
     let (severity, code) = (note.severity(), "informational");
     let issue = Issue { severity, code, text: Some(note.words().to_owned()), ..Issue::default() };
     issue.coded("urn:x-tributary:patient-note", note.code(), None)

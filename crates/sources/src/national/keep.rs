@@ -55,13 +55,13 @@ impl<K: Ord + Clone, V: Clone> Keep<K, V> {
 mod tests {
     use super::*;
 
-    const TTL: Duration = Duration::from_secs(60);
+    const TTL: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
     async fn entries_end_with_their_time() {
         let keep = Keep::new(8);
         keep.put("a", 1, TTL);
-        tokio::time::advance(TTL - Duration::from_millis(1)).await;
+        tokio::time::advance(Duration::from_millis(59_999)).await;
         assert_eq!(keep.get(&"a"), Some(1));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert_eq!(keep.get(&"a"), None);

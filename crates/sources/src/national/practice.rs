@@ -251,7 +251,7 @@ struct One {
 impl One {
     async fn ask(self: Arc<Self>, ask: Ask) -> Result<Reply, SourceFault> {
         let look_up = self.look_up(RECORD, &ask.requester, Some(ask.patient));
-        self.reach(&look_up, ask.deadline, |source| source.service.clone().oneshot(ask.clone())).await
+        self.reach(&look_up, ask.deadline, |source| source.service.oneshot(ask.clone())).await
     }
 
     async fn pass(self: Arc<Self>, ask: RelayAsk) -> Result<Relayed, SourceFault> {

@@ -214,7 +214,7 @@ impl Sds {
 impl Inner {
     fn known(&self, session: &Session) -> Option<Result<Endpoint, SdsFault>> {
         let shared = self.settings.shared_ttl.and_then(|_ttl| self.shared.get(&session.place));
-        self.sessions.get(session).or(shared.map(Ok))
+        self.sessions.get(session).or_else(|| shared.map(Ok))
     }
 
     fn keep(&self, session: Session, found: &Result<Endpoint, SdsFault>) {

@@ -72,6 +72,3 @@ fn write(out: &mut dyn io::Write, steps: &[Step], json: bool) -> io::Result<()> 
         _ => writeln!(out, "{failed} steps failed"),
     }
 }
-
-#[cfg(test)]
-mod tests;

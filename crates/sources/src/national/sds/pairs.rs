@@ -88,10 +88,9 @@ impl Pairing {
         let mut all = pairs.iter();
         match (all.next(), all.next()) {
             (Some((address, asid)), None) => Ok(((*address).to_owned(), (*asid).to_owned())),
-            (Some(_), Some(_)) => Err(SdsFault::Ambiguous),
             (None, _) if self.endpoints.is_empty() || self.devices.is_empty() => Err(SdsFault::Unconfirmed),
-            // An endpoint and a system that do not belong together.
-            (None, _) => Err(SdsFault::Ambiguous),
+            // More than one pair; or an endpoint and a system that do not belong together.
+            (Some(_), Some(_)) | (None, _) => Err(SdsFault::Ambiguous),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tributary_model::{
-    Clock, Deadline, FaultClass, Freshness, Interaction, Requester, SourceId, SystemClock,
+    Clock as _, Deadline, FaultClass, Freshness, Interaction, Requester, SourceId, SystemClock,
 };
 use tributary_sources::checkup::{BodyKind, Contact, contact_source};
 use tributary_sources::national::oauth::{OauthFault, TokenError, Tokens};
@@ -29,7 +29,7 @@ pub(super) async fn examine(settings: &Settings, only: Option<&SourceId>) -> Res
     let base_url = settings.server.base_url(settings.server.listen);
     let Outward { egress, context, national } = outward(settings, &base_url)?;
     let entries = entries(settings)?;
-    let doctor = Doctor { egress, context, requester: Arc::new(requester()), now: SystemClock.now() };
+    let doctor = Doctor { egress, context, requester: Arc::new(requester(settings)), now: SystemClock.now() };
     let mut steps = Vec::new();
     if only.is_none() {
         steps.extend(doctor.token(national.tokens.as_ref()).await);
@@ -45,10 +45,16 @@ pub(super) async fn examine(settings: &Settings, only: Option<&SourceId>) -> Res
     Ok(steps)
 }
 
-/// In whose name nobody is asked about.
-fn requester() -> Requester {
+/// In whose name nobody is asked about: that of the first organisation with a system id.
+fn requester(settings: &Settings) -> Requester {
     let usual = tributary_server::Settings::default().demo_requester;
-    Requester { user_id: "doctor".to_owned(), family: "Doctor".to_owned(), ..usual }
+    let organisation = settings.organisations.keys().next().cloned();
+    Requester {
+        user_id: "doctor".to_owned(),
+        family: "Doctor".to_owned(),
+        organisation: organisation.unwrap_or(usual.organisation),
+        ..usual
+    }
 }
 
 struct Doctor {
@@ -131,7 +137,7 @@ impl Doctor {
         let Some(sds) = sds else { return Vec::new() };
         let contact = sds.contact(&self.egress).await;
         let mut steps = self.line("sds", &contact, Owner::ServiceDesk);
-        steps.extend(contact.answer.ok().map(|status| key_shown(status)));
+        steps.extend(contact.answer.ok().map(key_shown));
         steps
     }
 
@@ -165,18 +171,20 @@ fn stem(address: &str) -> &str {
     address.trim_end_matches('/')
 }
 
+/// Why there was no answer; whatever is not named here breaks a connection that was there.
+const UNREACHED: &[(FaultClass, Option<Owner>, &str)] = &[
+    (FaultClass::Connect, Some(Owner::Network), "no connection: name, route or firewall"),
+    (FaultClass::ConnectTimeout, Some(Owner::Network), "no connection in time: route or firewall"),
+    (FaultClass::Tls, None, "the TLS handshake fails: their certificate, or a root or a certificate of ours"),
+    (FaultClass::NoHead, None, "takes the connection and does not answer"),
+    (FaultClass::NoAsid, Some(Owner::Us), "no [[organisation]] has a system id to ask with"),
+    (FaultClass::OurRequest, Some(Owner::Us), "we cannot even write the request"),
+];
+
 fn unreached(class: FaultClass, theirs: Owner) -> (Owner, String) {
-    let (owner, why) = match class {
-        FaultClass::Connect => (Owner::Network, "no connection: name, route or firewall"),
-        FaultClass::ConnectTimeout => (Owner::Network, "no connection in time: route or firewall"),
-        FaultClass::Tls => {
-            (theirs, "the TLS handshake fails: their certificate, or a root that we do not trust")
-        }
-        FaultClass::NoHead => (theirs, "takes the connection and does not answer"),
-        FaultClass::Unlocated | FaultClass::OurRequest => (Owner::Us, "we cannot even write the request"),
-        _other => (theirs, "breaks the connection"),
-    };
-    (owner, format!("{why} ({})", class.code()))
+    let known = UNREACHED.iter().find(|(known, ..)| *known == class);
+    let (owner, why) = known.map_or((None, "breaks the connection"), |(_, owner, why)| (*owner, *why));
+    (owner.unwrap_or(theirs), format!("{why} ({})", class.code()))
 }
 
 /// What a source's statement of its capabilities shows of our registration there.
@@ -265,3 +273,6 @@ fn not_listed(fault: SdsFault) -> (Owner, String) {
     };
     (owner, format!("the directory: {fault}"))
 }
+
+#[cfg(test)]
+mod tests;
