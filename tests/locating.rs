@@ -169,6 +169,10 @@ async fn the_patients_own_practice_is_asked_and_the_others_are() {
     assert!(stage.sds.asks().is_empty(), "an entry needs no directory");
     assert_eq!(stage.relayed("A99901", GEORGE).await.status, 200);
     assert_eq!(stage.token.asks().len(), 1, "one token for both");
+    let (log, patient) = (stage.log(), format!("\"patient\":{{\"nhs\":\"{GEORGE}\"}}"));
+    let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("{text} is not on record"));
+    assert!(place("\"kind\":\"trace\"") < place("\"kind\":\"intent\""), "recorded before it is asked");
+    assert!(place("\"kind\":\"trace\"") < place(&patient));
 }
 
 #[tokio::test]

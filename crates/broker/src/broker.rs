@@ -24,7 +24,7 @@ use crate::cache::Cache;
 use crate::deliveries::Deliveries;
 use crate::links::Links;
 use crate::mixups::MixUps;
-use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort};
+use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
 use crate::refusal::Refusal;
 use crate::{record, relay};
 
@@ -52,6 +52,7 @@ pub(crate) struct Room {
     /// The registry as the merge wants it.
     pub(crate) cards: Vec<SourceCard>,
     pub(crate) locator: Locator,
+    pub(crate) tracing: Tracing,
     practices: Option<FindPractice>,
     pub(crate) trail: Trail,
     pub(crate) metrics: Arc<Metrics>,
@@ -118,6 +119,7 @@ impl Broker {
             ports: by_id,
             cards,
             locator: parts.locator,
+            tracing: parts.tracing,
             practices: parts.practices,
             trail: parts.trail,
             metrics: parts.metrics,

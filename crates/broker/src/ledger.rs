@@ -16,6 +16,7 @@ use tributary_model::{
 use crate::answer::RelayRequest;
 use crate::broker::Room;
 use crate::mixups::Consequence;
+use crate::parts::Tracing;
 use crate::refusal::Refusal;
 
 /// "The client closed the request": the status of answers that nobody waited for.
@@ -129,6 +130,20 @@ pub(crate) async fn intend(
 pub(crate) async fn deny(room: &Room, access: Arc<Access>, reason: DenyReason, deadline: Deadline) {
     let record = write(room, Event::Denied(Denied { access, intent: None, reason }));
     let _stands = tokio::time::timeout_at(deadline.instant(), record).await;
+}
+
+/// Puts on record that a patient is about to be traced. Nobody is asked before this returns.
+pub(crate) async fn trace(room: &Arc<Room>, access: &Arc<Access>, deadline: Deadline) -> Result<(), Refusal> {
+    if room.tracing == Tracing::Off {
+        return Ok(());
+    }
+    let (tell, told) = oneshot::channel();
+    let (owner, event) = (Arc::clone(room), Event::Trace(Arc::clone(access)));
+    room.tasks.spawn(async move {
+        // Who no longer waits for it is not traced; that it was meant is on record all the same.
+        let _nobody_waits = tell.send(write(&owner, event).await.map(|_receipt| ()));
+    });
+    awaited(told, deadline).await
 }
 
 /// Puts on record that nobody may be asked about a patient; any other refusal is none of the record's.

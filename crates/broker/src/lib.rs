@@ -20,7 +20,7 @@ pub use answer::{
 pub use broker::{Broker, Delivery};
 pub use links::{LinkKey, NoRandomness};
 pub use parts::{
-    AskService, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, RelayService, SourcePort,
+    AskService, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, RelayService, SourcePort, Tracing,
 };
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError};

@@ -99,6 +99,15 @@ impl fmt::Debug for SourcePort {
     }
 }
 
+/// Whether locating a patient asks somebody outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    /// It does not: the registry alone decides.
+    Off,
+    /// It does, and each time is on record before.
+    Recorded,
+}
+
 /// Whether this broker runs as a demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -130,6 +139,8 @@ pub struct Parts {
     pub ports: Vec<SourcePort>,
     /// Who may hold a patient.
     pub locator: Locator,
+    /// Whether the locator asks somebody outside.
+    pub tracing: Tracing,
     /// Practices that are in no registry; `None` where they are not asked.
     pub practices: Option<FindPractice>,
     /// The audit log.

@@ -37,6 +37,7 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
         }
     };
     let allowed = obligations.sections;
+    ledger::trace(room, &access, request.deadline).await?;
     let located = match room.locate(request.patient, &request.requester, request.deadline).await {
         Ok(located) => located,
         Err(refusal) => {

@@ -105,10 +105,11 @@ async fn addressed(room: &Arc<Room>, request: RelayRequest) -> Result<Addressed,
         let port = of_practice(room, &request)?;
         return Ok(Addressed { request, port, asked_as: None });
     };
+    let access = ledger::relay_access(&request, Some(asked), None);
+    ledger::trace(room, &access, request.deadline).await?;
     let located = match room.locate(asked, &request.requester, request.deadline).await {
         Ok(located) => located,
         Err(refusal) => {
-            let access = ledger::relay_access(&request, Some(asked), None);
             ledger::barred(room, access, refusal, request.deadline).await;
             return Err(refusal);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
-use tributary_broker::{Broker, FindPractice, Limits, LinkKey, Locator, Mode, Parts, SourcePort};
+use tributary_broker::{Broker, FindPractice, Limits, LinkKey, Locator, Mode, Parts, SourcePort, Tracing};
 use tributary_broker::{Maps, SourceCard};
 use tributary_model::{Capability, Clock, SourceId, SourceKind, SystemClock};
 use tributary_sources::national::pds::Pds;
@@ -50,6 +50,7 @@ pub(crate) fn wire(
         ports: registry.iter().map(port).collect(),
         locator: locator(settings, outward.national.pds, practices),
         practices: find,
+        tracing: if settings.national.pds.is_some() { Tracing::Recorded } else { Tracing::Off },
         trail,
         metrics: Arc::clone(&metrics),
         clock,

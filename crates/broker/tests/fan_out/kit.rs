@@ -16,7 +16,7 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::{Settings, Trail};
 use tributary_broker::{
-    Answer, Broker, Limits, LinkKey, Locator, Maps, Mode, Parts, Refusal, SourceCard, SourcePort,
+    Answer, Broker, Limits, LinkKey, Locator, Maps, Mode, Parts, Refusal, SourceCard, SourcePort, Tracing,
 };
 use tributary_fhir::{Document, Reply};
 use tributary_model::requester::Assurance;
@@ -146,6 +146,7 @@ impl Bench {
         let broker = Broker::new(Parts {
             ports,
             locator,
+            tracing: Tracing::Off,
             practices: None,
             trail,
             metrics: Arc::clone(&metrics),
