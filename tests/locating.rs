@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tributary::{Running, Settings};
 use tributary_tests::bundle::Merged;
 use tributary_tests::national::{National, Practices, STRUCTURED};
-use tributary_tests::{GEORGE, Reply, http, parameters};
+use tributary_tests::{GEORGE, Reply, http, parameters, process};
 
 /// A number that George had once.
 const FORMER: &str = "9990000301";
@@ -449,4 +449,36 @@ async fn a_slow_directory_costs_the_others_nothing() {
     let reply = stage.record(GEORGE).await;
     assert_eq!(status_of(&reply, "acute-a").0, "ok");
     assert_eq!(status_of(&reply, "gp-a99901").0, "unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_patient_or_a_secret_is_logged() {
+    let national = National::start(Practices::Found).await;
+    let former = PatientState {
+        standing: NumberStanding::SupersededBy(GEORGE.to_owned()),
+        ..PatientState::registered_at(FORMER, "A99901")
+    };
+    national.pds.put(former);
+    let (dir, text) = (national.dir.path(), national.configuration(""));
+    let broker = tokio::task::block_in_place(|| process::Process::serve(dir, &text));
+    let ask = async |number: &str| {
+        let body = parameters(number, &[]);
+        let path = "/fhir/R4/Patient/$record";
+        http::post(broker.data, path, "application/fhir+json", &body, &[]).await.status
+    };
+    let restricted = PdsPatient::Restricted.nhs_number();
+    assert_eq!([ask(GEORGE).await, ask(FORMER).await, ask(restricted).await], [200, 200, 403]);
+    national.sds.set_fault(SdsFault::Nothing, Lifetime::Standing);
+    for fault in
+        [PdsFault::Page, PdsFault::UnknownError, PdsFault::AccessDenied, PdsFault::Throttled(Throttle::Quota)]
+    {
+        national.pds.set_fault(fault, Lifetime::Standing);
+        assert_eq!(ask(GEORGE).await, 200, "{fault:?}");
+    }
+    let log = broker.log_text();
+    assert!(log.contains("the patient could not be traced"), "{log}");
+    let token = national.pds.asks()[0].header("Authorization").expect("a token").replace("Bearer ", "");
+    for secret in [GEORGE, FORMER, restricted, token.as_str(), "sds-key-1", "client_assertion"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
 }
