@@ -48,7 +48,7 @@ async fn a_healthy_federation_is_all_fine_and_nobody_is_asked_about() {
         "sds key",
         "gp connection",
         "gp metadata",
-        "gp directory",
+        "gp structured",
         "acute-a metadata",
         "community metadata",
     ] {
@@ -130,16 +130,20 @@ async fn what_is_wrong_with_a_national_service_is_told_with_its_owner() {
     let (code, found) = steps(&national).await;
     assert_eq!(code, 1);
     assert_eq!(found["pds read"], "failed onboarding");
-    assert_eq!(found["gp directory"], "failed supplier");
+    assert_eq!(found["gp structured"], "failed supplier");
     national.sds.clear_fault().expect("sds again");
     national.pds.set_fault(PdsFault::Page, Lifetime::Standing);
     national.sds.unregister("200000000205");
+    let root = &national.federation.source_facts()[0].base_url;
+    national.sds.register(Registration::new("A99901", "200000000205").answers(STRUCTURED, root));
+    let (_, found) = steps(&national).await;
+    assert_eq!(found["gp structured"], "failed supplier", "every interaction has to be listed");
     let moved =
         Registration::new("A99901", "200000000205").answers(STRUCTURED, "http://127.0.0.1:9/elsewhere");
     national.sds.register(moved);
     let (_, found) = steps(&national).await;
     assert_eq!(found["pds read"], "failed service-desk");
-    assert_eq!(found["gp directory"], "failed us");
+    assert_eq!(found["gp structured"], "failed us");
     let text = national.configuration("").replace("sds-key\"", "other-key\"");
     let other = national.dir.path().join("other-key");
     std::fs::copy(national.dir.path().join("sds-key"), &other).expect("a copy");

@@ -13,6 +13,27 @@ use crate::{GEORGE, Plan, configuration, federation};
 
 /// The interaction that gives a structured record.
 pub const STRUCTURED: &str = "urn:nhs:names:services:gpconnect:fhir:operation:gpc.getstructuredrecord-1";
+const PREFIX: &str = "urn:nhs:names:services:gpconnect:";
+/// The interactions below each of the practice's roots.
+const INTERACTIONS: [&[&str]; 3] = [
+    &["fhir:operation:gpc.getstructuredrecord-1", "structured:fhir:rest:read:metadata-1"],
+    &[
+        "documents:fhir:rest:read:metadata-1",
+        "documents:fhir:rest:search:patient-1",
+        "documents:fhir:rest:search:documentreference-1",
+        "documents:fhir:rest:read:binary-1",
+    ],
+    &[
+        "fhir:rest:read:metadata-1",
+        "fhir:rest:search:patient-1",
+        "fhir:rest:read:patient-1",
+        "fhir:rest:search:practitioner-1",
+        "fhir:rest:read:practitioner-1",
+        "fhir:rest:search:organization-1",
+        "fhir:rest:read:organization-1",
+        "fhir:rest:read:location-1",
+    ],
+];
 static KEY: LazyLock<MadeUpKey> = LazyLock::new(|| MadeUpKey::new("kid-1").expect("a key"));
 
 /// Which practices the broker can ask.
@@ -42,6 +63,18 @@ pub struct National {
     practices: Practices,
 }
 
+/// The GP source as the directory lists it: every interaction, each below its own root.
+pub fn practice(federation: &Federation) -> Registration {
+    let structured = &federation.source_facts()[0].base_url;
+    let base = structured.strip_suffix("/structured/fhir").unwrap_or(structured);
+    let roots = [structured.clone(), format!("{base}/documents/fhir"), format!("{base}/fhir")];
+    let all =
+        INTERACTIONS.iter().zip(&roots).flat_map(|(names, root)| names.iter().map(move |name| (name, root)));
+    all.fold(Registration::new("A99901", "200000000205"), |system, (name, root)| {
+        system.answers(&format!("{PREFIX}{name}"), root)
+    })
+}
+
 impl National {
     /// Starts everything.
     pub async fn start(practices: Practices) -> Self {
@@ -54,8 +87,7 @@ impl National {
         pds.put(PatientState::registered_at(GEORGE, "A99901"));
         let options = SdsOptions { api_key: Some("sds-key-1".to_owned()), ..SdsOptions::default() };
         let sds = start_sds(options).expect("sds");
-        let root = &federation.source_facts()[0].base_url;
-        sds.register(Registration::new("A99901", "200000000205").answers(STRUCTURED, root));
+        sds.register(practice(&federation));
         let dir = tempfile::tempdir().expect("a directory");
         Self { federation, token, pds, sds, dir, practices }
     }

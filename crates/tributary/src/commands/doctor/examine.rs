@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tributary_model::{
-    Clock as _, Deadline, FaultClass, Freshness, Interaction, Requester, SourceId, SystemClock,
+    Capability, Clock as _, Deadline, FaultClass, Freshness, Interaction, OdsCode, Requester, SourceId,
+    SystemClock,
 };
 use tributary_sources::checkup::{BodyKind, Contact, contact_source};
 use tributary_sources::national::oauth::{OauthFault, TokenError, Tokens};
 use tributary_sources::national::pds::Pds;
 use tributary_sources::national::sds::{Sds, SdsFault};
-use tributary_sources::{Context, Egress, LookUp, Protocol, SourceEntry};
+use tributary_sources::{Context, Egress, Endpoint, LookUp, Protocol, SourceEntry};
 
 use super::step::{Owner, Step};
 use crate::StartError;
@@ -141,34 +142,52 @@ impl Doctor {
         steps
     }
 
-    /// Whether the directory says of a practice what its entry says.
-    async fn listing(&self, sds: &Sds, entry: &SourceEntry) -> Option<Step> {
-        let (subject, name) = (entry.id.as_str(), "directory");
-        let ods = entry.ods.clone().filter(|_| entry.protocol == Protocol::GpConnectStructured)?;
-        let interaction = Interaction::GetStructuredRecord;
+    /// Whether the directory says of a practice what its entry says: one step for each capability it has.
+    async fn listing(&self, sds: &Sds, entry: &SourceEntry) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let is_practice = entry.protocol == Protocol::GpConnectStructured;
+        let Some(ods) = entry.ods.as_ref().filter(|_| is_practice) else { return steps };
+        for capability in Capability::ALL {
+            let Some(root) = entry.root(*capability) else { continue };
+            let own = Endpoint { root: root.clone(), asid: entry.asid.clone().unwrap_or_default() };
+            let interactions = Interaction::ALL.iter().filter(|one| one.capability() == *capability);
+            let (subject, name) = (entry.id.as_str(), capability.code());
+            let mut step = Step::ok(subject, name, format!("the directory lists {ods} as our entry does"));
+            for interaction in interactions {
+                if let Err((owner, says)) = self.listed(sds, ods, *interaction, &own).await {
+                    step = Step::failed(subject, name, owner, format!("{says} ({})", interaction.urn()));
+                    break;
+                }
+            }
+            steps.push(step);
+        }
+        steps
+    }
+
+    /// Whether the directory lists an interaction at this endpoint.
+    async fn listed(
+        &self,
+        sds: &Sds,
+        ods: &OdsCode,
+        interaction: Interaction,
+        own: &Endpoint,
+    ) -> Result<(), (Owner, String)> {
         let requester = Arc::clone(&self.requester);
         let look_up = LookUp { ods: ods.clone(), interaction, requester, patient: None };
         let found = sds.find(&look_up, Freshness::FetchNow, Deadline::after(PATIENCE)).await;
-        Some(match found {
-            Ok(found) if entry.asid.as_ref() != Some(&found.asid) => {
-                let says = format!("lists the system {} for {ods}; our entry has another asid", found.asid);
-                Step::failed(subject, name, Owner::Us, says)
-            }
-            Ok(found) if stem(found.root.as_str()) != stem(entry.base_url.as_str()) => {
-                let says = format!("lists another address for {ods} than our entry's base_url");
-                Step::failed(subject, name, Owner::Us, says)
-            }
-            Ok(_) => Step::ok(subject, name, format!("lists {ods} as our entry does")),
-            Err(fault) => {
-                let (owner, says) = not_listed(fault);
-                Step::failed(subject, name, owner, says)
-            }
-        })
+        let found = found.map_err(not_listed)?;
+        if found.asid != own.asid {
+            let says = format!(
+                "the directory lists the system {} for {ods}; our entry has another asid",
+                found.asid
+            );
+            return Err((Owner::Us, says));
+        }
+        if !found.root.is_same_place(&own.root) {
+            return Err((Owner::Us, format!("the directory lists another address for {ods} than our entry")));
+        }
+        Ok(())
     }
-}
-
-fn stem(address: &str) -> &str {
-    address.trim_end_matches('/')
 }
 
 /// Why there was no answer; whatever is not named here breaks a connection that was there.
