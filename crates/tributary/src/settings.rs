@@ -191,4 +191,6 @@ fn read_maps(mut table: Reader<'_>) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+mod spine_tests;
+#[cfg(test)]
 mod tests;
