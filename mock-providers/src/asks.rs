@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::Value;
+use tributary_model::Interaction;
 
 use crate::wire::Request;
 
@@ -20,6 +21,12 @@ pub struct AskRecord {
     pub sequence: u64,
     /// `GET`, `POST`, …
     pub method: String,
+    /// Path and query as they were sent, escapes and all.
+    pub target: String,
+    /// The interaction that the request names, if it is a known one of GP Connect. Told by its header on
+    /// the control port.
+    #[serde(skip)]
+    pub interaction: Option<Interaction>,
     /// The path without its query.
     pub path: String,
     /// Query parameters, decoded, in order.
@@ -47,10 +54,17 @@ impl AskRecord {
         self.query.iter().chain(&self.form).find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// A claim of the token that is a text.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        self.claims.as_ref()?.get(name)?.as_str()
+    }
+
     pub(crate) fn of(request: &Request, nhs_number: Option<String>) -> Self {
         Self {
             sequence: 0,
             method: request.method.clone(),
+            target: request.target.clone(),
+            interaction: request.header("ssp-interactionid").and_then(Interaction::from_urn),
             path: request.path.clone(),
             query: request.query.clone(),
             form: request.form(),

@@ -11,7 +11,7 @@ use crate::misbehave::Circumstances;
 use crate::number;
 use crate::outcome::{Dialect, Refusal};
 use crate::store::{Fields, Resource, resources};
-use crate::wire::{Reply, find};
+use crate::wire::{Framing, Reply, find};
 
 const MEGABYTE: usize = 1024 * 1024;
 const MAX_HUGE_MEGABYTES: u32 = 512;
@@ -31,7 +31,9 @@ pub(crate) fn distorted(reply: Reply, fault: &Fault, circumstances: &Circumstanc
         Fault::WrongContentType => {
             Reply::typed(200, "text/html", "<html><body><p>Please sign in.</p></body></html>")
         }
-        Fault::EmptyBody => Reply { status: 204, headers: Vec::new(), body: Vec::new() },
+        Fault::EmptyBody => {
+            Reply { status: 204, headers: Vec::new(), body: Vec::new(), framing: Framing::Length }
+        }
         Fault::Dstu2 => Reply::fhir(200, dstu2(circumstances.nhs_number.as_deref()).to_string()),
         _ if reply.status != 200 => reply,
         Fault::TruncatedJson => {

@@ -12,9 +12,9 @@ use tributary_model::{Clock, SystemClock};
 
 use crate::control;
 use crate::fhir::FhirSystem;
-use crate::gp::{GpIdentity, GpRecord, GpSystem, ListIds};
+use crate::gp::{GpIdentity, GpSystem, ListIds, Practice, SpecLevel};
 use crate::outcome::Dialect;
-use crate::provider::{ProviderHandle, Scene, Setup, System};
+use crate::provider::{ProviderHandle, Scene, Setup};
 use crate::story::{Story, stories};
 
 /// Whether something that the stories say is played.
@@ -155,22 +155,20 @@ fn start(source: &SourceFacts, port: u16, options: &FederationOptions) -> io::Re
         records.insert(story.nhs_number.clone(), story.resources(source.id, day)?);
         scenes.insert(story.nhs_number.clone(), scene(story, source.id, options));
     }
-    let (root, system): (String, Box<dyn System>) = match source.protocol {
-        "gpconnect-structured" => {
-            let asid = source.asid.unwrap_or_default().to_owned();
-            let identity = GpIdentity { ods: source.ods.to_owned(), asid, clock: Arc::clone(&options.clock) };
-            let records = records
-                .into_iter()
-                .map(|(number, resources)| (number, GpRecord::new(resources, options.list_ids)))
-                .collect();
-            (identity.root(), Box::new(GpSystem { identity, records }))
-        }
-        protocol => {
-            let dialect = if protocol == "fhir-r4" { Dialect::R4 } else { Dialect::Stu3 };
-            (FhirSystem::root(dialect).to_owned(), Box::new(FhirSystem::new(dialect, records)))
-        }
-    };
-    ProviderHandle::start(Setup { id: source.id.to_owned(), root, port, scenes }, system)
+    let id = source.id.to_owned();
+    if source.protocol == "gpconnect-structured" {
+        let asid = source.asid.unwrap_or_default().to_owned();
+        let identity = GpIdentity { ods: source.ods.to_owned(), asid, clock: Arc::clone(&options.clock) };
+        let practice = Practice::of_records(records, options.list_ids);
+        let setup = Setup::of_practice(id, &identity, port, scenes);
+        let level = SpecLevel::default();
+        let system = GpSystem { identity, level, disabled: Vec::new(), practice };
+        return ProviderHandle::start(setup, Box::new(system));
+    }
+    let dialect = if source.protocol == "fhir-r4" { Dialect::R4 } else { Dialect::Stu3 };
+    let root = FhirSystem::root(dialect).to_owned();
+    let setup = Setup { id, root, roots: BTreeMap::new(), port, scenes };
+    ProviderHandle::start(setup, Box::new(FhirSystem::new(dialect, records)))
 }
 
 fn scene(story: &Story, source: &str, options: &FederationOptions) -> Scene {

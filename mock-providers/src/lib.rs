@@ -3,6 +3,7 @@
 mod asks;
 mod control;
 mod distort;
+mod encoding;
 mod fault;
 mod federation;
 mod fhir;
@@ -19,7 +20,7 @@ mod wire;
 pub use asks::AskRecord;
 pub use fault::{ErrorBody, Fault, FaultRule, Lifetime};
 pub use federation::{Federation, FederationOptions, Played, SourceFacts, start_story_federation};
-pub use gp::ListIds;
+pub use gp::{ListIds, SpecLevel, Standing};
 pub use provider::ProviderHandle;
 pub use replay::{NumberOrigin, ReplayOptions, ReplayPatient, start_replay};
 pub use story::{Story, stories};

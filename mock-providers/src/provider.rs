@@ -14,9 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
+use tributary_model::Capability;
 
 use crate::asks::{AskLog, AskRecord};
 use crate::fault::{Fault, FaultRule, FaultRules};
+use crate::gp::GpIdentity;
 use crate::misbehave::{self, Circumstances};
 use crate::outcome::Dialect;
 use crate::wire::{Connection, Keep, Reply, Request};
@@ -29,6 +31,10 @@ pub(crate) trait System: fmt::Debug + Send + Sync {
     fn nhs_number(&self, request: &Request) -> Option<String>;
     /// The answer of a healthy system with these areas switched off.
     fn answer(&self, request: &Request, disabled: &[String]) -> Reply;
+    /// How an answer without a fault is packed for the wire.
+    fn packed(&self, reply: Reply, _request: &Request) -> Reply {
+        reply
+    }
 }
 
 /// What a story says about one patient at one provider.
@@ -67,10 +73,27 @@ impl Scene {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) id: String,
+    /// The path of the service root; of a GP system, that of Access Record Structured.
     pub(crate) root: String,
+    /// The paths of the roots that capabilities have of their own.
+    pub(crate) roots: BTreeMap<Capability, String>,
     /// 0 for any free port.
     pub(crate) port: u16,
     pub(crate) scenes: BTreeMap<String, Scene>,
+}
+
+impl Setup {
+    /// A practice: each capability has a root of its own.
+    pub(crate) fn of_practice(
+        id: String,
+        identity: &GpIdentity,
+        port: u16,
+        scenes: BTreeMap<String, Scene>,
+    ) -> Self {
+        let root = |capability: &Capability| (*capability, identity.root(*capability));
+        let roots = Capability::ALL.iter().map(root).collect();
+        Self { id, root: identity.root(Capability::Structured), roots, port, scenes }
+    }
 }
 
 #[derive(Debug)]
@@ -91,8 +114,9 @@ struct Inner {
 pub struct ProviderHandle {
     /// `gp`, `acute-a`, …
     pub id: String,
-    /// Where its service root is.
+    /// Where its service root is; of a GP system, that of Access Record Structured.
     pub base_url: String,
+    roots: Arc<BTreeMap<Capability, String>>,
     inner: Arc<Inner>,
 }
 
@@ -114,7 +138,14 @@ impl ProviderHandle {
             delay_ms: AtomicU64::new(0),
         });
         inner.accept();
-        Ok(Self { id: setup.id, base_url: format!("http://{address}{}", setup.root), inner })
+        let whole = |root: &str| format!("http://{address}{root}");
+        let roots = setup.roots.iter().map(|(capability, root)| (*capability, whole(root))).collect();
+        Ok(Self { id: setup.id, base_url: whole(&setup.root), roots: Arc::new(roots), inner })
+    }
+
+    /// Where the service root of a capability is; a provider that knows no capabilities has one root.
+    pub fn root(&self, capability: Capability) -> String {
+        self.roots.get(&capability).unwrap_or(&self.base_url).clone()
     }
 
     /// The address it listens on, or would.
@@ -241,7 +272,10 @@ impl Inner {
         };
         let reply = self.system.answer(request, disabled);
         match fault {
-            None => connection.send(&reply).await.map(|()| Keep::Alive),
+            None => {
+                let packed = self.system.packed(reply, request);
+                connection.send(&packed).await.map(|()| Keep::Alive)
+            }
             Some(fault) => {
                 let circumstances = Circumstances { dialect: self.system.dialect(), nhs_number };
                 misbehave::perform(connection, reply, fault, &circumstances).await

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use tributary_model::{Clock, NhsNumber, SystemClock};
+use tributary_model::{Capability, Clock, Interaction, NhsNumber, SystemClock};
 
 use crate::gp::{
-    Asked, GpIdentity, Interaction, TRACE_HEADER, admit, capability, nhs_number_of_body, patient_not_found,
+    Asked, GpIdentity, SpecLevel, TRACE_HEADER, admit, nhs_number_of_body, patient_not_found, statement,
 };
 use crate::number;
 use crate::outcome::{Dialect, Refusal, status_of};
@@ -90,7 +90,13 @@ pub async fn start_replay(
         patients.push(ReplayPatient { file: name, nhs_number, origin });
     }
     let identity = GpIdentity { ods: options.ods, asid: options.asid, clock: options.clock };
-    let setup = Setup { id: options.id, root: identity.root(), port: options.port, scenes: BTreeMap::new() };
+    let setup = Setup {
+        id: options.id,
+        root: identity.root(Capability::Structured),
+        roots: BTreeMap::new(),
+        port: options.port,
+        scenes: BTreeMap::new(),
+    };
     let provider = ProviderHandle::start(setup, Box::new(ReplaySystem { identity, recordings }))?;
     Ok((provider, patients))
 }
@@ -215,10 +221,15 @@ struct ReplaySystem {
 
 impl ReplaySystem {
     fn respond(&self, request: &Request) -> Result<Reply, Refusal> {
-        if admit(&self.identity, request)? == Interaction::Metadata {
-            return Ok(Reply::fhir(200, capability().to_string()));
+        let level = SpecLevel::default();
+        let interaction = admit(&self.identity, request)?.interaction;
+        if interaction == Interaction::StructuredMetadata {
+            return Ok(Reply::fhir(200, statement(Capability::Structured, level).to_string()));
         }
-        let asked = Asked::read(&request.body, self.identity.clock.now())?;
+        if interaction != Interaction::GetStructuredRecord {
+            return Err(Refusal::new(501, "NOT_IMPLEMENTED", "a replay serves Structured only"));
+        }
+        let asked = Asked::read(&request.body, self.identity.clock.now(), level)?;
         let recording = self.recordings.get(&asked.nhs_number).ok_or_else(patient_not_found)?;
         Ok(recording.reply(request.header(TRACE_HEADER).unwrap_or_default()))
     }

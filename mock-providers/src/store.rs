@@ -23,6 +23,33 @@ impl Resource {
         Ok(Self { kind: field("resourceType"), id: field("id"), text: text.to_owned(), value })
     }
 
+    /// A resource that was made, not read.
+    pub(crate) fn of(value: Value) -> Self {
+        let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { kind: field("resourceType"), id: field("id"), text: value.to_string(), value }
+    }
+
+    /// The same resource with another logical id.
+    pub(crate) fn with_id(&self, id: &str) -> Self {
+        if self.id == id {
+            return self.clone();
+        }
+        self.with_field("id", Value::from(id))
+    }
+
+    /// The same resource about another patient.
+    pub(crate) fn about(&self, patient: &str) -> Self {
+        self.with_field("subject", serde_json::json!({"reference": patient}))
+    }
+
+    fn with_field(&self, name: &str, field: Value) -> Self {
+        let mut value = self.value.clone();
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert(name.to_owned(), field);
+        }
+        Self::of(value)
+    }
+
     pub(crate) fn reference(&self) -> String {
         format!("{}/{}", self.kind, self.id)
     }

@@ -11,11 +11,15 @@ use tokio::net::TcpStream;
 const MAX_HEAD: usize = 64 * 1024;
 /// No request body is longer than this.
 const MAX_BODY: usize = 8 * 1024 * 1024;
+/// How long the chunks of a chunked body are.
+const CHUNK: usize = 8 * 1024;
 
 /// One request as it was read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
+    /// Path and query as they were sent.
+    pub(crate) target: String,
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: Vec<(String, String)>,
@@ -41,12 +45,23 @@ impl Request {
     }
 }
 
+/// How the end of a body is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// By its length.
+    #[default]
+    Length,
+    /// By an empty chunk.
+    Chunked,
+}
+
 /// One reply, complete and well formed.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    pub(crate) framing: Framing,
 }
 
 impl Reply {
@@ -61,7 +76,7 @@ impl Reply {
             ("Content-Type".to_owned(), media.to_owned()),
             ("Cache-Control".to_owned(), "no-store".to_owned()),
         ];
-        Self { status, headers, body: body.into() }
+        Self { status, headers, body: body.into(), framing: Framing::Length }
     }
 
     /// The same reply with one more header.
@@ -72,15 +87,36 @@ impl Reply {
 
     /// The status line and headers, announcing a body of `length` bytes.
     pub(crate) fn head(&self, length: usize) -> Vec<u8> {
+        let announced = (self.status != 204).then(|| ("Content-Length", length.to_string()));
+        self.head_with(announced)
+    }
+
+    fn head_with(&self, last: Option<(&str, String)>) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
             head.push_str(&format_header(name, value));
         }
-        if self.status != 204 {
-            head.push_str(&format_header("Content-Length", &length.to_string()));
+        if let Some((name, value)) = last {
+            head.push_str(&format_header(name, &value));
         }
         head.push_str("\r\n");
         head.into_bytes()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        match self.framing {
+            Framing::Length => [self.head(self.body.len()), self.body.clone()].concat(),
+            Framing::Chunked => {
+                let mut bytes = self.head_with(Some(("Transfer-Encoding", "chunked".to_owned())));
+                for chunk in self.body.chunks(CHUNK) {
+                    bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                    bytes.extend_from_slice(chunk);
+                    bytes.extend_from_slice(b"\r\n");
+                }
+                bytes.extend_from_slice(b"0\r\n\r\n");
+                bytes
+            }
+        }
     }
 }
 
@@ -134,9 +170,7 @@ impl Connection {
 
     /// Sends a whole reply.
     pub(crate) async fn send(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut bytes = reply.head(reply.body.len());
-        bytes.extend_from_slice(&reply.body);
-        self.stream.write_all(&bytes).await?;
+        self.stream.write_all(&reply.bytes()).await?;
         self.stream.flush().await
     }
 
@@ -238,6 +272,7 @@ fn parse_head(head: &[u8]) -> Option<Request> {
         .collect();
     Some(Request {
         method,
+        target: target.to_owned(),
         path: percent_decoded(path),
         query: pairs(query.as_bytes()),
         headers,

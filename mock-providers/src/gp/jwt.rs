@@ -4,10 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::Value;
+use tributary_model::Scope;
 
 use crate::outcome::Refusal;
-
-use super::Interaction;
 
 const CLAIMS: [&str; 10] = [
     "iss",
@@ -26,7 +25,7 @@ const LIFE_SECONDS: i64 = 300;
 const LEEWAY_SECONDS: i64 = 600;
 
 /// Checks the `Authorization` header against the validation table of GP Connect.
-pub(super) fn check(authorization: &str, interaction: Interaction, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn check(authorization: &str, scope: Scope, now: Timestamp) -> Result<(), Refusal> {
     let payload = decode(authorization)?;
     for claim in CLAIMS {
         if payload.get(claim).is_none_or(is_empty) {
@@ -38,7 +37,7 @@ pub(super) fn check(authorization: &str, interaction: Interaction, now: Timestam
         return Err(Refusal::bad_request("JWT claim reason_for_request is not directcare"));
     }
     let mut scopes = text(&payload, "requested_scope").split(' ');
-    if !scopes.any(|scope| scope == interaction.scope()) {
+    if !scopes.any(|given| given == scope.code()) {
         return Err(Refusal::bad_request("JWT claim requested_scope is not the one of this interaction"));
     }
     resources(&payload)

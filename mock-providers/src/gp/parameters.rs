@@ -1,5 +1,7 @@
 //! Reads the Parameters of `$gpc.getstructuredrecord` and refuses what a GP system refuses.
 
+mod values;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -11,7 +13,14 @@ use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 
 use crate::outcome::Refusal;
 
-use super::areas::{AREAS, Area, FORBIDDEN_TOGETHER, PartKind};
+use super::areas::{AREAS, Area, FORBIDDEN_TOGETHER, SpecLevel};
+
+/// Which problems are asked for by one `includeProblems`; absent means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProblemFilter {
+    pub(crate) status: Option<String>,
+    pub(crate) significance: Option<String>,
+}
 
 /// A request that was understood.
 #[derive(Debug)]
@@ -20,13 +29,18 @@ pub(crate) struct Asked {
     pub(crate) areas: Vec<&'static Area>,
     /// The values of the parts, by part name; part names are unique over all areas.
     parts: BTreeMap<&'static str, Value>,
+    /// One for each `includeProblems`; a problem that passes one of them is asked for.
+    pub(crate) problems: Vec<ProblemFilter>,
     /// Unknown parameters and parts: (`includeX` or `includeX.part`).
     pub(crate) unknown: Vec<String>,
+    pub(crate) level: SpecLevel,
+    /// The day of the request.
+    pub(crate) today: Date,
 }
 
 impl Asked {
     /// Reads a request body; `now` decides what is past and future.
-    pub(crate) fn read(body: &[u8], now: Timestamp) -> Result<Self, Refusal> {
+    pub(crate) fn read(body: &[u8], now: Timestamp, level: SpecLevel) -> Result<Self, Refusal> {
         let body: Value =
             serde_json::from_slice(body).map_err(|_| Refusal::bad_request("the body is not JSON"))?;
         let not_parameters =
@@ -39,14 +53,16 @@ impl Asked {
             nhs_number: nhs_number(parameters)?,
             areas: Vec::new(),
             parts: BTreeMap::new(),
+            problems: Vec::new(),
             unknown: Vec::new(),
+            level,
+            today: now.to_zoned(TimeZone::UTC).date(),
         };
-        let today = now.to_zoned(TimeZone::UTC).date();
         for parameter in parameters {
-            asked.read_area(parameter, today)?;
+            asked.read_area(parameter)?;
         }
         asked.areas.sort_by_key(|area| AREAS.iter().position(|known| known.parameter == area.parameter));
-        asked.check_combinations(today)?;
+        asked.check_combinations()?;
         Ok(asked)
     }
 
@@ -64,44 +80,61 @@ impl Asked {
         value.unwrap_or(default == Absent::MeansTrue)
     }
 
-    fn read_area(&mut self, parameter: &Value, today: Date) -> Result<(), Refusal> {
+    fn read_area(&mut self, parameter: &Value) -> Result<(), Refusal> {
         let name = text(parameter, "name");
         if name == "patientNHSNumber" {
             return Ok(());
         }
-        let Some(area) = AREAS.iter().find(|area| area.parameter == name) else {
+        let known = AREAS.iter().find(|area| area.parameter == name && self.level.knows(area));
+        let Some(area) = known else {
+            // Its parts are not told of: the parameter hides them.
             self.unknown.push(name.to_owned());
             return Ok(());
         };
-        if self.asks(name) {
+        let is_repeated = self.asks(name);
+        if is_repeated && name != "includeProblems" {
             return Err(invalid(format!("{name} is given twice")));
         }
-        self.areas.push(area);
-        let parts = parameter.get("part").and_then(Value::as_array);
-        for part in parts.into_iter().flatten() {
-            self.read_part(area, part, today)?;
+        let parts = self.read_parts(area, parameter)?;
+        if name == "includeProblems" {
+            let code = |part| parts.get(part).and_then(Value::as_str).map(str::to_owned);
+            self.problems.push(ProblemFilter {
+                status: code("filterStatus"),
+                significance: code("filterSignificance"),
+            });
         }
-        if name == "includeAllergies" && self.part("includeResolvedAllergies").is_none() {
+        if name == "includeAllergies" && !parts.contains_key("includeResolvedAllergies") {
             return Err(invalid("includeAllergies.includeResolvedAllergies is missing"));
         }
-        Ok(())
-    }
-
-    fn read_part(&mut self, area: &'static Area, part: &Value, today: Date) -> Result<(), Refusal> {
-        let name = text(part, "name");
-        let path = format!("{}.{name}", area.parameter);
-        let Some((known, kind)) = area.parts.iter().find(|(known, _)| *known == name) else {
-            self.unknown.push(path);
-            return Ok(());
-        };
-        let value = part_value(part, *kind, today).ok_or_else(|| invalid(path.as_str()))?;
-        if self.parts.insert(known, value.clone()).is_some() {
-            return Err(Refusal::new(422, "INVALID_RESOURCE", format!("{path} is given twice")));
+        self.parts.extend(parts);
+        if !is_repeated {
+            self.areas.push(area);
         }
         Ok(())
     }
 
-    fn check_combinations(&self, today: Date) -> Result<(), Refusal> {
+    fn read_parts(
+        &mut self,
+        area: &'static Area,
+        parameter: &Value,
+    ) -> Result<BTreeMap<&'static str, Value>, Refusal> {
+        let mut read = BTreeMap::new();
+        for part in parameter.get("part").and_then(Value::as_array).into_iter().flatten() {
+            let name = text(part, "name");
+            let path = format!("{}.{name}", area.parameter);
+            let Some((known, kind)) = area.parts.iter().find(|(known, _)| *known == name) else {
+                self.unknown.push(path);
+                continue;
+            };
+            let value = values::part_value(part, *kind, self.today).ok_or_else(|| invalid(path.as_str()))?;
+            if read.insert(*known, value.clone()).is_some() {
+                return Err(Refusal::new(422, "INVALID_RESOURCE", format!("{path} is given twice")));
+            }
+        }
+        Ok(read)
+    }
+
+    fn check_combinations(&self) -> Result<(), Refusal> {
         let has = |part: &str| self.part(part).is_some();
         if has("consultationSearchPeriod") && has("includeNumberOfMostRecent") {
             let path = "includeConsultations.consultationSearchPeriod excludes includeNumberOfMostRecent";
@@ -109,7 +142,7 @@ impl Asked {
         }
         let consultations = self.asks("includeConsultations");
         let problems = self.asks("includeProblems");
-        if !(consultations || problems) || self.is_predefined(today) {
+        if !(consultations || problems) || self.is_predefined() {
             return Ok(());
         }
         let forbidden = FORBIDDEN_TOGETHER
@@ -119,13 +152,13 @@ impl Asked {
     }
 
     /// The two searches that GP Connect allows although their parts clash.
-    fn is_predefined(&self, today: Date) -> bool {
+    fn is_predefined(&self) -> bool {
         let mut wanted =
             vec!["includeAllergies", "includeMedication", "includeConsultations", "includeProblems"];
         if self.asks("includeImmunisations") && self.asks("includeUncategorisedData") {
             wanted.extend(["includeImmunisations", "includeUncategorisedData"]);
         }
-        let year_ago = today.saturating_sub(365.days()).to_string();
+        let year_ago = self.today.saturating_sub(365.days()).to_string();
         let same_areas = self.areas.len() == wanted.len() && wanted.iter().all(|name| self.asks(name));
         let allowed = [
             "includeResolvedAllergies",
@@ -159,51 +192,19 @@ fn nhs_number(parameters: &[Value]) -> Result<String, Refusal> {
     if text(identifier, "system") != NHS_NUMBER_SYSTEM {
         return Err(Refusal::new(400, "INVALID_IDENTIFIER_SYSTEM", "patientNHSNumber"));
     }
-    let value = text(identifier, "value");
+    checked_number(text(identifier, "value"), "patientNHSNumber")
+}
+
+/// A number of ten digits with the right check digit.
+pub(super) fn checked_number(value: &str, diagnostics: &str) -> Result<String, Refusal> {
     let is_ten_digits = value.len() == 10;
     match NhsNumber::parse(value) {
         Ok(number) if is_ten_digits => Ok(number.expose().to_owned()),
-        Ok(_) | Err(_) => Err(Refusal::new(400, "INVALID_NHS_NUMBER", "patientNHSNumber")),
+        Ok(_) | Err(_) => Err(Refusal::new(400, "INVALID_NHS_NUMBER", diagnostics)),
     }
 }
 
-fn part_value(part: &Value, kind: PartKind, today: Date) -> Option<&Value> {
-    let value = match kind {
-        PartKind::Boolean => part.get("valueBoolean").filter(|value| value.is_boolean()),
-        PartKind::PastDate => {
-            part.get("valueDate").filter(|value| day(value).is_some_and(|day| day <= today))
-        }
-        PartKind::ComingDate => {
-            part.get("valueDate").filter(|value| day(value).is_some_and(|day| day >= today))
-        }
-        PartKind::PastPeriod => part.get("valuePeriod").filter(|value| is_past_period(value, today)),
-        PartKind::PositiveInt => {
-            part.get("valuePositiveInt").filter(|value| value.as_u64().is_some_and(|number| number > 0))
-        }
-        PartKind::Code(codes) => {
-            part.get("valueCode").filter(|value| value.as_str().is_some_and(|code| codes.contains(&code)))
-        }
-    };
-    let only_value = part.as_object()?.keys().filter(|key| key.starts_with("value")).count() == 1;
-    value.filter(|_| only_value)
-}
-
-/// A whole date; a year, a month or an instant is none.
-fn day(value: &Value) -> Option<Date> {
-    let text = value.as_str().filter(|text| text.len() == 10)?;
-    text.parse().ok()
-}
-
-fn is_past_period(period: &Value, today: Date) -> bool {
-    let bound = |name: &str| period.get(name).map(day);
-    match (bound("start"), bound("end")) {
-        (Some(None), _) | (_, Some(None)) | (None, None) => false,
-        (Some(Some(start)), Some(Some(end))) => start <= end && end <= today,
-        (Some(Some(bound)), None) | (None, Some(Some(bound))) => bound <= today,
-    }
-}
-
-fn invalid(diagnostics: impl Into<String>) -> Refusal {
+pub(super) fn invalid(diagnostics: impl Into<String>) -> Refusal {
     Refusal::new(422, "INVALID_PARAMETER", diagnostics)
 }
 

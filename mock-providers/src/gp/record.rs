@@ -1,14 +1,20 @@
 //! One patient's record at a GP system, and the Bundle that answers a request.
 
-use std::collections::BTreeSet;
+mod links;
+mod lists;
+mod selection;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use crate::outcome::{GP_OUTCOME_PROFILE, SPINE_SYSTEM};
-use crate::store::{Resource, references_in};
+use crate::store::Resource;
 
-use super::areas::{Area, ENDED_ALLERGIES, PrimaryList};
-use super::parameters::{Absent, Asked};
+use super::areas::{AREAS, Area};
+use super::parameters::Asked;
+use links::Links;
+use selection::Selection;
 
 const BUNDLE_PROFILE: &str =
     "https://fhir.nhs.uk/STU3/StructureDefinition/GPConnect-StructuredRecord-Bundle-1";
@@ -28,32 +34,33 @@ pub enum ListIds {
 #[derive(Debug)]
 pub(crate) struct GpRecord {
     resources: Vec<Resource>,
+    /// Where each resource stands, by its reference.
+    places: BTreeMap<String, usize>,
+    links: Links,
     list_ids: ListIds,
 }
 
 impl GpRecord {
     pub(crate) fn new(resources: Vec<Resource>, list_ids: ListIds) -> Self {
-        Self { resources, list_ids }
+        let places = resources.iter().enumerate().map(|(at, one)| (one.reference(), at)).collect();
+        let links = Links::of(&resources, &places);
+        Self { resources, places, links, list_ids }
     }
 
-    /// The Bundle for a request. Resources and Lists of the file are sent byte for byte.
+    /// The resource that a reference names.
+    pub(super) fn find(&self, reference: &str) -> Option<&Resource> {
+        self.places.get(reference).and_then(|at| self.resources.get(*at))
+    }
+
+    /// The Bundle for a request. Resources and Lists of the file are sent byte for byte, unless something
+    /// they point at is switched off.
     pub(crate) fn bundle(&self, asked: &Asked, trace_id: &str, disabled: &[String]) -> String {
-        let is_disabled = |area: &Area| disabled.iter().any(|name| name == area.parameter);
-        let mut chosen = BTreeSet::new();
-        let mut lists = Vec::new();
-        for area in asked.areas.iter().filter(|area| !is_disabled(area)) {
-            self.answer_area(area, asked, &mut chosen, &mut lists);
-        }
-        self.close_over_references(asked, &mut chosen);
-        let wanted = |at: usize, one: &Resource| ALWAYS.contains(&one.kind.as_str()) || chosen.contains(&at);
-        let mut entries: Vec<String> = self
-            .resources
-            .iter()
-            .enumerate()
-            .filter(|(at, one)| wanted(*at, one))
-            .map(|(_, one)| one.text.clone())
-            .collect();
-        entries.extend(lists);
+        let barred = Barred { asked, disabled };
+        let selection = Selection::of(self, asked, &barred);
+        let is_wanted = |at: usize, one: &Resource| ALWAYS.contains(&one.kind.as_str()) || selection.has(at);
+        let chosen = self.resources.iter().enumerate().filter(|(at, one)| is_wanted(*at, one));
+        let mut entries: Vec<String> = chosen.map(|(_, one)| self.masked(one, &barred)).collect();
+        entries.extend(selection.lists());
         entries.extend(warnings(asked, disabled));
         let entries: Vec<String> = entries.iter().map(|text| format!("{{\"resource\":{text}}}")).collect();
         format!(
@@ -63,152 +70,81 @@ impl GpRecord {
         )
     }
 
-    fn answer_area(&self, area: &Area, asked: &Asked, chosen: &mut BTreeSet<usize>, lists: &mut Vec<String>) {
-        let (members, is_filtered) = self.members(area, asked);
-        lists.push(self.list(&area.list, &members, is_filtered));
-        chosen.extend(members);
-        let wants_ended = area.parameter == "includeAllergies"
-            && asked.is_true("includeResolvedAllergies", Absent::MeansFalse);
-        if wants_ended {
-            lists.push(self.list(&ENDED_ALLERGIES, &[], Filtered::No));
-        }
-    }
-
-    /// The entries of an area: those of its List in the file, or else every resource of its type.
-    fn members(&self, area: &Area, asked: &Asked) -> (Vec<usize>, Filtered) {
-        let entry_type = area.list.entries.unwrap_or_default();
-        let listed = self.file_list(&area.list).map(|list| references_in(list.value.get("entry")));
-        let is_member = |one: &Resource| match &listed {
-            Some(references) => references.contains(&one.reference().as_str()),
-            None => one.kind == entry_type && !self.is_part_of_report(one),
-        };
-        let all: Vec<usize> = self.positions(is_member);
-        let mut kept: Vec<usize> = all
-            .iter()
-            .copied()
-            .filter(|at| self.resources.get(*at).is_some_and(|one| super::filters::keeps(one, asked)))
-            .collect();
-        if let Some(most) = asked.part("includeNumberOfMostRecent").and_then(Value::as_u64)
-            && area.parameter == "includeConsultations"
-        {
-            kept.sort_by_key(|at| std::cmp::Reverse(self.resources.get(*at).map(super::filters::started)));
-            kept.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-        }
-        let filtered = if kept.len() == all.len() { Filtered::No } else { Filtered::Yes };
-        (kept, filtered)
-    }
-
-    fn is_part_of_report(&self, one: &Resource) -> bool {
-        let reference = one.reference();
-        self.resources
-            .iter()
-            .filter(|report| report.kind == "DiagnosticReport")
-            .any(|report| report.references().contains(&reference.as_str()))
-    }
-
-    fn positions(&self, wanted: impl Fn(&Resource) -> bool) -> Vec<usize> {
-        let numbered = self.resources.iter().enumerate();
-        numbered.filter(|(_, one)| wanted(one)).map(|(at, _)| at).collect()
-    }
-
-    fn file_list(&self, list: &PrimaryList) -> Option<&Resource> {
-        let code = |one: &Resource| one.value.pointer("/code/coding/0/code").cloned();
-        self.resources
-            .iter()
-            .find(|one| one.kind == "List" && code(one).as_ref().and_then(Value::as_str) == Some(list.code))
-    }
-
-    fn list(&self, list: &PrimaryList, members: &[usize], filtered: Filtered) -> String {
-        match (self.file_list(list), filtered, self.list_ids) {
-            (Some(one), Filtered::No, ListIds::AsInFile) => one.text.clone(),
-            (Some(one), Filtered::No, ListIds::Omitted) => one.text_without_id(),
-            (Some(_) | None, _, _) => self.generated_list(list, members),
-        }
-    }
-
-    fn generated_list(&self, list: &PrimaryList, members: &[usize]) -> String {
-        let patient = self.resources.iter().find(|one| one.kind == "Patient").map(Resource::reference);
-        let entries: Vec<Value> = members
-            .iter()
-            .filter_map(|at| self.resources.get(*at))
-            .map(|one| json!({"item": {"reference": one.reference()}}))
-            .collect();
-        let mut generated = json!({
-            "resourceType": "List",
-            "meta": {"profile": ["https://fhir.nhs.uk/STU3/StructureDefinition/CareConnect-GPC-List-1"]},
-            "extension": [{
-                "url": "https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-ClinicalSetting-1",
-                "valueCodeableConcept": {"coding": [{
-                    "system": "http://snomed.info/sct",
-                    "code": "1060971000000108",
-                    "display": "General practice service",
-                }]},
-            }],
-            "status": "current",
-            "mode": "snapshot",
-            "title": list.title,
-            "code": {"coding": [{
-                "system": "http://snomed.info/sct", "code": list.code, "display": list.display,
-            }]},
-            "subject": {"reference": patient.unwrap_or_default()},
-        });
-        let Some(fields) = generated.as_object_mut() else {
-            return String::new();
-        };
-        // The day of the Lists of the file: an answer must not depend on when it is given.
-        let mut dated = self.resources.iter().filter(|one| one.kind == "List");
-        if let Some(date) = dated.find_map(|one| one.value.get("date")) {
-            fields.insert("date".to_owned(), date.clone());
-        }
-        if entries.is_empty() {
-            let reason = json!({"coding": [{
-                "system": "https://fhir.nhs.uk/STU3/CodeSystem/CareConnect-ListEmptyReasonCode-1",
-                "code": "no-content-recorded",
-                "display": "No Content Recorded",
-            }]});
-            fields.insert("emptyReason".to_owned(), reason);
-            fields.insert("note".to_owned(), json!([{"text": "Information not available"}]));
-        } else {
-            fields.insert("entry".to_owned(), Value::from(entries));
-        }
-        generated.to_string()
-    }
-
-    /// Adds what the chosen resources point at, and the issues of the chosen prescriptions.
-    fn close_over_references(&self, asked: &Asked, chosen: &mut BTreeSet<usize>) {
-        let with_issues = asked.is_true("includePrescriptionIssues", Absent::MeansTrue);
-        loop {
-            let before = chosen.len();
-            let referenced: Vec<String> = chosen
-                .iter()
-                .filter_map(|at| self.resources.get(*at))
-                .flat_map(|one| one.references().into_iter().map(str::to_owned))
-                .collect();
-            let plans: Vec<String> = chosen
-                .iter()
-                .filter_map(|at| self.resources.get(*at))
-                .filter(|one| one.kind == "MedicationRequest")
-                .map(Resource::reference)
-                .collect();
-            let is_issue = |one: &Resource| {
-                one.kind == "MedicationRequest"
-                    && one.references().iter().any(|to| plans.iter().any(|plan| plan == to))
-            };
-            chosen.extend(self.positions(|one| {
-                one.kind != "List" && (referenced.contains(&one.reference()) || with_issues && is_issue(one))
-            }));
-            if chosen.len() == before {
-                return;
+    /// The area a resource belongs to; `None` for administrative resources and documents.
+    fn area(&self, at: usize) -> Option<&'static Area> {
+        let one = self.resources.get(at)?;
+        let parameter = match one.kind.as_str() {
+            "AllergyIntolerance" => "includeAllergies",
+            "MedicationStatement" | "MedicationRequest" => "includeMedication",
+            "Encounter" => "includeConsultations",
+            "Condition" => "includeProblems",
+            "Immunization" => "includeImmunisations",
+            "Observation" if self.links.is_in_report(at) => "includeInvestigations",
+            "Observation" => "includeUncategorisedData",
+            "DiagnosticReport" | "Specimen" => "includeInvestigations",
+            "ReferralRequest" => "includeReferrals",
+            "ProcedureRequest" if one.value.get("intent").and_then(Value::as_str) == Some("order") => {
+                "includeInvestigations"
             }
+            "ProcedureRequest" => "includeDiaryEntries",
+            _ => return None,
+        };
+        AREAS.iter().find(|area| area.parameter == parameter)
+    }
+
+    /// The text of a problem or a List with plain words where it points at something that is switched off.
+    fn masked(&self, one: &Resource, barred: &Barred<'_>) -> String {
+        let is_linking = matches!(one.kind.as_str(), "Condition" | "List");
+        if !is_linking || barred.is_empty() {
+            return one.text.clone();
+        }
+        let mut value = one.value.clone();
+        self.mask(&mut value, barred);
+        value.to_string()
+    }
+
+    fn mask(&self, value: &mut Value, barred: &Barred<'_>) {
+        match value {
+            Value::Object(fields) => {
+                let target = fields.get("reference").and_then(Value::as_str);
+                let area = target.and_then(|target| self.places.get(target)).and_then(|at| self.area(*at));
+                match area.and_then(|area| barred.words(area)) {
+                    Some(words) => *value = json!({ "display": words }),
+                    None => fields.values_mut().for_each(|inner| self.mask(inner, barred)),
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|inner| self.mask(inner, barred)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 }
 
-/// Whether a filter of the request has removed members of an area.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Filtered {
-    No,
-    Yes,
+/// The areas that nothing may be told of.
+#[derive(Clone, Copy, Debug)]
+struct Barred<'a> {
+    asked: &'a Asked,
+    disabled: &'a [String],
+}
+
+impl Barred<'_> {
+    fn is_empty(&self) -> bool {
+        AREAS.iter().all(|area| self.words(area).is_none())
+    }
+
+    fn has(&self, area: &Area) -> bool {
+        self.words(area).is_some()
+    }
+
+    /// What stands where an entry of a barred area would be; `None` if the area is not barred.
+    fn words(&self, area: &Area) -> Option<String> {
+        if !self.asked.level.knows(area) {
+            Some(format!("{} items are not supported by the provider system.", area.noun))
+        } else if self.disabled.iter().any(|name| name == area.parameter) {
+            Some(format!("{} items have been disabled.", area.noun))
+        } else {
+            None
+        }
+    }
 }
 
 /// The one `OperationOutcome` entry, when something was unknown or is switched off.
@@ -229,14 +165,13 @@ fn warnings(asked: &Asked, disabled: &[String]) -> Option<String> {
             })
         })
         .collect();
+    if issues.is_empty() {
+        return None;
+    }
     let outcome = json!({
         "resourceType": "OperationOutcome",
         "meta": {"profile": [GP_OUTCOME_PROFILE]},
         "issue": issues,
     });
-    outcome
-        .get("issue")
-        .and_then(Value::as_array)
-        .is_some_and(|issues| !issues.is_empty())
-        .then(|| outcome.to_string())
+    Some(outcome.to_string())
 }
