@@ -15,6 +15,7 @@ mod provider;
 mod replay;
 mod store;
 mod story;
+mod suite;
 mod wire;
 
 pub use asks::AskRecord;
@@ -24,3 +25,4 @@ pub use gp::{ListIds, SpecLevel, Standing};
 pub use provider::ProviderHandle;
 pub use replay::{NumberOrigin, ReplayOptions, ReplayPatient, start_replay};
 pub use story::{Story, stories};
+pub use suite::{SUITE_ASID, SUITE_ODS, SuiteOptions, SuitePatient, start_suite_practice, suite_patients};

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use jiff::civil::Date;
-use mock_providers::{FederationOptions, ReplayOptions, start_replay, start_story_federation};
+use mock_providers::{
+    FederationOptions, ReplayOptions, SUITE_ASID, SuiteOptions, start_replay, start_story_federation,
+    start_suite_practice,
+};
+use tributary_model::Capability;
 
 /// Mock source systems on loopback, with the story patients.
 #[derive(Debug, Parser)]
@@ -24,6 +28,12 @@ struct Arguments {
     /// Tell the stories as if they happened on this day.
     #[arg(long, value_name = "DATE")]
     as_of: Option<Date>,
+    /// Start the practice of the GP Connect provider test suite too.
+    #[arg(long)]
+    suite: bool,
+    /// The port of the suite practice.
+    #[arg(long, value_name = "PORT", requires = "suite")]
+    suite_port: Option<u16>,
     /// Serve recorded Bundles of a folder or file as one more GP system.
     #[arg(long, value_name = "PATH")]
     replay: Option<PathBuf>,
@@ -58,8 +68,18 @@ async fn main() -> io::Result<()> {
         }
         replay = Some(provider);
     }
+    let mut suite = None;
+    if arguments.suite {
+        let port = arguments.suite_port.unwrap_or_default();
+        let provider = start_suite_practice(SuiteOptions { port, ..SuiteOptions::default() }).await?;
+        for capability in Capability::ALL {
+            let (id, root) = (&provider.id, provider.root(*capability));
+            writeln!(out, "{id}\tgpconnect-{}\t{SUITE_ASID}\t{root}", capability.code())?;
+        }
+        suite = Some(provider);
+    }
     out.flush()?;
     tokio::signal::ctrl_c().await?;
-    drop((running, replay));
+    drop((running, replay, suite));
     Ok(())
 }

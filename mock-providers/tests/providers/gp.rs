@@ -8,16 +8,6 @@ const P1: &str = "9990000107";
 const P2: &str = "9990000204";
 const P4: &str = "9990000409";
 
-fn of_type<'b>(bundle: &'b Value, kind: &str) -> Vec<&'b Value> {
-    let entries = bundle["entry"].as_array().unwrap();
-    entries.iter().map(|entry| &entry["resource"]).filter(|one| one["resourceType"] == kind).collect()
-}
-
-fn list<'b>(bundle: &'b Value, code: &str) -> Option<&'b Value> {
-    let with_code = |list: &&Value| list["code"]["coding"][0]["code"] == code;
-    of_type(bundle, "List").into_iter().find(with_code)
-}
-
 #[tokio::test]
 async fn only_the_areas_asked_are_answered() {
     let federation = quiet_federation().await;
@@ -235,7 +225,7 @@ async fn bad_tokens_are_refused() {
 async fn bad_parameters_are_refused() {
     let federation = quiet_federation().await;
     let gp = federation.provider("gp").unwrap();
-    let part = |area: &str, part: Value| json!({"name": area, "part": [part]});
+    let part = |area: &str, value: Value| part(area, &value);
     let consultations = |extra: Value| parameters(P1, &[area("includeConsultations"), extra]);
     let from =
         part("includeMedication", json!({"name": "medicationSearchFromDate", "valueDate": "2025-11-01"}));

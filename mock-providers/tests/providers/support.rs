@@ -4,11 +4,14 @@ use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mock_providers::{Federation, FederationOptions, Played, ProviderHandle, start_story_federation};
+use mock_providers::{
+    Federation, FederationOptions, Played, ProviderHandle, SUITE_ASID, SuiteOptions, start_story_federation,
+    start_suite_practice, suite_patients,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tributary_model::{Clock as _, SystemClock};
+use tributary_model::{Clock as _, Interaction, SystemClock};
 
 pub(crate) const TRACE: &str = "629ea9ba-a077-4d99-b289-7a9b19fd4e03";
 pub(crate) const GP_ASID: &str = "200000000205";
@@ -92,6 +95,31 @@ impl Call {
         call
     }
 
+    /// A call of an interaction, as a well-behaved consumer sends it; `tail` is what follows the root.
+    pub(crate) fn of(provider: &ProviderHandle, interaction: Interaction, tail: &str) -> Self {
+        let whole = provider.root(interaction.capability());
+        let root = whole.split_once("//").unwrap().1.split_once('/').unwrap().1;
+        let mut call = Self::structured(&json!({}));
+        call.method = "GET";
+        call.path = format!("/{root}{tail}");
+        call.body.clear();
+        call.set("Ssp-To", if root.starts_with("B82617") { SUITE_ASID } else { GP_ASID });
+        call.set("Ssp-InteractionID", interaction.urn());
+        call.set("Authorization", &bearer(&claims(interaction.scope().code())));
+        call.unset("Content-Type");
+        call
+    }
+
+    /// A structured record call to the suite practice.
+    pub(crate) fn suite(provider: &ProviderHandle, parameters: &Value) -> Self {
+        let operation = "/Patient/$gpc.getstructuredrecord";
+        let mut call = Self::of(provider, Interaction::GetStructuredRecord, operation);
+        call.method = "POST";
+        call.set("Content-Type", "application/fhir+json;charset=utf-8");
+        call.body = parameters.to_string().into_bytes();
+        call
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.unset(name);
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -140,7 +168,25 @@ pub(crate) fn seen(bytes: &[u8], broken: Option<io::ErrorKind>) -> Seen {
     let (head, body) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 4..]));
     let head = String::from_utf8_lossy(head).into_owned();
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    Seen { status, head, body: body.to_vec(), broken }
+    let mut seen = Seen { status, head, body: body.to_vec(), broken };
+    if seen.header("transfer-encoding") == Some("chunked") {
+        seen.body = unchunked(body);
+    }
+    seen
+}
+
+/// The content of a chunked body.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let end = body.windows(2).position(|two| two == b"\r\n").unwrap();
+        let size = usize::from_str_radix(std::str::from_utf8(&body[..end]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        whole.extend_from_slice(&body[end + 2..end + 2 + size]);
+        body = &body[end + 4 + size..];
+    }
 }
 
 pub(crate) fn claims(scope: &str) -> Value {
@@ -187,4 +233,47 @@ pub(crate) async fn quiet_federation() -> Federation {
     let options =
         FederationOptions { delays: Played::Off, faults: Played::Off, ..FederationOptions::default() };
     start_story_federation(options).await.unwrap()
+}
+
+/// The suite practice with everything switched on.
+pub(crate) async fn suite() -> ProviderHandle {
+    start_suite_practice(SuiteOptions::default()).await.unwrap()
+}
+
+/// The NHS number of a patient of the suite.
+pub(crate) fn number(name: &str) -> &'static str {
+    suite_patients().iter().find(|one| one.name == name).unwrap().nhs_number
+}
+
+/// The resources of a type in a Bundle.
+pub(crate) fn of_type<'b>(bundle: &'b Value, kind: &str) -> Vec<&'b Value> {
+    let entries = bundle.get("entry").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    entries.iter().map(|entry| &entry["resource"]).filter(|one| one["resourceType"] == kind).collect()
+}
+
+/// The List with a code.
+pub(crate) fn list<'b>(bundle: &'b Value, code: &str) -> Option<&'b Value> {
+    of_type(bundle, "List").into_iter().find(|list| list["code"]["coding"][0]["code"] == code)
+}
+
+/// What a List, or any value, refers to.
+pub(crate) fn references(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("reference").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter().chain(fields.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// The day of the request: the practice is written for it.
+pub(crate) fn today() -> jiff::civil::Date {
+    SystemClock.now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// A parameter with one part.
+pub(crate) fn part(area: &str, part: &Value) -> Value {
+    json!({"name": area, "part": [part]})
 }

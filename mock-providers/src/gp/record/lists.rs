@@ -80,7 +80,8 @@ impl GpRecord {
             return String::new();
         };
         // The day of the Lists of the file: an answer must not depend on when it is given.
-        let mut dated = self.resources.iter().filter(|one| one.kind == "List");
+        let is_of_record = |one: &&Resource| one.kind == "List" && one.value.get("encounter").is_none();
+        let mut dated = self.resources.iter().filter(is_of_record);
         if let Some(date) = dated.find_map(|one| one.value.get("date")) {
             fields.insert("date".to_owned(), date.clone());
         }
