@@ -8,6 +8,7 @@ pub mod outcome;
 pub mod reply;
 pub mod version;
 pub mod write;
+pub mod xml;
 
 pub use bundle::Bundle;
 pub use draft::{Draft, Fields};
@@ -16,3 +17,4 @@ pub use outcome::{Issue, Outcome};
 pub use reply::{LossNote, Notice, Reply};
 pub use version::FhirVersion;
 pub use write::Writer;
+pub use xml::{XmlRefused, to_xml};
