@@ -1,15 +1,18 @@
-//! GP Connect Access Record: Structured. One request gives one STU3 bundle, which is converted.
+//! GP Connect Access Record: Structured. A request gives one STU3 bundle, which is converted; some asks take
+//! two requests.
 
 mod areas;
 mod lists;
 mod request;
+mod second;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::{OptionFuture, try_join};
 use http::{HeaderValue, Method, header};
 use tributary_fhir::convert::convert_bundle;
-use tributary_fhir::{Bundle, FhirVersion, Reply};
+use tributary_fhir::{Bundle, Document, FhirVersion, Reply};
 use tributary_model::{Ask, FaultClass, Requester, Section, SectionSet, SourceFault};
 
 use super::answer::Absence;
@@ -17,6 +20,7 @@ use super::wire::{FHIR_JSON, Wire};
 use super::{answer, apart, fingerprint, version};
 use crate::egress::{Outgoing, Received};
 use areas::{AREAS, Area};
+use second::Second;
 
 /// Where the record is asked for, below the service root.
 const OPERATION: &str = "Patient/$gpc.getstructuredrecord";
@@ -54,14 +58,51 @@ impl Structured {
         let since = ask.since.map(|since| request::not_after(since, wire.today()));
         let body = Bytes::from(request::parameters(ask.patient, &areas, since.as_deref()));
         let make = || outgoing(wire, &ask.requester, body.clone());
-        let received = wire.egress.send(wire.bounds(ask.deadline), &make).await?;
+        let first = async { granted(wire.egress.send(wire.bounds(ask.deadline), &make).await?) };
+        let second = Second::of(&areas, ask.sections);
+        let also = OptionFuture::from(second.as_ref().map(|second| second.send(wire, &ask)));
+        // A refused first question ends the second one.
+        let (first, also) = try_join(first, async { Ok(also.await) }).await?;
+        let also_bytes = also.iter().flatten().map(|received| received.body.len());
+        let bytes = first.body.len() + also_bytes.sum::<usize>();
         let asked = ask.sections;
-        apart(received.body.len(), move || read(received, asked)).await
+        apart(bytes, move || {
+            let mut heard = read(first, asked)?;
+            if let (Some(second), Some(received)) = (second, also) {
+                second.join(&mut heard, received);
+            }
+            Ok(heard.finish())
+        })
+        .await
+    }
+}
+
+/// An answer worth reading. A refusal ends the ask at once, whatever else is under way.
+fn granted(received: Received) -> Result<Received, SourceFault> {
+    if received.status == 200 {
+        Ok(received)
+    } else {
+        Err(answer::refusal(received, Absence::Outcome).into())
+    }
+}
+
+/// An answer that was read, and what the source sent.
+#[derive(Debug)]
+struct Heard {
+    reply: Reply,
+    sent: Vec<Document>,
+}
+
+impl Heard {
+    /// The reply, with the fingerprint of all that was sent.
+    fn finish(self) -> Reply {
+        let (digest, bytes) = fingerprint(&self.sent);
+        Reply { digest, bytes, ..self.reply }
     }
 }
 
 /// Reads an answer: gate, shape, version, lists, conversion, in this order.
-fn read(received: Received, asked: SectionSet) -> Result<Reply, SourceFault> {
+fn read(received: Received, asked: SectionSet) -> Result<Heard, SourceFault> {
     let attempts = received.attempts;
     let at_200 = |class| SourceFault::new(class).with_http(200);
     let document = answer::document(received, Absence::Outcome)?;
@@ -69,8 +110,7 @@ fn read(received: Received, asked: SectionSet) -> Result<Reply, SourceFault> {
     version::check(bundle, FhirVersion::Stu3).map_err(at_200)?;
     let report = lists::read(bundle, asked);
     let converted = convert_bundle(&document).map_err(at_200)?;
-    let (digest, bytes) = fingerprint([&document]);
-    Ok(Reply {
+    let reply = Reply {
         documents: vec![converted.document],
         asked,
         states: report.states,
@@ -79,10 +119,10 @@ fn read(received: Received, asked: SectionSet) -> Result<Reply, SourceFault> {
         carried: converted.carried,
         converted: true,
         truncated: false,
-        bytes,
-        digest,
         attempts,
-    })
+        ..Reply::default()
+    };
+    Ok(Heard { reply, sent: vec![document] })
 }
 
 /// Whether a section is beyond this protocol.

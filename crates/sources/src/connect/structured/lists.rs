@@ -230,7 +230,7 @@ impl Reading {
 }
 
 /// The state of a section that several areas feed.
-fn together(states: impl Iterator<Item = SectionState>) -> SectionState {
+pub(super) fn together(states: impl Iterator<Item = SectionState>) -> SectionState {
     let states: BTreeSet<_> = states.collect();
     let any = |state| states.contains(&state);
     let content = any(SectionState::Content) || any(SectionState::Partial);
