@@ -104,7 +104,8 @@ pub(crate) fn codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<
     concept.get("coding").into_iter().flat_map(Json::items).filter_map(|coding| coding.text_at("code"))
 }
 
-/// The clinician's wording: the text, else the description display of the chosen coding, else its display.
+/// The clinician's wording: the text, else the description display of the chosen coding, else its display;
+/// then the same of the other codings.
 pub(crate) fn words(concept: Json<'_>) -> Option<String> {
     let filled = |text: &std::borrow::Cow<'_, str>| !text.trim().is_empty();
     if let Some(text) = concept.text_at("text").filter(filled) {
@@ -112,10 +113,13 @@ pub(crate) fn words(concept: Json<'_>) -> Option<String> {
     }
     let codings = || concept.get("coding").into_iter().flat_map(Json::items);
     let chosen = codings().find(|coding| coding.get("userSelected").and_then(Json::truth) == Some(true));
+    let display =
+        |coding: Json<'_>| coding.text_at("display").filter(filled).map(std::borrow::Cow::into_owned);
     let order = || chosen.into_iter().chain(codings());
-    order()
-        .find_map(description)
-        .or_else(|| order().find_map(|coding| coding.text_at("display").filter(filled).map(Into::into)))
+    chosen
+        .and_then(|chosen| description(chosen).or_else(|| display(chosen)))
+        .or_else(|| codings().find_map(description))
+        .or_else(|| codings().find_map(display))
         .or_else(|| order().find_map(|coding| coding.text_at("code").filter(filled).map(Into::into)))
 }
 

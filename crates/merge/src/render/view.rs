@@ -48,8 +48,11 @@ impl Record<'_> {
     fn ended_words(&self) -> Vec<String> {
         let of_source = |(place, home): (usize, &crate::load::Accepted<'_>)| {
             let names = crate::record::ended_allergies(&self.loaded, place);
-            let names: Vec<String> =
+            let mut names: Vec<String> =
                 names.filter_map(|one| crate::concept::words(one.get("code")?)).collect();
+            // Several lists may name the same one.
+            let mut told = std::collections::BTreeSet::new();
+            names.retain(|name| told.insert(name.clone()));
             (!names.is_empty()).then(|| format!("{} lists as ended: {}.", home.card.name, names.join(", ")))
         };
         self.loaded.answers.iter().enumerate().filter_map(of_source).collect()
@@ -131,6 +134,9 @@ fn said(facts: &Facts) -> Vec<String> {
         }
     };
     said.extend(facts.lapsed.iter().chain(&facts.remark).map(|word| (*word).to_owned()));
+    if facts.kept_from_patient {
+        said.push("not to be shown to the patient".to_owned());
+    }
     if facts.in_error {
         said.push("entered in error".to_owned());
     }
