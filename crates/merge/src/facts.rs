@@ -39,8 +39,8 @@ pub(crate) struct Facts {
     pub(crate) detail: String,
     /// Kept, but said to be a mistake by its own source.
     pub(crate) in_error: bool,
-    /// Its source says that it is not to be disclosed to the patient.
-    pub(crate) kept_from_patient: bool,
+    /// What its source says of who may see it.
+    pub(crate) label: Option<&'static str>,
     /// Set when it is not, or no longer, what its title says: `ended`, `ruled out`, `superseded`.
     pub(crate) lapsed: Option<&'static str>,
     /// Words a reader must see beside the title: `suspected`, `not to be done`.
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         }
         let mut facts = self.facts();
         facts.in_error = self.in_error();
-        facts.kept_from_patient = self.is_kept_from_patient();
+        facts.label = self.is_kept_from_patient().then_some("not to be shown to the patient");
         if self.must_not_be_understood() || !facts.understood {
             // Its own words stand; nothing is concluded from them.
             facts.key = self.origin_key();
@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
             end: None,
             detail: String::new(),
             in_error: false,
-            kept_from_patient: false,
+            label: None,
             lapsed: None,
             remark: None,
             understood: true,

@@ -133,10 +133,7 @@ fn said(facts: &Facts) -> Vec<String> {
             Vec::new()
         }
     };
-    said.extend(facts.lapsed.iter().chain(&facts.remark).map(|word| (*word).to_owned()));
-    if facts.kept_from_patient {
-        said.push("not to be shown to the patient".to_owned());
-    }
+    said.extend(facts.lapsed.iter().chain(&facts.remark).chain(&facts.label).map(|word| (*word).to_owned()));
     if facts.in_error {
         said.push("entered in error".to_owned());
     }

@@ -119,7 +119,10 @@ impl Reading {
             self.note(&warnings, &fed);
             self.note(without.as_slice(), &fed);
         } else if names::is_structure(list) {
-            self.left_out(list, SectionSet::EMPTY.with(Section::Encounters).and(asked));
+            let contacts = SectionSet::EMPTY.with(Section::Encounters).and(asked);
+            self.left_out(list, contacts);
+            // Such a list has no warnings by the specification; one that came is not passed over.
+            self.warn(&warnings, contacts);
         } else {
             self.secondary(list, &warnings);
         }
@@ -159,6 +162,11 @@ impl Reading {
             self.linked = self.linked.or(own);
         }
         self.left_out(list, sections);
+        self.warn(warnings, sections);
+    }
+
+    /// Notes the warnings of a list that is not primary; of the whole answer when it speaks of no section.
+    fn warn(&mut self, warnings: &[NoticeKind], sections: SectionSet) {
         if warnings.is_empty() {
             return;
         }
