@@ -130,6 +130,9 @@ fn loose(home: &Accepted<'_>) -> Vec<Notice> {
         for section in sections_of_type(&tributary_fhir::bundle::type_of(*resource)) {
             *counts.entry(*section).or_default() += 1;
         }
+        if allergies_in(*resource).next().is_some() {
+            *counts.entry(Section::Allergies).or_default() += 1;
+        }
     }
     counted(NoticeKind::NotTied, counts)
 }
@@ -219,11 +222,12 @@ fn contained_allergies<'a>(
     answer: usize,
 ) -> impl Iterator<Item = (Json<'a>, Json<'a>)> {
     let lists = loaded.statements.iter().filter(move |one| one.answer == answer && one.kind == "List");
-    lists.flat_map(|list| {
-        let contained = list.resource.get("contained").into_iter().flat_map(Json::items);
-        let allergies = contained.filter(|one| one.says("resourceType", "AllergyIntolerance"));
-        allergies.map(move |one| (list.resource, one))
-    })
+    lists.flat_map(|list| allergies_in(list.resource).map(move |one| (list.resource, one)))
+}
+
+fn allergies_in(list: Json<'_>) -> impl Iterator<Item = Json<'_>> {
+    let contained = list.get("contained").into_iter().flat_map(Json::items);
+    contained.filter(|one| one.says("resourceType", "AllergyIntolerance"))
 }
 
 fn is_ended_list(list: Json<'_>) -> bool {

@@ -189,8 +189,12 @@ pub(super) fn by_type(reader: &Reader<'_>, kind: &str) -> Facts {
     let concept = concepts.into_iter().find(|concept| concept::words(*concept).is_some());
     let facts = reader.plain(section, concept, DATES);
     let description = reader.resource().text_at("description").map(std::borrow::Cow::into_owned);
-    let active =
-        matches!(reader.status("status").as_str(), "active" | "planned" | "in-progress" | "requested" | "");
+    // A contact is over when it is finished; that is no remark, and no reason to stand below the others.
+    let active = kind == "Encounter"
+        || matches!(
+            reader.status("status").as_str(),
+            "active" | "planned" | "in-progress" | "requested" | ""
+        );
     let title = if concept.is_none() { description.clone() } else { None };
     let remark = if kind == "Encounter" { contact(&reader.status("status")) } else { None };
     Facts {

@@ -132,3 +132,20 @@ fn an_allergy_buried_in_a_list_is_told_and_not_called_ended() {
     assert!(!allergies.notices.iter().any(|words| words.contains("as ended")), "{:?}", allergies.notices);
     assert_eq!(state(&stage, Section::Allergies), SectionState::Partial);
 }
+
+#[test]
+fn a_list_of_ended_allergies_that_names_nobody_is_missed_among_the_allergies() {
+    let mut list = listing(&snomed("1103671000000101", "Ended allergies"), &json!("resolved"));
+    // Recorded lists name the patient by a number that is none.
+    let invalid =
+        json!({"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "1234567890"}});
+    for subject in [invalid, Value::Null] {
+        list["subject"] = subject;
+        let stage = gp(std::slice::from_ref(&list));
+        let view = stage.merged().to_view();
+        let allergies = view.sections.into_iter().find(|one| one.section == Section::Allergies).unwrap();
+        let told = allergies.notices.join(" ");
+        assert!(told.contains("could not be tied to this patient") && !told.contains("Latex"), "{told}");
+        assert_eq!(state(&stage, Section::Allergies), SectionState::Partial);
+    }
+}
