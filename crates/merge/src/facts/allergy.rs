@@ -89,7 +89,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         None => reader.origin_key(),
     };
     let status = reader.status("clinicalStatus");
-    let resolved = concept.is_some_and(says_resolved);
+    let degraded = concept.filter(|code| is_degraded(*code));
+    let resolved = degraded.is_some_and(says_resolved);
     let allergy = Allergy {
         negative,
         active: !resolved && !matches!(status.as_str(), "inactive" | "resolved"),
@@ -107,7 +108,12 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         conceptual: found.is_some(),
         understood,
         detail: reaction(reader),
-        remark: resolved.then_some("resolved, says its text"),
+        remark: match (degraded, resolved) {
+            (_, true) => Some("resolved, says its text"),
+            // No rule of any system knows what it is about; only its words do.
+            (Some(_), false) => Some("code lost in a transfer"),
+            (None, false) => None,
+        },
         thing: Thing::Allergy(allergy),
         ..reader.plain(
             Section::Allergies,
@@ -120,13 +126,16 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
 /// Codes of allergies that lost their own code in a transfer, in SNOMED CT and Read.
 const DEGRADED: &[&str] = &["196461000000101", "196471000000108", "9bJ4."];
 
+fn is_degraded(code: Json<'_>) -> bool {
+    concept::codes(code).any(|code| DEGRADED.contains(&code.as_ref()))
+}
+
 /// Whether a degraded entry is an ended allergy: newer GP systems send those so, as active as all others, and
 /// only the text begins by saying it.
 fn says_resolved(code: Json<'_>) -> bool {
-    let is_degraded = concept::codes(code).any(|code| DEGRADED.contains(&code.as_ref()));
     let text = code.text_at("text").map(|text| concept::normal(&text)).unwrap_or_default();
     let rest = text.strip_prefix("resolved");
-    is_degraded && rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
 fn severity(reader: &Reader<'_>) -> u8 {

@@ -112,6 +112,21 @@ fn statement_plan_and_issues_are_one_line() {
 }
 
 #[test]
+fn what_another_organisation_prescribes_says_so() {
+    for (code, facts) in [
+        ("prescribed-at-gp-practice", &["current"][..]),
+        ("prescribed-by-another-organisation", &["current", "prescribed elsewhere"]),
+        ("prescribed-by-previous-practice", &["current", "prescribed at a previous practice"]),
+    ] {
+        let agency =
+            extension("PrescribingAgency", "valueCodeableConcept", &json!({"coding": [{"code": code}]}));
+        let named = json!({"medicationCodeableConcept": {"text": "Methotrexate"}, "extension": [agency]});
+        let stage = gp(&chain(&named)[..2]);
+        assert_eq!(member(&stage, "MedicationStatement/s").facts, facts);
+    }
+}
+
+#[test]
 fn a_reason_for_stopping_may_be_extension_or_element() {
     let reason = extension(
         "MedicationStatusReason",
