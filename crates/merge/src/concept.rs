@@ -73,11 +73,14 @@ impl Concept {
 
 fn placeholder(coding: Json<'_>) -> Option<String> {
     let code = coding.text_at("code")?;
-    let system = coding.text_at("system").unwrap_or_default();
-    if NULL_FLAVOURS.contains(&system.trim_end()) {
+    if is_null_flavour(coding) {
         return Some(format!("null-flavour:{code}"));
     }
     PLACEHOLDERS.contains(&code.as_ref()).then(|| code.into_owned())
+}
+
+fn is_null_flavour(coding: Json<'_>) -> bool {
+    coding.text_at("system").is_some_and(|system| NULL_FLAVOURS.contains(&system.trim_end()))
 }
 
 /// Every SNOMED CT and dm+d code of a concept.
@@ -120,7 +123,11 @@ pub(crate) fn words(concept: Json<'_>) -> Option<String> {
         .and_then(|chosen| description(chosen).or_else(|| display(chosen)))
         .or_else(|| codings().find_map(description))
         .or_else(|| codings().find_map(display))
-        .or_else(|| order().find_map(|coding| coding.text_at("code").filter(filled).map(Into::into)))
+        .or_else(|| {
+            // The code of "not known" is no word for a thing.
+            let mut codes = order().filter(|coding| !is_null_flavour(*coding));
+            codes.find_map(|coding| coding.text_at("code").filter(filled).map(Into::into))
+        })
 }
 
 /// The description display that GP systems put on a coding; its names are spelt in several ways.

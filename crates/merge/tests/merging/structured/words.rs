@@ -149,3 +149,25 @@ fn a_list_of_ended_allergies_that_names_nobody_is_missed_among_the_allergies() {
         assert_eq!(state(&stage, Section::Allergies), SectionState::Partial);
     }
 }
+
+#[test]
+fn a_reaction_that_is_not_known_is_not_named_by_its_code() {
+    let reaction = |manifestation: &Value| {
+        gp(&[about(
+            "AllergyIntolerance",
+            "a",
+            json!({"meta": profile("AllergyIntolerance"), "clinicalStatus": "active",
+            "verificationStatus": "unconfirmed", "criticality": "high", "code": {"text": "Nuts"},
+            "reaction": [{"severity": "severe", "manifestation": [manifestation]}]}),
+        )])
+    };
+    for code in ["UNC", "NI", "ASKU"] {
+        let unknown = json!({"coding": [{"system": "http://hl7.org/fhir/v3/NullFlavor", "code": code}]});
+        let allergy = member(&reaction(&unknown), "AllergyIntolerance/a");
+        assert_eq!(allergy.detail, "", "{code}");
+        // Life-threatening is said by both together; `unconfirmed` is a fixed value and says nothing.
+        assert_eq!(allergy.facts, ["severe", "high criticality"]);
+    }
+    let known = snomed("39579001", "Anaphylaxis");
+    assert_eq!(member(&reaction(&known), "AllergyIntolerance/a").detail, "Anaphylaxis");
+}
