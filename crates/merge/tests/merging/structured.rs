@@ -15,23 +15,25 @@ use crate::kit::{Federation, about, federation, patient, snomed};
 
 /// A GP system that sends these STU3 resources.
 fn gp(resources: &[Value]) -> Federation {
-    let mut all = vec![patient()];
-    all.extend_from_slice(resources);
-    let entries: Vec<Value> = all.iter().map(|one| json!({"resource": one})).collect();
-    let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": entries}).to_string();
-    let stu3 = Document::scan(bundle.into_bytes(), &Limits::default()).unwrap();
-    let converted = convert_bundle(&stu3).unwrap();
+    gp_in_parts(&[resources])
+}
+
+/// A GP system that was asked in several parts, each answered with the patient and these STU3 resources.
+fn gp_in_parts(parts: &[&[Value]]) -> Federation {
+    let mut reply = Reply { asked: SectionSet::all(), converted: true, ..Reply::default() };
+    for resources in parts {
+        let all = std::iter::once(patient()).chain(resources.iter().cloned());
+        let entries: Vec<Value> = all.map(|one| json!({"resource": one})).collect();
+        let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": entries}).to_string();
+        let stu3 = Document::scan(bundle.into_bytes(), &Limits::default()).unwrap();
+        let converted = convert_bundle(&stu3).unwrap();
+        reply.documents.push(converted.document);
+        reply.losses.extend(converted.losses);
+        reply.carried.extend(converted.carried);
+    }
     let mut stage = federation();
     let served: Vec<&str> = Section::ALL.iter().map(|section| section.code()).collect();
     stage.source("gp", SourceKind::Gp, &served, &[]);
-    let reply = Reply {
-        documents: vec![converted.document],
-        asked: SectionSet::all(),
-        losses: converted.losses,
-        carried: converted.carried,
-        converted: true,
-        ..Reply::default()
-    };
     stage.hears("gp", Heard::Reply(Arc::new(reply)));
     stage
 }
@@ -287,6 +289,27 @@ fn a_vaccine_without_a_code_goes_by_its_procedure_and_refusals_stand_out() {
     );
     assert!(member(&stage, "Immunization/given").facts.is_empty());
     assert_eq!(member(&stage, "Immunization/refused").facts, ["not done"]);
+}
+
+#[test]
+fn what_both_parts_of_an_answer_hold_is_one_statement() {
+    let vaccine = |id: &str, not_given: bool| {
+        about(
+            "Immunization",
+            id,
+            json!({"status": "completed", "notGiven": not_given, "date": "2025-10-01",
+            "vaccineCode": {"text": id}}),
+        )
+    };
+    let (given, refused) = (vaccine("given", false), vaccine("refused", true));
+    let stage = gp_in_parts(&[std::slice::from_ref(&given), &[given.clone(), refused]]);
+    let view = stage.merged().to_view();
+    assert_eq!(view.sources[0].status.code(), "ok");
+    let found = rows(&stage);
+    assert_eq!(
+        found,
+        ["immunisations | given | Immunization/given", "immunisations | refused | Immunization/refused"]
+    );
 }
 
 #[test]
