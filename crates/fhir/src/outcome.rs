@@ -239,6 +239,14 @@ pub struct Omissions {
 }
 
 impl Omissions {
+    /// What one issue says is missing.
+    pub fn of_issue(issue: Json<'_>) -> Self {
+        let mut omits = Self::default();
+        let part = |key| issue.text_at(key).unwrap_or_default();
+        omits.note(&part("severity"), &part("code"));
+        omits
+    }
+
     fn note(&mut self, severity: &str, code: &str) {
         match (severity, code) {
             ("error" | "fatal", _) => {}

@@ -13,6 +13,8 @@ mod gaps;
 mod relay;
 #[path = "wire/search.rs"]
 mod search;
+#[path = "wire/second.rs"]
+mod second;
 #[path = "wire/server.rs"]
 mod server;
 #[path = "wire/stack.rs"]
