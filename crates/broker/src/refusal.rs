@@ -57,6 +57,8 @@ pub enum RelayFailure {
     TooLarge,
     /// The caller's organisation has no system id here: it was not asked.
     NoAsid,
+    /// The Spine lets the two organisations not share.
+    NoAgreement,
     /// It is not registered with this capability: it was not asked.
     NotOffered,
     /// It could not be found out where it is: nobody was asked.
@@ -70,6 +72,9 @@ impl RelayFailure {
     pub const fn of(fault: SourceFault) -> Self {
         if matches!(fault.class, FaultClass::NoAsid) {
             return Self::NoAsid;
+        }
+        if matches!(fault.class, FaultClass::NoAgreement | FaultClass::AsidCheck) {
+            return Self::NoAgreement;
         }
         if matches!(fault.class, FaultClass::NotOffered) {
             return Self::NotOffered;
@@ -101,7 +106,7 @@ impl RelayFailure {
     pub const fn http(self) -> u16 {
         match self {
             Self::NoRecord | Self::TooLarge => 404,
-            Self::NoConsent | Self::NoAsid => 403,
+            Self::NoConsent | Self::NoAsid | Self::NoAgreement => 403,
             Self::NotOffered => 501,
             Self::TimedOut => 504,
             Self::Shed | Self::Unlocated => 503,

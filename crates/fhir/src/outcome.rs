@@ -198,6 +198,35 @@ pub struct OutcomeFacts {
     pub not_found: bool,
     /// What the issues short of an error say is missing.
     pub omits: Omissions,
+    /// Which check of the Spine proxy refused, when the words are the proxy's.
+    pub proxy: Option<ProxyRefusal>,
+}
+
+/// Why the Spine Secure Proxy refuses. It has no codes of its own: its words begin with these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyRefusal {
+    /// The address is not the one in the directory.
+    EndpointVaries,
+    /// The sender, or the pair of receiver and interaction, is not registered.
+    AsidCheck,
+    /// The two organisations have no agreement to share.
+    NoAgreement,
+    /// It could not reach the system behind it.
+    Unreachable,
+}
+
+impl ProxyRefusal {
+    /// The refusal that a text begins with.
+    fn of(text: &str) -> Option<Self> {
+        const WORDS: &[(&str, ProxyRefusal)] = &[
+            ("ENDPOINT_", ProxyRefusal::EndpointVaries),
+            ("ASID_CHECK_FAILED", ProxyRefusal::AsidCheck),
+            ("PARTYKEY_INTERACTION_CHECK_FAILED", ProxyRefusal::AsidCheck),
+            ("FOT_CHECK_FAILED", ProxyRefusal::NoAgreement),
+            ("ERROR_COMMUNICATING_TO_ENDPOINT", ProxyRefusal::Unreachable),
+        ];
+        WORDS.iter().find(|(words, _)| text.trim_start().starts_with(words)).map(|(_, refusal)| *refusal)
+    }
 }
 
 /// What is missing from an answer that came.
@@ -210,6 +239,14 @@ pub struct Omissions {
 }
 
 impl Omissions {
+    /// What one issue says is missing.
+    pub fn of_issue(issue: Json<'_>) -> Self {
+        let mut omits = Self::default();
+        let part = |key| issue.text_at(key).unwrap_or_default();
+        omits.note(&part("severity"), &part("code"));
+        omits
+    }
+
     fn note(&mut self, severity: &str, code: &str) {
         match (severity, code) {
             ("error" | "fatal", _) => {}
@@ -237,6 +274,9 @@ pub fn read_outcome(json: Json<'_>) -> Option<OutcomeFacts> {
         let codings = issue.get("details").and_then(|details| details.get("coding"));
         let codes = codings.into_iter().flat_map(Json::each).filter_map(|coding| coding.text_at("code"));
         facts.spine = facts.spine.or_else(|| codes.into_iter().find_map(|code| SpineCode::parse(&code)));
+        let words = codings.into_iter().flat_map(Json::each).filter_map(|coding| coding.text_at("display"));
+        let refusals = words.chain(issue.text_at("diagnostics")).filter_map(|text| ProxyRefusal::of(&text));
+        facts.proxy = facts.proxy.or_else(|| refusals.into_iter().next());
     }
     Some(facts)
 }

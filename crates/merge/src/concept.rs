@@ -73,11 +73,14 @@ impl Concept {
 
 fn placeholder(coding: Json<'_>) -> Option<String> {
     let code = coding.text_at("code")?;
-    let system = coding.text_at("system").unwrap_or_default();
-    if NULL_FLAVOURS.contains(&system.trim_end()) {
+    if is_null_flavour(coding) {
         return Some(format!("null-flavour:{code}"));
     }
     PLACEHOLDERS.contains(&code.as_ref()).then(|| code.into_owned())
+}
+
+fn is_null_flavour(coding: Json<'_>) -> bool {
+    coding.text_at("system").is_some_and(|system| NULL_FLAVOURS.contains(&system.trim_end()))
 }
 
 /// Every SNOMED CT and dm+d code of a concept.
@@ -104,7 +107,8 @@ pub(crate) fn codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<
     concept.get("coding").into_iter().flat_map(Json::items).filter_map(|coding| coding.text_at("code"))
 }
 
-/// The clinician's wording: the text, else the description display of the chosen coding, else its display.
+/// The clinician's wording: the text, else the description display of the chosen coding, else its display;
+/// then the same of the other codings.
 pub(crate) fn words(concept: Json<'_>) -> Option<String> {
     let filled = |text: &std::borrow::Cow<'_, str>| !text.trim().is_empty();
     if let Some(text) = concept.text_at("text").filter(filled) {
@@ -112,11 +116,18 @@ pub(crate) fn words(concept: Json<'_>) -> Option<String> {
     }
     let codings = || concept.get("coding").into_iter().flat_map(Json::items);
     let chosen = codings().find(|coding| coding.get("userSelected").and_then(Json::truth) == Some(true));
+    let display =
+        |coding: Json<'_>| coding.text_at("display").filter(filled).map(std::borrow::Cow::into_owned);
     let order = || chosen.into_iter().chain(codings());
-    order()
-        .find_map(description)
-        .or_else(|| order().find_map(|coding| coding.text_at("display").filter(filled).map(Into::into)))
-        .or_else(|| order().find_map(|coding| coding.text_at("code").filter(filled).map(Into::into)))
+    chosen
+        .and_then(|chosen| description(chosen).or_else(|| display(chosen)))
+        .or_else(|| codings().find_map(description))
+        .or_else(|| codings().find_map(display))
+        .or_else(|| {
+            // The code of "not known" is no word for a thing.
+            let mut codes = order().filter(|coding| !is_null_flavour(*coding));
+            codes.find_map(|coding| coding.text_at("code").filter(filled).map(Into::into))
+        })
 }
 
 /// The description display that GP systems put on a coding; its names are spelt in several ways.

@@ -39,6 +39,8 @@ pub(crate) struct Facts {
     pub(crate) detail: String,
     /// Kept, but said to be a mistake by its own source.
     pub(crate) in_error: bool,
+    /// What its source says of who may see it.
+    pub(crate) label: Option<&'static str>,
     /// Set when it is not, or no longer, what its title says: `ended`, `ruled out`, `superseded`.
     pub(crate) lapsed: Option<&'static str>,
     /// Words a reader must see beside the title: `suspected`, `not to be done`.
@@ -146,6 +148,7 @@ impl<'a> Reader<'a> {
         }
         let mut facts = self.facts();
         facts.in_error = self.in_error();
+        facts.label = self.is_kept_from_patient().then_some("not to be shown to the patient");
         if self.must_not_be_understood() || !facts.understood {
             // Its own words stand; nothing is concluded from them.
             facts.key = self.origin_key();
@@ -198,6 +201,7 @@ impl<'a> Reader<'a> {
             end: None,
             detail: String::new(),
             in_error: false,
+            label: None,
             lapsed: None,
             remark: None,
             understood: true,
@@ -242,6 +246,16 @@ impl<'a> Reader<'a> {
 
     fn in_error(&self) -> bool {
         self.says("status", "entered-in-error") || self.status("verificationStatus") == "entered-in-error"
+    }
+
+    /// The security label of GP systems, on the resource or on the document (GP Connect 1.6.2). Its absence says
+    /// nothing.
+    fn is_kept_from_patient(&self) -> bool {
+        let labels = self.resource().get("meta").and_then(|meta| meta.get("security"));
+        let of_resource = labels.into_iter().flat_map(Json::each).filter_map(|one| one.text_at("code"));
+        let labels = self.resource().get("securityLabel").into_iter().flat_map(Json::each);
+        let of_document = labels.flat_map(concept::codes);
+        of_resource.chain(of_document).any(|code| code == "NOPAT")
     }
 
     /// A source can say "do not read me unless you know this rule". Then only the source's own words stand.

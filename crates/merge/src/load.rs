@@ -1,6 +1,6 @@
 //! Opens the accepted answers: who said what, under which new id, and where each reference leads.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 use tributary_fhir::bundle::{self, Entry};
@@ -63,6 +63,8 @@ pub(crate) struct Accepted<'a> {
     pub(crate) received: usize,
     /// The id of a medication plan to the position of the statement that is based on it.
     pub(crate) statements_by_plan: HashMap<Uuid, usize>,
+    /// The observations that a report names as its results, with the members of those.
+    pub(crate) reported: HashSet<Uuid>,
 }
 
 /// Everything accepted, in the order of ranks.
@@ -93,11 +95,13 @@ impl<'a> Loaded<'a> {
             loose: Vec::new(),
             received: 0,
             statements_by_plan: HashMap::new(),
+            reported: HashSet::new(),
         };
         let statements = self.open(&mut accepted, number)?;
         let first = self.statements.len();
         self.statements.extend(statements);
         accepted.statements_by_plan = plans(&accepted, &self.statements, first);
+        accepted.reported = reported(&accepted, &self.statements, first);
         self.answers.push(accepted);
         Ok(())
     }
@@ -171,6 +175,25 @@ fn plans(accepted: &Accepted<'_>, statements: &[Statement<'_>], first: usize) ->
         }
     }
     plans
+}
+
+/// Follows reports to their results, and groups of results to their members.
+fn reported(accepted: &Accepted<'_>, statements: &[Statement<'_>], first: usize) -> HashSet<Uuid> {
+    let own = statements.get(first..).unwrap_or_default();
+    let mut open: Vec<(&Statement<'_>, &str)> =
+        own.iter().filter(|one| one.kind == "DiagnosticReport").map(|report| (report, "result")).collect();
+    let mut reported = HashSet::new();
+    while let Some((holder, link)) = open.pop() {
+        let links = holder.resource.get(link).into_iter().flat_map(Json::each);
+        for name in links.filter_map(|link| link.text_at("reference")) {
+            let target = accepted.index.get(bare(&name)).and_then(|place| statements.get(*place));
+            // A circle of members ends where it has been before.
+            if let Some(target) = target.filter(|one| one.kind == "Observation" && reported.insert(one.id)) {
+                open.push((target, "hasMember"));
+            }
+        }
+    }
+    reported
 }
 
 /// A reference without its version and fragment.

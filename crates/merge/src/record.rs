@@ -106,6 +106,7 @@ fn found(loaded: &Loaded<'_>, parts: &[Part], card: &SourceCard, reply: &Reply, 
     let mut notices = loose(home);
     notices.extend(carried(reply));
     notices.extend(not_understood(parts, &loaded.statements, place));
+    notices.extend(buried_allergies(loaded, place));
     // Ended allergies live inside their List on purpose, and are no lines.
     if ended_allergies(loaded, place).next().is_some() {
         sections.insert(Section::Allergies);
@@ -128,6 +129,9 @@ fn loose(home: &Accepted<'_>) -> Vec<Notice> {
     for resource in &home.loose {
         for section in sections_of_type(&tributary_fhir::bundle::type_of(*resource)) {
             *counts.entry(*section).or_default() += 1;
+        }
+        if allergies_in(*resource).next().is_some() {
+            *counts.entry(Section::Allergies).or_default() += 1;
         }
     }
     counted(NoticeKind::NotTied, counts)
@@ -196,14 +200,44 @@ fn counted(kind: NoticeKind, counts: BTreeMap<Section, u32>) -> Vec<Notice> {
     counts.into_iter().map(notice).collect()
 }
 
-/// The allergies inside a source's "Ended allergies" List.
+/// The allergies that a source lists as ended: inside its "Ended allergies" List, and inside any other List
+/// where their own status says so, for recorded lists have other codes too.
 pub(crate) fn ended_allergies<'a>(loaded: &'a Loaded<'a>, answer: usize) -> impl Iterator<Item = Json<'a>> {
+    let ended =
+        contained_allergies(loaded, answer).filter(|(list, one)| is_ended_list(*list) || has_ended(*one));
+    ended.map(|(_, one)| one)
+}
+
+/// Allergies inside a List that say nothing of having ended. No line shows them, so a reader must be told.
+fn buried_allergies(loaded: &Loaded<'_>, answer: usize) -> Option<Notice> {
+    let buried = contained_allergies(loaded, answer)
+        .filter(|(list, one)| !is_ended_list(*list) && !has_ended(*one))
+        .count();
+    let notice = Notice::about(NoticeKind::NotUnderstood, Section::Allergies);
+    (buried > 0).then(|| Notice { count: u32::try_from(buried).ok(), ..notice })
+}
+
+fn contained_allergies<'a>(
+    loaded: &'a Loaded<'a>,
+    answer: usize,
+) -> impl Iterator<Item = (Json<'a>, Json<'a>)> {
     let lists = loaded.statements.iter().filter(move |one| one.answer == answer && one.kind == "List");
-    let ended = lists.map(|one| one.resource).filter(|list| {
-        list.get("code").is_some_and(|code| concept::codes(code).any(|code| code == ENDED_ALLERGIES))
-    });
-    let contained = ended.filter_map(|list| list.get("contained")).flat_map(Json::items);
+    lists.flat_map(|list| allergies_in(list.resource).map(move |one| (list.resource, one)))
+}
+
+fn allergies_in(list: Json<'_>) -> impl Iterator<Item = Json<'_>> {
+    let contained = list.get("contained").into_iter().flat_map(Json::items);
     contained.filter(|one| one.says("resourceType", "AllergyIntolerance"))
+}
+
+fn is_ended_list(list: Json<'_>) -> bool {
+    list.get("code").is_some_and(|code| concept::codes(code).any(|code| code == ENDED_ALLERGIES))
+}
+
+fn has_ended(allergy: Json<'_>) -> bool {
+    let status = allergy.get("clinicalStatus");
+    let mut codes = status.into_iter().flat_map(concept::codes);
+    codes.any(|code| matches!(code.as_ref(), "inactive" | "resolved"))
 }
 
 const ENDED_ALLERGIES: &str = "1103671000000101";

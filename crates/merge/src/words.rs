@@ -84,6 +84,9 @@ pub(crate) fn notice(source: &str, notice: &Notice) -> String {
             format!("{place}: the list of {source} may be incomplete: letters are waiting to be filed.")
         }
         NoticeKind::NotSupported => format!("{place}: switched off or not supported at {source}{detail}."),
+        NoticeKind::Failed if notice.detail.is_some() => {
+            format!("{place}: {source} did not answer for a part of this section{detail}.")
+        }
         NoticeKind::Failed => format!("{place}: {source} did not answer for this section."),
         NoticeKind::CutShort => format!("{place}: {source} holds more entries than could be read."),
         NoticeKind::NotTied => format!(

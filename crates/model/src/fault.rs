@@ -65,6 +65,12 @@ classes! {
     Guard, "guard", Shed;
     /// 401 or 403 without a consent code.
     Denied, "denied", Denied;
+    /// The Spine proxy knows no agreement to share between the two organisations.
+    NoAgreement, "no_agreement", Denied;
+    /// The Spine proxy does not know the sender, or not the receiver for this interaction.
+    AsidCheck, "asid_check", Denied;
+    /// The Spine proxy has another address for the source than we have.
+    EndpointVaries, "endpoint_varies", Unavailable;
     /// 403 with a consent code.
     Consent, "consent", WithheldConsent;
     /// 404 `PATIENT_NOT_FOUND` or its like.

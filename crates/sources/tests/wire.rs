@@ -17,6 +17,8 @@ mod practice;
 mod relay;
 #[path = "wire/search.rs"]
 mod search;
+#[path = "wire/second.rs"]
+mod second;
 #[path = "wire/server.rs"]
 mod server;
 #[path = "wire/stack.rs"]

@@ -197,4 +197,6 @@ fn read_maps(mut table: Reader<'_>) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+mod spine_tests;
+#[cfg(test)]
 mod tests;

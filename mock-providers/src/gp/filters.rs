@@ -109,3 +109,88 @@ pub(super) fn is_after(date: &str, bound: &str) -> bool {
     let length = date.len().min(10);
     date.get(..length) > bound.get(..length)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tributary_model::{Clock as _, FixedClock};
+
+    use super::*;
+    use crate::gp::{ListIds, SpecLevel};
+
+    /// Whether one resource is kept by a request for an area with these parts.
+    fn kept(resources: &[Value], area: &str, parts: &Value) -> bool {
+        let body = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "patientNHSNumber", "valueIdentifier": {
+                "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000107",
+            }},
+            {"name": area, "part": parts},
+        ]});
+        let now = FixedClock("2026-03-10T02:10:00Z".parse().unwrap()).now();
+        let asked = Asked::read(body.to_string().as_bytes(), now, SpecLevel::default()).unwrap();
+        let resources: Vec<Resource> = resources.iter().cloned().map(Resource::of).collect();
+        let one = resources[0].clone();
+        keeps(&GpRecord::new(resources, ListIds::Omitted), &one, area, &asked)
+    }
+
+    #[test]
+    fn a_partial_date_stands_for_every_day_of_it() {
+        let rows = [
+            ("2024-06-30T10:00:00+00:00", true),
+            ("2024-07-01", false),
+            ("2023-12-31", false),
+            ("2024-02", true),
+            ("2024", true),
+            ("2023", false),
+            ("2025", false),
+        ];
+        let period = json!([{"name": "uncategorisedDataSearchPeriod", "valuePeriod": {
+            "start": "2024-01-01", "end": "2024-06-30",
+        }}]);
+        for (date, expected) in rows {
+            let one = json!({"resourceType": "Observation", "id": "o", "effectiveDateTime": date});
+            assert_eq!(kept(&[one], "includeUncategorisedData", &period), expected, "{date}");
+        }
+        let undated = json!({"resourceType": "Observation", "id": "o"});
+        assert!(kept(&[undated], "includeUncategorisedData", &period), "an unknown date may be any");
+    }
+
+    #[test]
+    fn a_medicine_is_in_use_from_its_start_to_its_end() {
+        let plan = |code: &str| {
+            json!({"resourceType": "MedicationRequest", "id": "p", "extension": [{
+                "url": "https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-PrescriptionType-1",
+                "valueCodeableConcept": {"coding": [{"code": code}]},
+            }]})
+        };
+        let statement = |period: Value, agency: &str| {
+            json!({
+                "resourceType": "MedicationStatement",
+                "id": "s",
+                "extension": [{
+                    "url": "https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-PrescribingAgency-1",
+                    "valueCodeableConcept": {"coding": [{"code": agency}]},
+                }],
+                "basedOn": [{"reference": "MedicationRequest/p"}],
+                "effectivePeriod": period,
+            })
+        };
+        let (here, elsewhere) = ("prescribed-at-gp-practice", "prescribed-by-another-organisation");
+        let ended = |end: &str| json!({"start": "2020-01-01", "end": end});
+        let open = |start: &str| json!({"start": start});
+        let rows = [
+            (ended("2025-02-28"), "acute", here, false),
+            (ended("2025-03-01"), "acute", here, true),
+            (ended("2025-02-28"), "repeat", elsewhere, true),
+            (open("2025-02-28"), "acute", here, false),
+            (open("2025-03-01"), "acute", here, true),
+            (open("2020-01-01"), "repeat", here, true),
+            (open("2020-01-01"), "repeat-dispensing", here, true),
+        ];
+        let from = json!([{"name": "medicationSearchFromDate", "valueDate": "2025-03-01"}]);
+        for (period, kind, agency, expected) in rows {
+            let record = [statement(period.clone(), agency), plan(kind)];
+            assert_eq!(kept(&record, "includeMedication", &from), expected, "{period} {kind} {agency}");
+        }
+    }
+}

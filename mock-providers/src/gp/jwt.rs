@@ -94,22 +94,89 @@ fn times(payload: &Value, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The resource claims, and the fields that base STU3 gives each type.
+const RESOURCES: [(&str, &str, &[&str]); 3] = [
+    (
+        "requesting_device",
+        "Device",
+        &[
+            "identifier",
+            "udi",
+            "status",
+            "type",
+            "lotNumber",
+            "manufacturer",
+            "manufactureDate",
+            "expirationDate",
+            "model",
+            "version",
+            "patient",
+            "owner",
+            "contact",
+            "location",
+            "url",
+            "note",
+            "safety",
+        ],
+    ),
+    (
+        "requesting_organization",
+        "Organization",
+        &[
+            "identifier",
+            "active",
+            "type",
+            "name",
+            "alias",
+            "telecom",
+            "address",
+            "partOf",
+            "contact",
+            "endpoint",
+        ],
+    ),
+    (
+        "requesting_practitioner",
+        "Practitioner",
+        &[
+            "identifier",
+            "active",
+            "name",
+            "telecom",
+            "address",
+            "gender",
+            "birthDate",
+            "photo",
+            "qualification",
+            "communication",
+        ],
+    ),
+];
+const OF_EVERY_RESOURCE: &[&str] = &[
+    "resourceType",
+    "id",
+    "meta",
+    "implicitRules",
+    "language",
+    "text",
+    "contained",
+    "extension",
+    "modifierExtension",
+];
+
 fn resources(payload: &Value) -> Result<(), Refusal> {
-    let claims = [
-        ("requesting_device", "Device"),
-        ("requesting_organization", "Organization"),
-        ("requesting_practitioner", "Practitioner"),
-    ];
-    for (claim, kind) in claims {
+    for (claim, kind, fields) in RESOURCES {
         let resource = payload.get(claim).unwrap_or(&Value::Null);
         let has_identifier =
             resource.get("identifier").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
-        if text(resource, "resourceType") != kind || !has_identifier {
-            return Err(Refusal::new(
-                422,
-                "INVALID_RESOURCE",
-                format!("JWT claim {claim} is not a valid {kind}"),
-            ));
+        let is_known =
+            |field: &String| fields.contains(&field.as_str()) || OF_EVERY_RESOURCE.contains(&field.as_str());
+        let is_valid = text(resource, "resourceType") == kind
+            && has_identifier
+            && resource.as_object().is_some_and(|all| all.keys().all(is_known));
+        if !is_valid {
+            let diagnostics = format!("JWT claim {claim} is not a valid {kind}");
+            return Err(Refusal::new(422, "INVALID_RESOURCE", diagnostics));
         }
     }
     let practitioner = payload.get("requesting_practitioner").unwrap_or(&Value::Null);

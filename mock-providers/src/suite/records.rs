@@ -127,7 +127,7 @@ fn too_long_a_document(chart: &mut Chart) {
 
 /// Years of everything: larger than any answer that fits into one packet, buffer or chunk.
 fn large(chart: &mut Chart) {
-    const CONSULTATIONS: i32 = 120;
+    const CONSULTATIONS: i32 = 60;
     allergies(chart);
     for serial in 0..CONSULTATIONS {
         let offset = -7 * (serial + 1);

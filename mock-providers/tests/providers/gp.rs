@@ -208,6 +208,14 @@ async fn bad_tokens_are_refused() {
             changed("requesting_device", json!({"resourceType": "Patient", "identifier": [1]})),
             422,
         ),
+        (
+            "unknown field",
+            changed(
+                "requesting_device",
+                json!({"resourceType": "Device", "identifier": [1], "invalidField": "x"}),
+            ),
+            422,
+        ),
     ];
     for (name, authorization, status) in rows {
         let mut call = Call::structured(&parameters(P1, &[allergies(false)]));

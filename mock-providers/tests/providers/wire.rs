@@ -23,6 +23,10 @@ async fn gzip_is_used_when_asked_for_and_only_on_healthy_answers() {
     asking.set("Accept-Encoding", "gzip;q=0");
     assert_eq!(asking.send(&suite).await.header("content-encoding"), None);
     asking.set("Accept-Encoding", "gzip");
+    let mut unknown = asking.clone();
+    unknown.body = parameters("9999999999", &[]).to_string().into_bytes();
+    let refused = unknown.send(&suite).await;
+    assert_eq!((refused.status, refused.header("content-encoding")), (404, None));
     suite.set_fault(Fault::status(503));
     assert_eq!(asking.send(&suite).await.header("content-encoding"), None);
 }

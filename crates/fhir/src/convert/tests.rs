@@ -6,6 +6,7 @@ mod envelope;
 mod medicines;
 mod properties;
 mod recorded;
+mod spellings;
 mod status;
 
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! Allergies, and what is said about having none.
 
+use tributary_fhir::Json;
 use tributary_model::Section;
 
 use super::{Facts, Reader, Thing};
@@ -88,9 +89,11 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         None => reader.origin_key(),
     };
     let status = reader.status("clinicalStatus");
+    let degraded = concept.filter(|code| is_degraded(*code));
+    let resolved = degraded.is_some_and(says_resolved);
     let allergy = Allergy {
         negative,
-        active: !matches!(status.as_str(), "inactive" | "resolved"),
+        active: !resolved && !matches!(status.as_str(), "inactive" | "resolved"),
         refuted: reader.status("verificationStatus") == "refuted",
         severity: severity(reader),
         criticality: match reader.status("criticality").as_str() {
@@ -105,6 +108,12 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         conceptual: found.is_some(),
         understood,
         detail: reaction(reader),
+        remark: match (degraded, resolved) {
+            (_, true) => Some("resolved, says its text"),
+            // No rule of any system knows what it is about; only its words do.
+            (Some(_), false) => Some("code lost in a transfer"),
+            (None, false) => None,
+        },
         thing: Thing::Allergy(allergy),
         ..reader.plain(
             Section::Allergies,
@@ -114,8 +123,23 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     }
 }
 
+/// Codes of allergies that lost their own code in a transfer, in SNOMED CT and Read.
+const DEGRADED: &[&str] = &["196461000000101", "196471000000108", "9bJ4."];
+
+fn is_degraded(code: Json<'_>) -> bool {
+    concept::codes(code).any(|code| DEGRADED.contains(&code.as_ref()))
+}
+
+/// Whether a degraded entry is an ended allergy: newer GP systems send those so, as active as all others, and
+/// only the text begins by saying it.
+fn says_resolved(code: Json<'_>) -> bool {
+    let text = code.text_at("text").map(|text| concept::normal(&text)).unwrap_or_default();
+    let rest = text.strip_prefix("resolved");
+    rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+}
+
 fn severity(reader: &Reader<'_>) -> u8 {
-    let reactions = reader.resource().get("reaction").into_iter().flat_map(tributary_fhir::Json::items);
+    let reactions = reader.resource().get("reaction").into_iter().flat_map(Json::items);
     let ranks =
         reactions.filter_map(|reaction| reaction.text_at("severity")).map(|word| match word.as_ref() {
             "severe" => 3,
@@ -127,8 +151,7 @@ fn severity(reader: &Reader<'_>) -> u8 {
 }
 
 fn reaction(reader: &Reader<'_>) -> String {
-    let reactions = reader.resource().get("reaction").into_iter().flat_map(tributary_fhir::Json::items);
-    let manifestations =
-        reactions.filter_map(|one| one.get("manifestation")).flat_map(tributary_fhir::Json::each);
+    let reactions = reader.resource().get("reaction").into_iter().flat_map(Json::items);
+    let manifestations = reactions.filter_map(|one| one.get("manifestation")).flat_map(Json::each);
     manifestations.filter_map(concept::words).collect::<Vec<_>>().join(", ")
 }

@@ -139,11 +139,31 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         key: found.as_ref().map_or_else(|| reader.origin_key(), |found| found.key.clone()),
         conceptual: found.is_some(),
         title: title.unwrap_or_else(|| reader.statement.kind.clone()),
+        remark: elsewhere(resource),
         end,
         detail,
         thing: Thing::Medicine(medicine),
         ..reader.plain(Section::Medications, None, DATES)
     }
+}
+
+/// Who prescribes, in both spellings.
+const AGENCY: &[&str] = &[
+    "Extension-UKCore-MedicationPrescribingOrganizationType",
+    "Extension-CareConnect-GPC-PrescribingAgency-1",
+];
+
+/// What another organisation prescribes stands in a GP record without issues; a reader must not miss them.
+fn elsewhere(resource: Json<'_>) -> Option<&'static str> {
+    let extensions = resource.get("extension").into_iter().flat_map(Json::items);
+    let agencies = extensions
+        .filter(|one| one.text_at("url").is_some_and(|url| AGENCY.iter().any(|name| url.ends_with(name))))
+        .filter_map(|one| one.get("valueCodeableConcept"));
+    agencies.flat_map(concept::codes).find_map(|code| match code.as_ref() {
+        "prescribed-by-another-organisation" => Some("prescribed elsewhere"),
+        "prescribed-by-previous-practice" => Some("prescribed at a previous practice"),
+        _ => None,
+    })
 }
 
 const DATES: &[&[&str]] = &[

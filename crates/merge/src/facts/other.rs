@@ -165,6 +165,17 @@ fn deed(
     }
 }
 
+/// A contact that did not take place, or not yet, or that nobody has signed off. GP systems send a draft
+/// consultation with the status `unknown`.
+fn contact(status: &str) -> Option<&'static str> {
+    match status {
+        "unknown" => Some("draft, or not known whether it took place"),
+        "planned" => Some("planned"),
+        "cancelled" => Some("cancelled"),
+        _ => None,
+    }
+}
+
 pub(super) fn by_type(reader: &Reader<'_>, kind: &str) -> Facts {
     let section = match kind {
         "Encounter" => Section::Encounters,
@@ -178,10 +189,16 @@ pub(super) fn by_type(reader: &Reader<'_>, kind: &str) -> Facts {
     let concept = concepts.into_iter().find(|concept| concept::words(*concept).is_some());
     let facts = reader.plain(section, concept, DATES);
     let description = reader.resource().text_at("description").map(std::borrow::Cow::into_owned);
-    let active =
-        matches!(reader.status("status").as_str(), "active" | "planned" | "in-progress" | "requested" | "");
+    // A contact is over when it is finished; that is no remark, and no reason to stand below the others.
+    let active = kind == "Encounter"
+        || matches!(
+            reader.status("status").as_str(),
+            "active" | "planned" | "in-progress" | "requested" | ""
+        );
     let title = if concept.is_none() { description.clone() } else { None };
+    let remark = if kind == "Encounter" { contact(&reader.status("status")) } else { None };
     Facts {
+        remark,
         title: title.unwrap_or(facts.title),
         detail: description.unwrap_or_default(),
         thing: Thing::Other { active },

@@ -134,7 +134,10 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         }
         // Answers that hang on an Observation of the GP system are part of that, not a plan.
         "QuestionnaireResponse" if resource.get("partOf").is_some() => {
-            reader.plain(Section::Uncategorised, None, DATES)
+            let whole = reader.first("partOf").and_then(|whole| whole.text_at("reference"));
+            let whole = whole.and_then(|name| reader.loaded.target(reader.statement, &name));
+            let concept = whole.and_then(|whole| whole.resource.get("code"));
+            Facts { detail: answers(resource), ..reader.plain(Section::Uncategorised, concept, DATES) }
         }
         "QuestionnaireResponse" => {
             Facts { detail: answers(resource), ..plan(reader, None, OTHER_PLAN, None) }

@@ -37,7 +37,12 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     let value = value(resource);
     let groups = resource.get("hasMember").is_some() && is_laboratory(resource);
     let is_result = !is_note && (value.is_some() || groups || resource.get("dataAbsentReason").is_some());
-    let section = if is_result { Section::Results } else { Section::Uncategorised };
+    // What a laboratory says in words alone, and what a report names, stands with the results; but words are
+    // never compared, so they stand by themselves.
+    let is_reported =
+        reader.loaded.home(reader.statement).is_some_and(|home| home.reported.contains(&reader.statement.id));
+    let belongs = is_result || is_reported || (!is_note && is_laboratory(resource));
+    let section = if belongs { Section::Results } else { Section::Uncategorised };
     let facts =
         reader.plain(section, concept, &[&["effectiveDateTime"], &["effectivePeriod", "start"], &["issued"]]);
     let standing = match reader.status("status").as_str() {

@@ -48,8 +48,11 @@ impl Record<'_> {
     fn ended_words(&self) -> Vec<String> {
         let of_source = |(place, home): (usize, &crate::load::Accepted<'_>)| {
             let names = crate::record::ended_allergies(&self.loaded, place);
-            let names: Vec<String> =
+            let mut names: Vec<String> =
                 names.filter_map(|one| crate::concept::words(one.get("code")?)).collect();
+            // Several lists may name the same one.
+            let mut told = std::collections::BTreeSet::new();
+            names.retain(|name| told.insert(name.clone()));
             (!names.is_empty()).then(|| format!("{} lists as ended: {}.", home.card.name, names.join(", ")))
         };
         self.loaded.answers.iter().enumerate().filter_map(of_source).collect()
@@ -130,7 +133,7 @@ fn said(facts: &Facts) -> Vec<String> {
             Vec::new()
         }
     };
-    said.extend(facts.lapsed.iter().chain(&facts.remark).map(|word| (*word).to_owned()));
+    said.extend(facts.lapsed.iter().chain(&facts.remark).chain(&facts.label).map(|word| (*word).to_owned()));
     if facts.in_error {
         said.push("entered in error".to_owned());
     }

@@ -11,3 +11,4 @@ mod hazards;
 mod kit;
 mod properties;
 mod stories;
+mod structured;

@@ -64,6 +64,9 @@ fn from_failure(failure: RelayFailure, interaction: Interaction) -> Problem {
             Problem::new(status(failure.http()), "forbidden", text).coded(Spine::CONSENT)
         }
         RelayFailure::NoAsid => denied("The caller's organisation has no system id registered here."),
+        RelayFailure::NoAgreement => denied(
+            "The Spine knows no agreement to share between the caller's organisation and the practice.",
+        ),
         RelayFailure::NotOffered => {
             let text = "The GP system is not registered with this capability.";
             Problem::new(status(failure.http()), "not-supported", text).coded(Spine::UNIMPLEMENTED)

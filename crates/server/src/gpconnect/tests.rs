@@ -403,6 +403,7 @@ fn every_refusal_is_one_that_consumers_know() {
         (fault(FaultClass::NoRecord), 404, "PATIENT_NOT_FOUND"),
         (fault(FaultClass::Consent), 403, "NO_PATIENT_CONSENT"),
         (fault(FaultClass::NoAsid), 403, "ACCESS DENIED"),
+        (fault(FaultClass::NoAgreement), 403, "ACCESS DENIED"),
         (fault(FaultClass::NotOffered), 501, "NOT_IMPLEMENTED"),
         (Refusal::Internal, 500, "INTERNAL_SERVER_ERROR"),
     ] {

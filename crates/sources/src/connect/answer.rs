@@ -1,6 +1,6 @@
 //! From a received answer to a document, or to the fault its status and codes stand for.
 
-use tributary_fhir::outcome::{OutcomeFacts, read_outcome};
+use tributary_fhir::outcome::{OutcomeFacts, ProxyRefusal, read_outcome};
 use tributary_fhir::{Document, Limits};
 use tributary_model::{FaultClass, NoticeKind, Retry, SourceFault};
 
@@ -92,6 +92,9 @@ pub(crate) fn refusal(received: Received, absence: Absence) -> Refused {
     let facts = document.and_then(|document| read_outcome(document.root()));
     let (class, retry) = match (status, retry_after) {
         (429, wait) => (FaultClass::Throttled, later(wait)),
+        (400..=499, _) if facts.is_some_and(|facts| facts.proxy.is_some()) => {
+            (of_proxy(facts.and_then(|facts| facts.proxy)), Retry::Never)
+        }
         (503, Some(wait)) => (FaultClass::Throttled, Retry::Later(wait)),
         _ => (of_status(status, facts, absence), Retry::Never),
     };
@@ -100,7 +103,18 @@ pub(crate) fn refusal(received: Received, absence: Absence) -> Refused {
             .with_http(status)
             .with_spine(facts.and_then(|facts| facts.spine))
             .with_retry(retry),
-        said: if facts.is_some() { Said::Outcome } else { Said::Nothing },
+        // The proxy's words are not the source's.
+        said: if facts.is_some_and(|facts| facts.proxy.is_none()) { Said::Outcome } else { Said::Nothing },
+    }
+}
+
+/// The fault that a refusal of the Spine proxy stands for.
+const fn of_proxy(refusal: Option<ProxyRefusal>) -> FaultClass {
+    match refusal {
+        Some(ProxyRefusal::EndpointVaries) => FaultClass::EndpointVaries,
+        Some(ProxyRefusal::AsidCheck) => FaultClass::AsidCheck,
+        Some(ProxyRefusal::NoAgreement) => FaultClass::NoAgreement,
+        Some(ProxyRefusal::Unreachable) | None => FaultClass::ServerError,
     }
 }
 

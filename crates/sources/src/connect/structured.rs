@@ -1,21 +1,33 @@
-//! GP Connect Access Record: Structured. One request gives one STU3 bundle, which is converted.
+//! GP Connect Access Record: Structured. A request gives one STU3 bundle, which is converted; some asks take
+//! two requests.
 
 mod areas;
 mod lists;
 mod request;
+mod second;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::{OptionFuture, try_join};
 use tributary_fhir::convert::convert_bundle;
-use tributary_fhir::{Bundle, FhirVersion, Reply};
+use tributary_fhir::{Bundle, Document, FhirVersion, Reply};
 use tributary_model::{Ask, FaultClass, Interaction, Section, SectionSet, SourceFault};
 
 use super::answer::Absence;
 use super::wire::{Call, STRUCTURED_RECORD, Wire};
 use super::{answer, apart, fingerprint, version};
+use crate::directory::Endpoint;
 use crate::egress::Received;
 use areas::{AREAS, Area};
+use second::Second;
+
+const INTERACTION: Interaction = Interaction::GetStructuredRecord;
+
+/// The operation, asked with these `Parameters`.
+fn operation<'a>(endpoint: &'a Endpoint, ask: &'a Ask, body: Bytes) -> Call<'a> {
+    Call { interaction: INTERACTION, endpoint, requester: &ask.requester, tail: STRUCTURED_RECORD, body }
+}
 
 /// The sections this protocol can serve.
 pub(crate) fn sections() -> SectionSet {
@@ -40,24 +52,54 @@ impl Structured {
         let wire = &self.wire;
         let since = ask.since.map(|since| request::not_after(since, wire.today()));
         let body = Bytes::from(request::parameters(ask.patient, &areas, since.as_deref()));
-        let interaction = Interaction::GetStructuredRecord;
-        let endpoint = wire.endpoint(interaction, &ask.requester, Some(ask.patient)).await?;
-        let call = Call {
-            interaction,
-            endpoint: &endpoint,
-            requester: &ask.requester,
-            tail: STRUCTURED_RECORD,
-            body,
-        };
+        let endpoint = wire.endpoint(INTERACTION, &ask.requester, Some(ask.patient)).await?;
+        let call = operation(&endpoint, &ask, body);
         let make = || wire.outgoing(&call);
-        let received = wire.egress.send(wire.bounds(ask.deadline), &make).await?;
+        let first = async { granted(wire.egress.send(wire.bounds(ask.deadline), &make).await?) };
+        let second = Second::of(&areas, ask.sections);
+        let also = OptionFuture::from(second.as_ref().map(|second| second.send(wire, &endpoint, &ask)));
+        // A refused first question ends the second one.
+        let (first, also) = try_join(first, async { Ok(also.await) }).await?;
+        let also_bytes = also.iter().flatten().map(|received| received.body.len());
+        let bytes = first.body.len() + also_bytes.sum::<usize>();
         let asked = ask.sections;
-        apart(received.body.len(), move || read(received, asked)).await
+        apart(bytes, move || {
+            let mut heard = read(first, asked)?;
+            if let (Some(second), Some(received)) = (second, also) {
+                second.join(&mut heard, received);
+            }
+            Ok(heard.finish())
+        })
+        .await
+    }
+}
+
+/// An answer worth reading. A refusal ends the ask at once, whatever else is under way.
+fn granted(received: Received) -> Result<Received, SourceFault> {
+    if received.status == 200 {
+        Ok(received)
+    } else {
+        Err(answer::refusal(received, Absence::Outcome).into())
+    }
+}
+
+/// An answer that was read, and what the source sent.
+#[derive(Debug)]
+struct Heard {
+    reply: Reply,
+    sent: Vec<Document>,
+}
+
+impl Heard {
+    /// The reply, with the fingerprint of all that was sent.
+    fn finish(self) -> Reply {
+        let (digest, bytes) = fingerprint(&self.sent);
+        Reply { digest, bytes, ..self.reply }
     }
 }
 
 /// Reads an answer: gate, shape, version, lists, conversion, in this order.
-fn read(received: Received, asked: SectionSet) -> Result<Reply, SourceFault> {
+fn read(received: Received, asked: SectionSet) -> Result<Heard, SourceFault> {
     let attempts = received.attempts;
     let at_200 = |class| SourceFault::new(class).with_http(200);
     let document = answer::document(received, Absence::Outcome)?;
@@ -65,8 +107,7 @@ fn read(received: Received, asked: SectionSet) -> Result<Reply, SourceFault> {
     version::check(bundle, FhirVersion::Stu3).map_err(at_200)?;
     let report = lists::read(bundle, asked);
     let converted = convert_bundle(&document).map_err(at_200)?;
-    let (digest, bytes) = fingerprint([&document]);
-    Ok(Reply {
+    let reply = Reply {
         documents: vec![converted.document],
         asked,
         states: report.states,
@@ -75,10 +116,10 @@ fn read(received: Received, asked: SectionSet) -> Result<Reply, SourceFault> {
         carried: converted.carried,
         converted: true,
         truncated: false,
-        bytes,
-        digest,
         attempts,
-    })
+        ..Reply::default()
+    };
+    Ok(Heard { reply, sent: vec![document] })
 }
 
 /// Whether a section is beyond this protocol.

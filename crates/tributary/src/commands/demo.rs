@@ -101,6 +101,7 @@ Serving until Ctrl-C:
   record    curl -s 'http://{data}/fhir/R4/Patient/$record' -H 'Content-Type: application/fhir+json' \\
               -d '{{\"resourceType\":\"Parameters\",\"parameter\":[{{\"name\":\"patient\",\"valueIdentifier\":\
 {{\"system\":\"https://fhir.nhs.uk/Id/nhs-number\",\"value\":\"{number}\"}}}}]}}'
+  gpconnect http://{data}/A99901/STU3/1/gpconnect/structured/fhir (…/documents/fhir, …/gpconnect/fhir)
   metrics   http://{admin}/metrics
   mocks     curl -s http://{mocks}/providers
             curl -X PUT http://{mocks}/providers/gp/fault -d '{{\"fault\":{{\"kind\":\"delay\",\"ms\":9000}}}}'

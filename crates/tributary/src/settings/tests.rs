@@ -349,6 +349,13 @@ fn the_demo_file_can_be_served() {
 }
 
 #[test]
+fn the_file_of_the_provider_suite_can_be_served() {
+    let settings = Settings::parse(include_str!("../../../../config/suite.toml")).unwrap();
+    assert_eq!(settings.obstacles(), []);
+    assert_eq!(settings.sources[0].more_roots.len(), 2);
+}
+
+#[test]
 fn relative_paths_begin_at_the_folder_of_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");

@@ -98,7 +98,7 @@ impl<'r> Selection<'r> {
             return;
         }
         for statement in self.members("includeMedication") {
-            let plans: Vec<usize> = self.record.links.supports(statement).collect();
+            let plans = self.record.plans(statement);
             let issues = plans.into_iter().flat_map(|plan| self.record.links.issues(plan));
             self.chosen.extend(issues);
         }
@@ -110,7 +110,8 @@ impl<'r> Selection<'r> {
         let mut linked: BTreeSet<usize> =
             self.chosen.iter().flat_map(|at| links.related(*at).chain(links.problems(*at))).collect();
         for statement in self.chosen.iter().filter(|at| self.record.kind(**at) == "MedicationStatement") {
-            let plans = links.supports(*statement).flat_map(|plan| links.issues(plan).chain([plan]));
+            let plans = self.record.plans(*statement).into_iter();
+            let plans = plans.flat_map(|plan| links.issues(plan).chain([plan]));
             linked.extend(plans.flat_map(|request| links.problems(request)));
         }
         linked.extend(&self.in_consultations);
@@ -194,6 +195,14 @@ impl GpRecord {
 
     fn kind(&self, at: usize) -> &str {
         self.resources.get(at).map(|one| one.kind.as_str()).unwrap_or_default()
+    }
+
+    /// The plan of a statement, and the one it replaced.
+    fn plans(&self, statement: usize) -> Vec<usize> {
+        let requests = |at: usize| self.links.supports(at).filter(|to| self.kind(*to) == "MedicationRequest");
+        let plans: Vec<usize> = requests(statement).collect();
+        let replaced: Vec<usize> = plans.iter().flat_map(|plan| requests(*plan)).collect();
+        [plans, replaced].concat()
     }
 
     /// What stands for an item that is linked: itself, and for a prescription its plan and statement.

@@ -124,7 +124,7 @@ impl Chart {
         let is_unfilled = |one: &&mut Value| {
             one.get("resourceType") == Some(&"Observation".into()) && one.get("code").is_none()
         };
-        let group = self.resources.iter_mut().find(is_unfilled).and_then(Value::as_object_mut);
+        let group = self.resources.iter_mut().rev().find(is_unfilled).and_then(Value::as_object_mut);
         if let (Some(group), Value::Object(fields)) = (group, fields) {
             group.extend(fields);
         }

@@ -68,77 +68,83 @@ fn what_is_unknown_is_not_ours_to_judge() {
     );
 }
 
+/// A part of an area, the values it takes, and some that it does not.
+type Row = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+const DAY: &str = "valueDate:\"2026-03-10\"";
+
+const VALUES: &[Row] = &[
+    (
+        "includeAllergies",
+        "includeResolvedAllergies",
+        &["valueBoolean:true", "valueBoolean:false"],
+        &["", "valueBoolean:\"true\"", "valueString:\"true\"", "valueBoolean:null"],
+    ),
+    (
+        "includeMedication",
+        "medicationSearchFromDate",
+        &[DAY, "valueDate:\"2024-02-29\""],
+        &[
+            "",
+            "valueDate:\"\"",
+            "valueDate:\"2026-03-11\"",
+            "valueDate:\"2026-03\"",
+            "valueDate:\"2026\"",
+            "valueDate:\"2026-02-30\"",
+            "valueDate:\"2026-03-01T10:00:00Z\"",
+            "valueDateTime:\"2026-03-01\"",
+        ],
+    ),
+    (
+        "includeDiaryEntries",
+        "diaryEntriesSearchDate",
+        &[DAY, "valueDate:\"2027-01-01\""],
+        &["valueDate:\"2026-03-09\"", "valueDate:\"2027\""],
+    ),
+    (
+        "includeConsultations",
+        "includeNumberOfMostRecent",
+        &["valuePositiveInt:1", "valuePositiveInt:300"],
+        &[
+            "valuePositiveInt:0",
+            "valuePositiveInt:-1",
+            "valuePositiveInt:1.5",
+            "valueInteger:3",
+            "valuePositiveInt:\"3\"",
+        ],
+    ),
+    (
+        "includeProblems",
+        "filterStatus",
+        &["valueCode:\"active\"", "valueCode:\"inactive\""],
+        &["valueCode:\"Active\"", "valueCode:\"\"", "valueString:\"active\""],
+    ),
+    (
+        "includeReferrals",
+        "referralSearchPeriod",
+        &[
+            "valuePeriod:{\"start\":\"2026-01-01\"}",
+            "valuePeriod:{\"end\":\"2026-03-10\"}",
+            "valuePeriod:{\"start\":\"2026-03-10\",\"end\":\"2026-03-10\"}",
+        ],
+        &[
+            "valuePeriod:{}",
+            "valuePeriod:\"2026-01-01\"",
+            "valuePeriod:{\"start\":\"2026-03-02\",\"end\":\"2026-03-01\"}",
+            "valuePeriod:{\"start\":\"2026-03-11\"}",
+            "valuePeriod:{\"start\":\"2026\"}",
+            "valuePeriod:{\"start\":\"\",\"end\":\"2026-03-01\"}",
+        ],
+    ),
+];
+
 #[test]
 fn values_have_their_type_and_their_range() {
-    const DAY: &str = "valueDate:\"2026-03-10\"";
-    for (name, part, good_values, bad_values) in [
-        (
-            "includeAllergies",
-            "includeResolvedAllergies",
-            vec!["valueBoolean:true", "valueBoolean:false"],
-            vec!["", "valueBoolean:\"true\"", "valueString:\"true\"", "valueBoolean:null"],
-        ),
-        (
-            "includeMedication",
-            "medicationSearchFromDate",
-            vec![DAY, "valueDate:\"2024-02-29\""],
-            vec![
-                "",
-                "valueDate:\"\"",
-                "valueDate:\"2026-03-11\"",
-                "valueDate:\"2026-03\"",
-                "valueDate:\"2026\"",
-                "valueDate:\"2026-02-30\"",
-                "valueDate:\"2026-03-01T10:00:00Z\"",
-                "valueDateTime:\"2026-03-01\"",
-            ],
-        ),
-        (
-            "includeDiaryEntries",
-            "diaryEntriesSearchDate",
-            vec![DAY, "valueDate:\"2027-01-01\""],
-            vec!["valueDate:\"2026-03-09\"", "valueDate:\"2027\""],
-        ),
-        (
-            "includeConsultations",
-            "includeNumberOfMostRecent",
-            vec!["valuePositiveInt:1", "valuePositiveInt:300"],
-            vec![
-                "valuePositiveInt:0",
-                "valuePositiveInt:-1",
-                "valuePositiveInt:1.5",
-                "valueInteger:3",
-                "valuePositiveInt:\"3\"",
-            ],
-        ),
-        (
-            "includeProblems",
-            "filterStatus",
-            vec!["valueCode:\"active\"", "valueCode:\"inactive\""],
-            vec!["valueCode:\"Active\"", "valueCode:\"\"", "valueString:\"active\""],
-        ),
-        (
-            "includeReferrals",
-            "referralSearchPeriod",
-            vec![
-                "valuePeriod:{\"start\":\"2026-01-01\"}",
-                "valuePeriod:{\"end\":\"2026-03-10\"}",
-                "valuePeriod:{\"start\":\"2026-03-10\",\"end\":\"2026-03-10\"}",
-            ],
-            vec![
-                "valuePeriod:{}",
-                "valuePeriod:\"2026-01-01\"",
-                "valuePeriod:{\"start\":\"2026-03-02\",\"end\":\"2026-03-01\"}",
-                "valuePeriod:{\"start\":\"2026-03-11\"}",
-                "valuePeriod:{\"start\":\"2026\"}",
-                "valuePeriod:{\"start\":\"\",\"end\":\"2026-03-01\"}",
-            ],
-        ),
-    ] {
-        for value in good_values {
+    for (name, part, good_values, bad_values) in VALUES {
+        for value in *good_values {
             good(&[(name, &format!("{part}={value}"))]);
         }
-        for value in bad_values {
+        for value in *bad_values {
             bad(&[(name, &format!("{part}={value}"))], "INVALID_PARAMETER", &format!("{name}.{part}"));
         }
     }

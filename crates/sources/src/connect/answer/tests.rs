@@ -81,6 +81,33 @@ fn codes_of_an_outcome_decide() {
 }
 
 #[test]
+fn refusals_of_the_spine_proxy_are_told_from_the_source_s_own() {
+    for (status, words, class) in [
+        (
+            400,
+            "ENDPOINT_https://gp.test_CPAID_S1_VARIES_FROM_TARGETURL_https://canary",
+            FaultClass::EndpointVaries,
+        ),
+        (403, "ASID_CHECK_FAILED_MESSAGESENDER_200000000115", FaultClass::AsidCheck),
+        (403, "PARTYKEY_INTERACTION_CHECK_FAILED_MESSAGERECEIVER_2", FaultClass::AsidCheck),
+        (403, "FOT_CHECK_FAILED_MESSAGESENDER_1_MESSAGERECEIVER_2", FaultClass::NoAgreement),
+        (502, "ERROR_COMMUNICATING_TO_ENDPOINT_URL_https://canary", FaultClass::ServerError),
+    ] {
+        let display = format!(
+            r#"{{"resourceType":"OperationOutcome","id":"1","issue":[{{"severity":"error","code":"forbidden","details":{{"coding":[{{"system":"http://fhir.nhs.net/ValueSet/gpconnect-schedule-response-code-1-0","code":"{status}","display":"{words}"}}]}}}}]}}"#
+        );
+        let diagnostics = format!(
+            r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"error","code":"invalid","diagnostics":"{words}"}}]}}"#
+        );
+        for body in [display, diagnostics] {
+            check(status, &body, class);
+            let refused = document(received(status, &body), Absence::Outcome).unwrap_err();
+            assert_eq!(refused.said, Said::Nothing, "{words}");
+        }
+    }
+}
+
+#[test]
 fn a_search_that_is_not_found_is_a_wrong_address() {
     for (status, issue, spine, class) in [
         (404, "not-found", "", FaultClass::BadEndpoint),

@@ -21,7 +21,8 @@ pub(super) struct Area {
     /// Parts that are always sent, with their values.
     pub(super) parts: &'static [(&'static str, bool)],
     /// Whether a provider refuses these parts beside consultations or problems (GP Connect, forbidden
-    /// combinations). Its defaults hold then: consents and dissents are sent, vaccinations not given are not.
+    /// combinations). Its defaults hold there: consents and dissents are sent, vaccinations not given are not.
+    /// They are asked for by a second request.
     pub(super) parts_stand_alone: bool,
     /// The part that limits it in time.
     pub(super) since: Since,

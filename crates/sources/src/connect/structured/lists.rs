@@ -4,9 +4,12 @@
 //! never an empty section; and a warning on a list means that something exists, or may exist, and was not
 //! sent.
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_fhir::bundle::type_of;
+use tributary_fhir::outcome::Omissions;
 use tributary_fhir::{Bundle, Json, Notice};
 use tributary_model::{NoticeKind, Section, SectionSet, SectionState};
 
@@ -14,6 +17,8 @@ use super::areas::{AREAS, Area};
 use super::is_beyond;
 
 const WARNING_EXTENSION: &str = "Extension-CareConnect-GPC-ListWarningCode-1";
+/// Leads from a problem to what belongs to it. Sources use more than one base for it.
+const LINK_EXTENSION: &str = "RelatedClinicalContent-1";
 /// How providers name the switched-off metadata of documents.
 const DOCUMENT_METADATA: &str = "DocumentReferences";
 
@@ -31,6 +36,7 @@ pub(super) fn read(bundle: Bundle<'_>, asked: SectionSet) -> Report {
         match type_of(resource).as_ref() {
             "List" => reading.list(resource),
             "OperationOutcome" => reading.outcome(resource),
+            "Condition" => reading.problem(resource),
             _ => {}
         }
     }
@@ -96,7 +102,7 @@ impl Reading {
         let warnings: Vec<_> = warnings(list).collect();
         let asked = self.asked;
         let primary = self.areas.iter_mut().find_map(|seen| {
-            let place = place_of(list, seen.area)?;
+            let place = names::place_of(list, seen.area)?;
             Some((seen, place))
         });
         if let Some((seen, place)) = primary {
@@ -107,28 +113,60 @@ impl Reading {
                 seen.entries += usize::from(refers);
                 seen.words_only += usize::from(!refers);
             }
+            let without = emptiness(list);
+            seen.warned |= without.is_some();
             let fed: Vec<_> = seen.area.fed(asked).map(Some).collect();
             self.note(&warnings, &fed);
+            self.note(without.as_slice(), &fed);
+        } else if names::is_structure(list) {
+            let contacts = SectionSet::EMPTY.with(Section::Encounters).and(asked);
+            self.left_out(list, contacts);
+            // Such a list has no warnings by the specification; one that came is not passed over.
+            self.warn(&warnings, contacts);
         } else {
             self.secondary(list, &warnings);
         }
     }
 
+    /// Reads a problem for what it is linked to: words alone say that the provider does not support the item.
+    fn problem(&mut self, problem: Json<'_>) {
+        let extensions = problem.get("extension").into_iter().flat_map(Json::each);
+        let mut links = extensions
+            .filter(|one| one.text_at("url").is_some_and(|url| url.ends_with(LINK_EXTENSION)))
+            .filter_map(|one| one.get("valueReference"));
+        if links.any(|link| !leads(link)) {
+            self.lacks(SectionSet::EMPTY.with(Section::Problems).and(self.asked));
+        }
+    }
+
+    /// Notes the entries of a list that have words only.
+    fn left_out(&mut self, list: Json<'_>, sections: SectionSet) {
+        if list.get("entry").into_iter().flat_map(Json::each).any(|entry| !refers(entry)) {
+            self.lacks(sections);
+        }
+    }
+
+    /// Notes that items are left out of sections because the provider does not support them.
+    fn lacks(&mut self, sections: SectionSet) {
+        self.warned = self.warned.or(sections);
+        let notices = sections.iter().map(|section| Notice::about(NoticeKind::NotSupported, section));
+        self.notices.extend(notices);
+    }
+
     /// Reads a secondary list: what consultations and problems brought along.
     fn secondary(&mut self, list: Json<'_>, warnings: &[NoticeKind]) {
-        let title = list.text_at("title").unwrap_or_default();
-        let (own, cause) = sections_of_title(&title, self.asked);
+        let (own, cause) = names::sections_of(list, self.asked);
         // Where its own sections were not asked, it speaks of the section it came with.
         let sections = if own.is_empty() { cause } else { own };
-        let entries = || list.get("entry").into_iter().flat_map(Json::each);
-        if entries().any(refers) {
+        if list.get("entry").into_iter().flat_map(Json::each).any(refers) {
             self.linked = self.linked.or(own);
         }
-        if entries().any(|entry| !refers(entry)) {
-            self.warned = self.warned.or(sections);
-            let left_out = sections.iter().map(|section| Notice::about(NoticeKind::NotSupported, section));
-            self.notices.extend(left_out);
-        }
+        self.left_out(list, sections);
+        self.warn(warnings, sections);
+    }
+
+    /// Notes the warnings of a list that is not primary; of the whole answer when it speaks of no section.
+    fn warn(&mut self, warnings: &[NoticeKind], sections: SectionSet) {
         if warnings.is_empty() {
             return;
         }
@@ -154,11 +192,15 @@ impl Reading {
         for issue in outcome.get("issue").into_iter().flat_map(Json::items) {
             let severity = issue.text_at("severity").unwrap_or_default();
             let unsupported = issue.says("code", "not-supported") || has_code(issue, "NOT_IMPLEMENTED");
+            let omits = Omissions::of_issue(issue);
             if unsupported {
-                let named = issue.text_at("diagnostics").unwrap_or_default();
-                self.refuse(&named);
+                self.refuse(&refused_name(issue));
             } else if matches!(severity.as_ref(), "error" | "fatal") {
                 self.notices.insert(unplaced(NoticeKind::Failed));
+            } else if omits.suppressed {
+                self.notices.insert(unplaced(NoticeKind::ConfidentialItems));
+            } else if omits.incomplete {
+                self.notices.insert(unplaced(NoticeKind::CutShort));
             }
         }
     }
@@ -230,7 +272,7 @@ impl Reading {
 }
 
 /// The state of a section that several areas feed.
-fn together(states: impl Iterator<Item = SectionState>) -> SectionState {
+pub(super) fn together(states: impl Iterator<Item = SectionState>) -> SectionState {
     let states: BTreeSet<_> = states.collect();
     let any = |state| states.contains(&state);
     let content = any(SectionState::Content) || any(SectionState::Partial);
@@ -255,16 +297,37 @@ fn is_host(section: Section) -> bool {
 
 /// Whether an entry leads to its item. One that does not stands for something that was left out.
 fn refers(entry: Json<'_>) -> bool {
-    let reference = entry.path(&["item", "reference"]).and_then(Json::text);
-    reference.is_some_and(|reference| !reference.is_empty())
+    entry.path(&["item"]).is_some_and(leads)
 }
 
-/// Which of an area's primary lists this is.
-fn place_of(list: Json<'_>, area: &Area) -> Option<usize> {
-    area.lists.iter().position(|code| {
-        let codings = list.path(&["code"]).and_then(|concept| concept.get("coding"));
-        codings.into_iter().flat_map(Json::each).any(|coding| coding.says("code", code))
-    })
+/// Whether a reference is an address. Some systems put the words there that belong into the display.
+fn leads(reference: Json<'_>) -> bool {
+    let address = reference.text_at("reference").unwrap_or_default();
+    let address = address.trim();
+    !address.is_empty() && !address.contains(char::is_whitespace)
+}
+
+/// What a reason for emptiness says that is more than "nothing recorded".
+fn emptiness(list: Json<'_>) -> Option<NoticeKind> {
+    let reason = list.get("emptyReason")?;
+    let codes = reason.get("coding").into_iter().flat_map(Json::each).filter_map(|one| one.text_at("code"));
+    let mut kinds = codes.filter_map(|code| match code.as_ref() {
+        "withheld" => Some(NoticeKind::ConfidentialItems),
+        "unavailable" | "notasked" | "notstarted" => Some(NoticeKind::Failed),
+        _ => None,
+    });
+    kinds.next()
+}
+
+/// The name a refusal is about: in the diagnostics, or else the first word of the text. Only names of our own
+/// are ever repeated, so it does not matter what else stands there.
+fn refused_name(issue: Json<'_>) -> String {
+    let named = issue.text_at("diagnostics").unwrap_or_default();
+    if !named.trim().is_empty() {
+        return named.trim().to_owned();
+    }
+    let text = issue.get("details").and_then(|details| details.text_at("text")).unwrap_or_default();
+    text.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
 /// The warning codes of a list. Their texts vary; only the codes count.
@@ -279,22 +342,6 @@ fn warnings(list: Json<'_>) -> impl Iterator<Item = NoticeKind> {
             // A warning we do not know still means that the list is less than whole.
             Some(_) | None => NoticeKind::Failed,
         })
-}
-
-/// The asked sections a secondary list speaks of, by the words of its title (`Problems - medications …`),
-/// and the section that brought it along.
-fn sections_of_title(title: &str, asked: SectionSet) -> (SectionSet, SectionSet) {
-    let title = title.to_ascii_lowercase();
-    let (cause, rest) = title.split_once(" - ").unwrap_or(("", &title));
-    let cause = match cause {
-        "consultations" => SectionSet::EMPTY.with(Section::Encounters),
-        "problems" => SectionSet::EMPTY.with(Section::Problems),
-        _ => SectionSet::EMPTY,
-    };
-    let rest = rest.strip_prefix("linked ").unwrap_or(rest);
-    let area = AREAS.iter().find(|area| rest.starts_with(area.title));
-    let own = area.into_iter().flat_map(|area| area.fed(asked)).collect();
-    (own, cause.and(asked))
 }
 
 fn has_code(issue: Json<'_>, code: &str) -> bool {

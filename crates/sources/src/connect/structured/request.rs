@@ -36,7 +36,7 @@ pub(super) fn parameters(patient: NhsNumber, areas: &[&Area], since: Option<&str
 }
 
 /// Whether consultations or problems are among the areas: they bring linked items of every other area along.
-fn is_linked(areas: &[&Area]) -> bool {
+pub(super) fn is_linked(areas: &[&Area]) -> bool {
     areas.iter().any(|area| matches!(area.sections.first(), Some(Section::Encounters | Section::Problems)))
 }
 

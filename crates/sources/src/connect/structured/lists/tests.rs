@@ -1,5 +1,9 @@
 use super::*;
 
+mod recorded;
+mod secondary;
+mod words_only;
+
 use tributary_fhir::{Document, Limits};
 use tributary_model::NoticeKind as Kind;
 use tributary_model::Section as S;

@@ -1,0 +1,139 @@
+//! The second question of an ask: areas whose parts may not stand beside consultations or problems.
+//!
+//! Vaccinations that were not given are sent only where they are asked for, and a provider refuses to be asked
+//! so beside consultations or problems (GP Connect, forbidden combinations). The first question has such an
+//! area without its parts; the second has nothing else. What goes wrong with the second costs those areas
+//! their completeness, and nothing more.
+
+use bytes::Bytes;
+use tributary_fhir::bundle::{self, Bundle, type_of};
+use tributary_fhir::{Document, Notice};
+use tributary_model::{Ask, NoticeKind, SectionSet, SectionState, SourceFault};
+
+use super::areas::Area;
+use super::{Heard, lists, operation, read, request};
+use crate::connect::wire::Wire;
+use crate::directory::Endpoint;
+use crate::egress::{Bounds, Received};
+
+/// The part of the time left that is kept for the first answer: the second must not make it late.
+const RESERVE: u32 = 4;
+
+/// What the second question asks.
+#[derive(Clone, Debug)]
+pub(super) struct Second {
+    areas: Vec<&'static Area>,
+    sections: SectionSet,
+}
+
+impl Second {
+    /// The second question behind a first one about these areas, where there has to be one.
+    pub(super) fn of(areas: &[&'static Area], asked: SectionSet) -> Option<Self> {
+        if !request::is_linked(areas) {
+            return None;
+        }
+        let areas: Vec<_> = areas.iter().copied().filter(|area| area.parts_stand_alone).collect();
+        let sections: SectionSet = areas.iter().flat_map(|area| area.fed(asked)).collect();
+        (!areas.is_empty()).then_some(Self { areas, sections })
+    }
+
+    /// Asks: a request of its own, with its own trace id and token.
+    pub(super) async fn send(
+        &self,
+        wire: &Wire,
+        endpoint: &Endpoint,
+        ask: &Ask,
+    ) -> Result<Received, SourceFault> {
+        let body = Bytes::from(request::parameters(ask.patient, &self.areas, None));
+        let call = operation(endpoint, ask, body);
+        let make = || wire.outgoing(&call);
+        let deadline = ask.deadline.less(ask.deadline.remaining() / RESERVE);
+        let bounds = Bounds { deadline, ..wire.bounds(ask.deadline) };
+        wire.egress.send(bounds, &make).await
+    }
+
+    /// Adds what came to what the first question brought.
+    pub(super) fn join(&self, first: &mut Heard, received: Result<Received, SourceFault>) {
+        let heard = received.and_then(|received| read(received, self.sections));
+        match heard {
+            Ok(second) if is_of_one_patient(first, &second) => self.add(first, second),
+            // The fault has a notice; the first answer stands.
+            Ok(_) | Err(_) => self.lack(first),
+        }
+    }
+
+    fn add(&self, first: &mut Heard, second: Heard) {
+        let Heard { reply, sent } = second;
+        for (section, state) in &reply.states {
+            let before = first.reply.states.get(section).copied();
+            let both = lists::together(before.into_iter().chain([*state]));
+            first.reply.states.insert(*section, both);
+        }
+        // Whatever the second answer says of itself concerns only what it was asked.
+        let place = self.sections.iter().next();
+        let notices = reply.notices.into_iter();
+        first.reply.notices.extend(notices.map(|one| Notice { section: one.section.or(place), ..one }));
+        tidy(&mut first.reply.notices);
+        first.reply.losses.extend(reply.losses);
+        tidy(&mut first.reply.losses);
+        for carried in reply.carried {
+            if !first.reply.carried.contains(&carried) {
+                first.reply.carried.push(carried);
+            }
+        }
+        first.reply.documents.extend(reply.documents);
+        first.reply.attempts += reply.attempts;
+        first.sent.extend(sent);
+    }
+
+    /// Says that the parts are missing.
+    fn lack(&self, first: &mut Heard) {
+        let asked = self.sections;
+        for area in &self.areas {
+            let part = area.parts.first().map(|(part, _)| format!("{}.{part}", area.parameter));
+            for section in area.fed(asked) {
+                let state = first.reply.states.entry(section).or_insert(SectionState::Partial);
+                if matches!(state, SectionState::Content | SectionState::Empty) {
+                    *state = SectionState::Partial;
+                }
+                let notice = Notice { detail: part.clone(), ..Notice::about(NoticeKind::Failed, section) };
+                first.reply.notices.push(notice);
+            }
+        }
+        tidy(&mut first.reply.notices);
+    }
+}
+
+/// Both answers came from one question in two parts: what they say twice is said once.
+fn tidy<T: Ord>(told: &mut Vec<T>) {
+    told.sort();
+    told.dedup();
+}
+
+/// Whether the second answer can stand beside the first one.
+///
+/// A Patient that differs would have the whole ask quarantined. That is right for another NHS number, so that
+/// answer is let through to the gate; it is too much for a Patient that was edited between two answers.
+fn is_of_one_patient(first: &Heard, second: &Heard) -> bool {
+    let (known, new) = (patients(&first.sent), patients(&second.sent));
+    let is_known = |patient: &Patient| known.iter().any(|one| one.raw == patient.raw);
+    let is_other = |patient: &Patient| known.iter().all(|one| one.numbers != patient.numbers);
+    new.iter().all(is_known) || new.iter().any(is_other)
+}
+
+struct Patient {
+    raw: String,
+    numbers: Vec<String>,
+}
+
+fn patients(documents: &[Document]) -> Vec<Patient> {
+    let bundles = documents.iter().filter_map(|document| Bundle::of(document).ok());
+    let resources = bundles.flat_map(Bundle::resources);
+    let patients = resources.filter(|resource| type_of(*resource) == "Patient");
+    patients
+        .map(|patient| Patient {
+            raw: patient.raw().to_owned(),
+            numbers: bundle::nhs_numbers(patient).map(std::borrow::Cow::into_owned).collect(),
+        })
+        .collect()
+}
