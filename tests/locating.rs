@@ -83,6 +83,27 @@ impl Stage {
         http::post(self.running.data_addr(), &path, "application/fhir+json", &body, &headers).await
     }
 
+    /// A search for the patient, passed through to Foundations or Documents of a practice.
+    async fn searched(&self, capability: &str, number: &str) -> Reply {
+        let (root, interaction) = match capability {
+            "documents" => ("gpconnect/documents/fhir", "documents:fhir:rest:search:patient-1"),
+            _ => ("gpconnect/fhir", "fhir:rest:search:patient-1"),
+        };
+        let token = bearer("u-1");
+        let interaction = format!("urn:nhs:names:services:gpconnect:{interaction}");
+        let headers = [
+            ("Ssp-TraceID", "09a01679-2564-0fb4-5129-aecc81ea2706"),
+            ("Ssp-From", "200000000359"),
+            ("Ssp-To", "200000000205"),
+            ("Ssp-InteractionID", interaction.as_str()),
+            ("Authorization", token.as_str()),
+            ("Accept", "application/fhir+json"),
+        ];
+        let identifier = format!("https%3A%2F%2Ffhir.nhs.uk%2FId%2Fnhs-number%7C{number}");
+        let path = format!("/A99901/STU3/1/{root}/Patient?identifier={identifier}");
+        http::send(self.running.data_addr(), "GET", &path, "", &headers).await
+    }
+
     /// How often each source was asked.
     fn asked(&self) -> BTreeMap<String, u64> {
         let count = |one: &ProviderHandle| (one.id.clone(), one.ask_count());
@@ -365,6 +386,28 @@ async fn a_practice_without_an_entry_is_found_and_asked_like_any_other() {
 }
 
 #[tokio::test]
+async fn every_capability_of_a_found_practice_is_reached_at_its_own_root() {
+    let stage = Stage::set(Practices::Found).await;
+    let former = PatientState {
+        standing: NumberStanding::SupersededBy(GEORGE.to_owned()),
+        ..PatientState::registered_at(FORMER, "A99901")
+    };
+    stage.pds.put(former);
+    for (capability, searches) in [("foundations", 2), ("documents", 4)] {
+        for number in [GEORGE, FORMER] {
+            let reply = stage.searched(capability, number).await;
+            assert_eq!(reply.status, 200, "{capability}: {}", reply.body);
+            let patient = &reply.json()["entry"][0]["resource"];
+            assert_eq!(patient["resourceType"], "Patient");
+            assert!(patient.to_string().contains(GEORGE) && !reply.body.contains(FORMER));
+        }
+        assert_eq!(stage.sds.asks().len(), searches, "{capability}: one look-up, for the present number");
+        let barred = stage.searched(capability, PdsPatient::Restricted.nhs_number()).await;
+        assert_eq!(barred.status, 404);
+    }
+}
+
+#[tokio::test]
 async fn what_was_found_is_for_one_person_and_one_patient() {
     let stage = Stage::set(Practices::Found).await;
     stage.pds.put(PatientState::registered_at("9990000204", "A99901"));
@@ -440,6 +483,21 @@ async fn an_address_that_may_not_be_asked_is_not_asked() {
         assert_eq!(status_of(&reply, "gp-a99901"), was("unavailable", false), "{address}");
     }
     stage.nobody_at_the_practice_was_asked();
+}
+
+#[tokio::test]
+async fn a_silent_pds_leaves_the_others_half_of_the_time() {
+    let stage = Stage::set(Practices::Registered).await;
+    assert_eq!(stage.record(GEORGE).await.status, 200, "with a token");
+    stage.pds.provider().set_fault(Fault::HangBeforeHead);
+    let token = bearer("u-1");
+    let headers = [("Authorization", token.as_str()), ("Tributary-Deadline-Ms", "1500")];
+    let body = parameters(GEORGE, &[]);
+    let path = "/fhir/R4/Patient/$record";
+    let address = stage.running.data_addr();
+    let reply = http::post(address, path, "application/fhir+json", &body, &headers).await;
+    assert_eq!(status_of(&reply, "gp-unlocated"), was("unavailable", false));
+    assert_eq!(status_of(&reply, "acute-a").0, "ok");
 }
 
 #[tokio::test]

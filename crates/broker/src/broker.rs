@@ -242,7 +242,10 @@ impl Room {
         requester: &Arc<Requester>,
         deadline: Deadline,
     ) -> Result<Located, Refusal> {
-        let question = Locate { patient, requester: Arc::clone(requester), at: self.clock.now(), deadline };
+        // Whatever becomes of locating, half of the time is left for those who are expected.
+        let half = deadline.capped(deadline.remaining() / 2);
+        let requester = Arc::clone(requester);
+        let question = Locate { patient, requester, at: self.clock.now(), deadline: half };
         let found = self.locator.clone().oneshot(question);
         let found = tokio::time::timeout_at(deadline.instant(), found).await;
         let found = found.unwrap_or(Err(LocateFault::Unavailable)).map_err(|fault| match fault {
