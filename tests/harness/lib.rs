@@ -12,6 +12,7 @@
 
 pub mod bundle;
 pub mod http;
+pub mod national;
 pub mod process;
 
 use std::fmt::Write as _;

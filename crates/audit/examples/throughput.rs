@@ -81,6 +81,7 @@ fn access() -> Result<Arc<Access>, Box<dyn Error>> {
         break_glass: BreakGlass::NotAsked,
         interaction: Interaction::Record,
         sections: SectionSet::all(),
+        asked_as: None,
     }))
 }
 

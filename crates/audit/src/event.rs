@@ -46,6 +46,8 @@ codes! {
         Disclosure, "disclosure";
         /// The policy refused.
         Denied, "denied";
+        /// The national demographics service is about to be asked about a patient.
+        Trace, "trace";
         /// Whether the answer reached the caller.
         Delivery, "delivery";
         /// Something that a security officer must see.
@@ -138,6 +140,8 @@ pub enum Event {
     Disclosure(Disclosure),
     /// The policy refused.
     Denied(Denied),
+    /// The national demographics service is about to be asked, on behalf of whom and about whom.
+    Trace(Arc<Access>),
     /// Whether the answer reached the caller. The one record that follows its effect.
     Delivery(Delivery),
     /// Something that a security officer must see.
@@ -153,6 +157,7 @@ impl Event {
             Self::Intent(_) => Kind::Intent,
             Self::Disclosure(_) => Kind::Disclosure,
             Self::Denied(_) => Kind::Denied,
+            Self::Trace(_) => Kind::Trace,
             Self::Delivery(_) => Kind::Delivery,
             Self::Security(_) => Kind::Security,
             Self::Config(_) => Kind::Config,
@@ -178,6 +183,8 @@ pub struct Access {
     pub interaction: Interaction,
     /// Which sections.
     pub sections: SectionSet,
+    /// The number that the caller used, where it was replaced by the patient's present one.
+    pub asked_as: Option<NhsNumber>,
 }
 
 /// Sources are about to be asked.

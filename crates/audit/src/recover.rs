@@ -51,7 +51,7 @@ impl OpenIntents {
                     self.strays += 1;
                 }
             }
-            Kind::Delivery | Kind::Security | Kind::Config | Kind::Lifecycle => {}
+            Kind::Trace | Kind::Delivery | Kind::Security | Kind::Config | Kind::Lifecycle => {}
         }
     }
 }

@@ -12,8 +12,9 @@ use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Trail};
 use tributary_merge::{Maps, SourceCard};
 use tributary_model::{
-    Capability, Clock, Decision, DenyReason, Facts, NhsNumber, Obligations, OdsCode, RecordRequest, SourceId,
-    SystemClock,
+    Capability, Clock, Deadline, Decision, DenyReason, Expected, Facts, Locate, LocateFault, NhsNumber,
+    Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester, SourceId,
+    SourceKind, SystemClock,
 };
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
@@ -23,9 +24,12 @@ use crate::cache::Cache;
 use crate::deliveries::Deliveries;
 use crate::links::Links;
 use crate::mixups::MixUps;
-use crate::parts::{Limits, Locator, Mode, Parts, SourcePort};
+use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
 use crate::refusal::Refusal;
 use crate::{record, relay};
+
+/// Most sources outside the registry of which it is remembered when they last answered.
+const MOST_REMEMBERED: usize = 4096;
 
 /// How the delivery of an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +48,12 @@ pub struct Broker {
 
 /// What all requests share.
 pub(crate) struct Room {
-    pub(crate) ports: BTreeMap<SourceId, SourcePort>,
+    pub(crate) ports: BTreeMap<SourceId, Arc<SourcePort>>,
     /// The registry as the merge wants it.
     pub(crate) cards: Vec<SourceCard>,
     pub(crate) locator: Locator,
+    pub(crate) tracing: Tracing,
+    practices: Option<FindPractice>,
     pub(crate) trail: Trail,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -65,6 +71,35 @@ pub(crate) struct Room {
     in_flight: BTreeMap<SourceId, AtomicUsize>,
 }
 
+/// Whom to ask about a patient, and under which number.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    /// The patient's number as it is now: every source is asked for this one.
+    pub(crate) patient: NhsNumber,
+    /// The expected sources, by rank.
+    pub(crate) ports: Vec<Arc<SourcePort>>,
+    /// What is known of the patient's practice.
+    pub(crate) practice: Registration,
+    /// What readers must know of the patient.
+    pub(crate) notes: Vec<PatientNote>,
+}
+
+impl Located {
+    /// The GP system that calls are passed on to: that of the practice named, or the first one expected.
+    ///
+    /// Where the practice could not be found out, nobody else is tried.
+    pub(crate) fn gp(&self, practice: Option<&OdsCode>) -> Result<&Arc<SourcePort>, Refusal> {
+        if self.practice == Registration::Unknown {
+            return Err(Refusal::Unlocated);
+        }
+        let is_gp = |port: &&Arc<SourcePort>| port.card.kind == SourceKind::Gp && port.relay.is_some();
+        let is_named = |port: &&Arc<SourcePort>| {
+            practice.is_none_or(|practice| port.card.ods.as_ref() == Some(practice))
+        };
+        self.ports.iter().filter(is_gp).find(is_named).ok_or(Refusal::NoSuchSource)
+    }
+}
+
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker").field("sources", &self.room.cards.len()).finish_non_exhaustive()
@@ -76,7 +111,7 @@ impl Broker {
     pub fn new(parts: Parts) -> Self {
         let cards: Vec<SourceCard> = parts.ports.iter().map(|port| port.card.clone()).collect();
         let in_flight = cards.iter().map(|card| (card.id.clone(), AtomicUsize::new(0))).collect();
-        let by_id: BTreeMap<_, _> = parts.ports.into_iter().map(|one| (one.card.id.clone(), one)).collect();
+        let by_id = parts.ports.into_iter().map(|one| (one.card.id.clone(), Arc::new(one))).collect();
         let tasks = TaskTracker::new();
         let cache = Cache::new(parts.limits.cache_bytes);
         cache.keep_clean(&tasks, Arc::clone(&parts.metrics));
@@ -84,6 +119,8 @@ impl Broker {
             ports: by_id,
             cards,
             locator: parts.locator,
+            tracing: parts.tracing,
+            practices: parts.practices,
             trail: parts.trail,
             metrics: parts.metrics,
             clock: parts.clock,
@@ -138,14 +175,12 @@ impl Broker {
 
     /// The system id of a practice's GP system; nothing if no such practice is served here.
     pub fn practice(&self, ods: &OdsCode) -> Option<Practice> {
-        let mut ports = self.room.ports.values();
-        let port = ports.find(|port| port.relay.is_some() && port.card.ods.as_ref() == Some(ods))?;
-        Some(Practice { asid: port.asid.clone() })
+        self.room.gp_at(ods).map(|port| Practice { asid: port.asid.clone() })
     }
 
     /// Every registered GP Connect endpoint: its practice, its capability, and its service root as registered.
     pub fn endpoints(&self) -> Vec<(OdsCode, Capability, String)> {
-        let of = |port: &SourcePort| {
+        let of = |port: &Arc<SourcePort>| {
             let ods = port.card.ods.clone().filter(|_| port.relay.is_some())?;
             let roots = port.roots.iter();
             Some(
@@ -200,18 +235,44 @@ impl Room {
         }
     }
 
-    /// The sources that may hold a patient.
-    pub(crate) async fn locate(&self, patient: NhsNumber) -> Result<Vec<&SourcePort>, Refusal> {
-        let ids = self.locator.clone().oneshot(patient).await.map_err(|_fault| Refusal::Unlocated)?;
-        let mut ports: Vec<&SourcePort> = ids.iter().filter_map(|id| self.ports.get(id)).collect();
-        ports.sort_by_key(|port| (port.card.rank, &port.card.id));
-        ports.dedup_by_key(|port| &port.card.id);
-        Ok(ports)
+    /// The sources that may hold a patient, by rank, and the number to ask them for.
+    pub(crate) async fn locate(
+        &self,
+        patient: NhsNumber,
+        requester: &Arc<Requester>,
+        deadline: Deadline,
+    ) -> Result<Located, Refusal> {
+        let question = Locate { patient, requester: Arc::clone(requester), at: self.clock.now(), deadline };
+        let found = self.locator.clone().oneshot(question);
+        let found = tokio::time::timeout_at(deadline.instant(), found).await;
+        let found = found.unwrap_or(Err(LocateFault::Unavailable)).map_err(|fault| match fault {
+            LocateFault::Unavailable => Refusal::Unlocated,
+            LocateFault::Barred(why) => Refusal::Barred(why),
+        })?;
+        let port = |one: Expected<Arc<SourcePort>>| match one {
+            Expected::Registered(id) => self.ports.get(&id).cloned(),
+            Expected::Found(port) => Some(port),
+        };
+        let mut ports: Vec<_> = found.expected.into_iter().filter_map(port).collect();
+        ports.sort_by(|a, b| (a.card.rank, &a.card.id).cmp(&(b.card.rank, &b.card.id)));
+        ports.dedup_by(|a, b| a.card.id == b.card.id);
+        Ok(Located { patient: found.patient, ports, practice: found.practice, notes: found.notes })
+    }
+
+    /// The GP system of a practice: registered, or to be found.
+    pub(crate) fn gp_at(&self, practice: &OdsCode) -> Option<Arc<SourcePort>> {
+        let is_gp =
+            |port: &&Arc<SourcePort>| port.relay.is_some() && port.card.ods.as_ref() == Some(practice);
+        let found = || self.practices.as_ref().map(|practices| practices.find(practice));
+        self.ports.values().find(is_gp).cloned().or_else(found)
     }
 
     /// Remembers that a source answered.
     pub(crate) fn note_answer(&self, source: &SourceId, at: Timestamp) {
-        self.last_answered.lock().unwrap_or_else(PoisonError::into_inner).insert(source.clone(), at);
+        let mut last = self.last_answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() < self.ports.len() + MOST_REMEMBERED || last.contains_key(source) {
+            last.insert(source.clone(), at);
+        }
     }
 
     /// When a source last answered.
@@ -220,12 +281,12 @@ impl Room {
     }
 
     /// Counts an ask in flight until the guard is dropped.
-    pub(crate) fn in_flight(&self, source: &SourceId) -> InFlight<'_> {
-        let count = self.in_flight.get(source);
+    pub(crate) fn in_flight(&self, port: &SourcePort) -> InFlight<'_> {
+        let count = self.in_flight.get(&port.card.id);
         if let Some(count) = count {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        InFlight { count, _gauge: self.metrics.in_flight(source) }
+        InFlight { count, _gauge: self.metrics.in_flight(&port.counted_as) }
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn source_deadline(deadline: Deadline) -> Deadline {
 /// Asks every source, gives what each came up with. Dropping the future cancels every ask.
 pub(crate) async fn gather(
     room: &Arc<Room>,
-    ports: &[&SourcePort],
+    ports: &[Arc<SourcePort>],
     request: &RecordRequest,
     allowed: SectionSet,
 ) -> Vec<Hearing> {
@@ -57,7 +57,7 @@ pub(crate) async fn gather(
         match plan(room, port, request, allowed, deadline) {
             Planned::Known(known) => heard.push(*known),
             Planned::Ask(ask) => {
-                let asked = asks.spawn(ask_one(Arc::clone(room), (*port).clone(), *ask, request.freshness));
+                let asked = asks.spawn(ask_one(Arc::clone(room), Arc::clone(port), *ask, request.freshness));
                 waiting.insert(asked.id(), &port.card.id);
             }
         }
@@ -138,7 +138,7 @@ fn remembered(source: &SourceId, kept: Kept) -> Hearing {
     Hearing { answer, elapsed: Duration::ZERO, fetch: Some(kept.fetch), keep: None }
 }
 
-async fn ask_one(room: Arc<Room>, port: SourcePort, ask: Ask, freshness: Freshness) -> Hearing {
+async fn ask_one(room: Arc<Room>, port: Arc<SourcePort>, ask: Ask, freshness: Freshness) -> Hearing {
     let source = port.card.id.clone();
     let key = port.cache_ttl.map(|ttl| (Key::of(&source, &ask), ttl));
     if key.is_some() {
@@ -146,10 +146,10 @@ async fn ask_one(room: Arc<Room>, port: SourcePort, ask: Ask, freshness: Freshne
         room.metrics.cache_lookup(missed);
     }
     let began = Instant::now();
-    let _in_flight = room.in_flight(&source);
+    let _in_flight = room.in_flight(&port);
     // The stack has its own deadline; this one stands for stacks that forget theirs.
     let deadline = ask.deadline;
-    let outcome = tokio::time::timeout_at(deadline.instant(), port.service.oneshot(ask)).await;
+    let outcome = tokio::time::timeout_at(deadline.instant(), port.service.clone().oneshot(ask)).await;
     let outcome = outcome.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)));
     let elapsed = began.elapsed();
     match outcome {

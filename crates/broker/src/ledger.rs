@@ -16,6 +16,7 @@ use tributary_model::{
 use crate::answer::RelayRequest;
 use crate::broker::Room;
 use crate::mixups::Consequence;
+use crate::parts::Tracing;
 use crate::refusal::Refusal;
 
 /// "The client closed the request": the status of answers that nobody waited for.
@@ -35,11 +36,16 @@ pub(crate) fn access(request: &RecordRequest, sections: SectionSet) -> Arc<Acces
         },
         interaction: Interaction::Record,
         sections,
+        asked_as: None,
     })
 }
 
 /// The access of a call that is passed on.
-pub(crate) fn relay_access(request: &RelayRequest, patient: Option<NhsNumber>) -> Arc<Access> {
+pub(crate) fn relay_access(
+    request: &RelayRequest,
+    patient: Option<NhsNumber>,
+    asked_as: Option<NhsNumber>,
+) -> Arc<Access> {
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
@@ -52,7 +58,16 @@ pub(crate) fn relay_access(request: &RelayRequest, patient: Option<NhsNumber>) -
             Capability::Foundations => Interaction::GpConnectFoundations,
         },
         sections: SectionSet::EMPTY,
+        asked_as,
     })
+}
+
+/// The same access, to the record of the patient's present number.
+pub(crate) fn now_known_as(access: Arc<Access>, patient: NhsNumber) -> Arc<Access> {
+    if access.patient == Some(patient) {
+        return access;
+    }
+    Arc::new(Access { patient: Some(patient), asked_as: access.patient, ..(*access).clone() })
 }
 
 /// An intent that is on record and not yet answered. Dropped unanswered, it is closed as "nobody waited".
@@ -115,6 +130,27 @@ pub(crate) async fn intend(
 pub(crate) async fn deny(room: &Room, access: Arc<Access>, reason: DenyReason, deadline: Deadline) {
     let record = write(room, Event::Denied(Denied { access, intent: None, reason }));
     let _stands = tokio::time::timeout_at(deadline.instant(), record).await;
+}
+
+/// Puts on record that a patient is about to be traced. Nobody is asked before this returns.
+pub(crate) async fn trace(room: &Arc<Room>, access: &Arc<Access>, deadline: Deadline) -> Result<(), Refusal> {
+    if room.tracing == Tracing::Off {
+        return Ok(());
+    }
+    let (tell, told) = oneshot::channel();
+    let (owner, event) = (Arc::clone(room), Event::Trace(Arc::clone(access)));
+    room.tasks.spawn(async move {
+        // Who no longer waits for it is not traced; that it was meant is on record all the same.
+        let _nobody_waits = tell.send(write(&owner, event).await.map(|_receipt| ()));
+    });
+    awaited(told, deadline).await
+}
+
+/// Puts on record that nobody may be asked about a patient; any other refusal is none of the record's.
+pub(crate) async fn barred(room: &Room, access: Arc<Access>, refusal: Refusal, deadline: Deadline) {
+    if let Refusal::Barred(why) = refusal {
+        deny(room, access, DenyReason::Barred(why), deadline).await;
+    }
 }
 
 impl Room {

@@ -12,13 +12,16 @@ mod parts;
 mod record;
 pub mod refusal;
 mod relay;
+mod renumber;
 
 pub use answer::{
     Answer, DocumentsRoot, Practice, RelayAnswer, RelayRequest, SourceSummary, Subject, Verdict,
 };
 pub use broker::{Broker, Delivery};
 pub use links::{LinkKey, NoRandomness};
-pub use parts::{AskService, Limits, LocateFault, Locator, Mode, Parts, RelayService, SourcePort};
+pub use parts::{
+    AskService, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, RelayService, SourcePort, Tracing,
+};
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError};
 pub use tributary_merge::{Maps, RULE_IDS, SourceCard, label, view};

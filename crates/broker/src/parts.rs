@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
 use tributary_fhir::{Relayed, Reply};
 use tributary_merge::{Maps, SourceCard};
-use tributary_model::{Ask, Capability, Clock, NhsNumber, RelayAsk, SourceFault, SourceId};
+use tributary_model::{
+    Ask, Capability, Clock, Locate, LocateFault, Located, OdsCode, RelayAsk, SourceFault, SourceId,
+};
 use tributary_telemetry::Metrics;
 
 use crate::links::LinkKey;
@@ -20,13 +22,8 @@ pub type AskService = BoxCloneSyncService<Ask, Reply, SourceFault>;
 /// Passes a call on to one GP source.
 pub type RelayService = BoxCloneSyncService<RelayAsk, Relayed, SourceFault>;
 
-/// Names the sources that may hold a patient.
-pub type Locator = BoxCloneSyncService<NhsNumber, Vec<SourceId>, LocateFault>;
-
-/// The locator could not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the sources of the patient could not be located")]
-pub struct LocateFault;
+/// Names the sources that may hold a patient; those in no registry come ready to be asked.
+pub type Locator = BoxCloneSyncService<Locate, Located<Arc<SourcePort>>, LocateFault>;
 
 /// One source as the conductor sees it: a service, and what the merge must know.
 #[derive(Clone)]
@@ -45,12 +42,70 @@ pub struct SourcePort {
     pub timeout: Duration,
     /// How long a reply may be kept in memory; `None` for never.
     pub cache_ttl: Option<Duration>,
+    /// The id it is counted under: its own, or the one that all practices found for a patient share.
+    pub counted_as: SourceId,
+    /// Its service roots, where each is known only once it was asked there; the card has none then.
+    pub found_roots: FoundRoots,
+}
+
+/// Service roots that are found while a source is asked; empty for sources that are registered with theirs.
+pub type FoundRoots = Arc<Mutex<BTreeMap<Capability, String>>>;
+
+/// Gives the source of a practice that is in no registry.
+#[derive(Clone)]
+pub struct FindPractice(Arc<Find>);
+
+type Find = dyn Fn(&OdsCode) -> Arc<SourcePort> + Send + Sync;
+
+impl FindPractice {
+    /// Finds by this.
+    pub fn by(find: impl Fn(&OdsCode) -> Arc<SourcePort> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+
+    pub(crate) fn find(&self, practice: &OdsCode) -> Arc<SourcePort> {
+        (self.0)(practice)
+    }
+}
+
+impl fmt::Debug for FindPractice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FindPractice").finish_non_exhaustive()
+    }
+}
+
+impl SourcePort {
+    /// Where a capability is, as registered or as found by now.
+    pub fn root(&self, capability: Capability) -> Option<String> {
+        let found =
+            || self.found_roots.lock().unwrap_or_else(PoisonError::into_inner).get(&capability).cloned();
+        self.roots.get(&capability).cloned().or_else(found)
+    }
+
+    /// Where its resources live, as far as that is known by now.
+    pub fn base_url(&self) -> Option<String> {
+        self.card.base_url.clone().or_else(|| self.root(Capability::Structured))
+    }
+
+    /// What the merge must know of it, its service root included.
+    pub(crate) fn card_now(&self) -> SourceCard {
+        SourceCard { base_url: self.base_url(), ..self.card.clone() }
+    }
 }
 
 impl fmt::Debug for SourcePort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SourcePort").field("card", &self.card).finish_non_exhaustive()
     }
+}
+
+/// Whether locating a patient asks somebody outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    /// It does not: the registry alone decides.
+    Off,
+    /// It does, and each time is on record before.
+    Recorded,
 }
 
 /// Whether this broker runs as a demo.
@@ -84,6 +139,10 @@ pub struct Parts {
     pub ports: Vec<SourcePort>,
     /// Who may hold a patient.
     pub locator: Locator,
+    /// Whether the locator asks somebody outside.
+    pub tracing: Tracing,
+    /// Practices that are in no registry; `None` where they are not asked.
+    pub practices: Option<FindPractice>,
     /// The audit log.
     pub trail: Trail,
     /// The counters.

@@ -1,24 +1,25 @@
 //! One record request through the rooms: policy, intent, fan-out, merge, disclosure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tributary_audit::{Digest, SourceEntry};
-use tributary_merge::RecordView;
 use tributary_merge::{Answer as SourceAnswer, Heard, Inputs, merge};
+use tributary_merge::{RecordView, SourceCard};
 use tributary_model::{
-    Completeness, Facts, FaultClass, Handling, NhsNumber, RecordRequest, SectionSet, SourceFault, SourceId,
-    SourceStatus, StatusClass, Tally,
+    Completeness, Facts, FaultClass, Handling, NhsNumber, PatientNote, RecordRequest, SectionSet,
+    SourceFault, SourceId, SourceStatus, StatusClass, Tally,
 };
 
 use crate::answer::{Answer, Verdict};
-use crate::broker::Room;
+use crate::broker::{Located, Room};
 use crate::cache::Fetched;
 use crate::gather::{Hearing, gather};
 use crate::ledger::{self, Contribution, Received};
-use crate::parts::Mode;
+use crate::parts::{Mode, SourcePort};
 use crate::refusal::Refusal;
 
 /// What callers are told to wait when every source is too busy.
@@ -36,8 +37,18 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
         }
     };
     let allowed = obligations.sections;
+    ledger::trace(room, &access, request.deadline).await?;
+    let located = match room.locate(request.patient, &request.requester, request.deadline).await {
+        Ok(located) => located,
+        Err(refusal) => {
+            ledger::barred(room, access, refusal, request.deadline).await;
+            return Err(refusal);
+        }
+    };
+    let access = ledger::now_known_as(access, located.patient);
+    let request = RecordRequest { patient: located.patient, ..request };
     // A source that serves nothing of what may be asked is not expected to say anything.
-    let mut ports = room.locate(request.patient).await?;
+    let Located { mut ports, notes, .. } = located;
     ports.retain(|port| !port.card.serves.and(allowed).is_empty());
     if ports.is_empty() {
         // Nobody was asked, so nobody can be said to hold nothing.
@@ -46,11 +57,14 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let expected = ports.iter().map(|port| port.card.id.clone()).collect();
     let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
     let heard = gather(room, &ports, &request, allowed).await;
-    let merging = merge_all(room, request.patient, allowed, request.handling, heard);
+    let found = ports.iter().filter(|port| !room.ports.contains_key(&port.card.id)).cloned().collect();
+    let about =
+        About { patient: request.patient, sections: allowed, handling: request.handling, notes, found };
+    let merging = merge_all(room, about, heard);
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
     let (merged, heard) = merged.map_err(|_late| Refusal::Internal)??;
-    let entries = settle(room, &request, &merged, &heard);
+    let entries = settle(room, &request, &merged, &heard, &ports);
     let verdict = merged.verdict;
     let body = Bytes::from(merged.body);
     let told = ledger::outcome(verdict.http(), merged.tally.completeness(), Some(&body), merged.rules);
@@ -72,6 +86,16 @@ fn facts(room: &Room, request: &RecordRequest) -> Facts {
     }
 }
 
+/// What a record is about.
+struct About {
+    patient: NhsNumber,
+    sections: SectionSet,
+    handling: Handling,
+    notes: Vec<PatientNote>,
+    /// Sources that are in no registry.
+    found: Vec<Arc<SourcePort>>,
+}
+
 /// What a merge leaves behind, free of the answers it was made from.
 struct Merged {
     verdict: Verdict,
@@ -85,9 +109,7 @@ struct Merged {
 /// Merges on a thread of its own when there is much to merge: one large record must not delay the others.
 async fn merge_all(
     room: &Arc<Room>,
-    patient: NhsNumber,
-    sections: SectionSet,
-    handling: Handling,
+    about: About,
     heard: Vec<Hearing>,
 ) -> Result<(Merged, Vec<Hearing>), Refusal> {
     let bytes: u64 = heard
@@ -96,7 +118,7 @@ async fn merge_all(
         .sum();
     let shared = Arc::clone(room);
     let work = move || {
-        let merged = merge_now(&shared, patient, sections, handling, &heard);
+        let merged = merge_now(&shared, &about, &heard);
         (merged, heard)
     };
     let began = tokio::time::Instant::now();
@@ -109,20 +131,27 @@ async fn merge_all(
     Ok(done)
 }
 
-fn merge_now(
-    room: &Room,
-    patient: NhsNumber,
-    sections: SectionSet,
-    handling: Handling,
-    heard: &[Hearing],
-) -> Merged {
+fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Merged {
     let answers: Vec<SourceAnswer> = heard.iter().map(|one| one.answer.clone()).collect();
     let as_of = room.clock.now();
-    let inputs =
-        Inputs { patient, as_of, sections, registry: &room.cards, answers: &answers, maps: &room.maps };
+    let found = about.found.iter().map(|port| port.card_now());
+    let registry: Cow<'_, [SourceCard]> = if about.found.is_empty() {
+        Cow::Borrowed(&room.cards)
+    } else {
+        Cow::Owned(room.cards.iter().cloned().chain(found).collect())
+    };
+    let inputs = Inputs {
+        patient: about.patient,
+        as_of,
+        sections: about.sections,
+        registry: &registry,
+        answers: &answers,
+        notes: &about.notes,
+        maps: &room.maps,
+    };
     let record = merge(inputs);
     let statuses = record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect();
-    let verdict = verdict(&statuses, handling);
+    let verdict = verdict(&statuses, about.handling);
     Merged {
         verdict,
         body: if verdict.is_record() { record.to_r4() } else { record.to_outcome() },
@@ -134,14 +163,28 @@ fn merge_now(
 }
 
 /// Counts and remembers what became of every source; gives the entries of the disclosure record.
-fn settle(room: &Room, request: &RecordRequest, merged: &Merged, heard: &[Hearing]) -> Vec<SourceEntry> {
+fn settle(
+    room: &Room,
+    request: &RecordRequest,
+    merged: &Merged,
+    heard: &[Hearing],
+    ports: &[Arc<SourcePort>],
+) -> Vec<SourceEntry> {
     for rule in &merged.rules {
         room.metrics.discrepancy(rule);
     }
-    heard.iter().map(|one| settle_one(room, request, merged, one)).collect()
+    let port = |one: &Hearing| ports.iter().find(|port| port.card.id == one.answer.source);
+    let all = heard.iter().filter_map(|one| Some((one, port(one)?)));
+    all.map(|(one, port)| settle_one(room, request, merged, one, port)).collect()
 }
 
-fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Hearing) -> SourceEntry {
+fn settle_one(
+    room: &Room,
+    request: &RecordRequest,
+    merged: &Merged,
+    one: &Hearing,
+    port: &SourcePort,
+) -> SourceEntry {
     let source = &one.answer.source;
     let known = merged.statuses.get(source).copied();
     let (status, class) = known.unwrap_or((SourceStatus::Unavailable, Some(FaultClass::Internal)));
@@ -151,11 +194,11 @@ fn settle_one(room: &Room, request: &RecordRequest, merged: &Merged, one: &Heari
     };
     // What came from memory, or was not asked, says nothing about how fast the source is.
     let was_asked = !one.answer.cached && status != SourceStatus::NotQueried;
-    if let Some(port) = room.ports.get(source).filter(|_| was_asked) {
-        room.metrics.source_ask(source, port.card.kind, status, one.elapsed.as_secs_f64());
+    if was_asked {
+        room.metrics.source_ask(&port.counted_as, port.card.kind, status, one.elapsed.as_secs_f64());
     }
     if let Some(fault) = fault {
-        room.metrics.source_fault(source, fault.class);
+        room.metrics.source_fault(&port.counted_as, fault.class);
     }
     if status == SourceStatus::IdentityMismatch {
         room.quarantine(request.id, Some(request.patient), source);

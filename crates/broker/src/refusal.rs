@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tributary_model::{DenyReason, FaultClass, SourceFault, SourceStatus};
+use tributary_model::{Barred, DenyReason, FaultClass, SourceFault, SourceStatus};
 
 /// Why the broker refuses. Nothing clinical has left, and the refusal itself is audited where it can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum Refusal {
     /// It could not be found out which sources may hold the patient. Guessing is not an option.
     #[error("the sources of the patient could not be located")]
     Unlocated,
+    /// Nobody may be asked about this patient. No source was asked.
+    #[error("nobody may be asked: {}", .0.code())]
+    Barred(Barred),
     /// No registered source answers to this organisation or patient.
     #[error("no such source")]
     NoSuchSource,

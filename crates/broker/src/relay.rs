@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tributary_fhir::{Passed, Relayed};
 use tributary_model::{
-    Clock as _, Completeness, Facts, FaultClass, Interaction, NhsNumber, Purpose, Redacted, RelayAsk,
-    SectionSet, SourceFault, SourceKind, SourceStatus, Tally,
+    Clock as _, Completeness, Facts, FaultClass, Interaction, NhsNumber, Practice as Registration, Purpose,
+    Redacted, RelayAsk, SectionSet, SourceFault, SourceKind, SourceStatus, Tally,
 };
 
 use crate::answer::{RelayAnswer, RelayRequest, Subject};
@@ -21,14 +21,15 @@ use crate::ledger::{self, Contribution, Received};
 use crate::links::{Attachment, LinkFault};
 use crate::parts::{Mode, SourcePort};
 use crate::refusal::{Refusal, RelayFailure};
+use crate::renumber::renumbered;
 use readdress::readdressed;
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
     let rule = permitted(room, &request).await?;
-    let port = gp_of(room, &request).await?;
+    let Addressed { request, port, asked_as } = addressed(room, request).await?;
     let attachment = attachment(room, &request, &port)?;
     let patient = patient(&request, attachment.as_ref());
-    let access = ledger::relay_access(&request, patient);
+    let access = ledger::relay_access(&request, patient, asked_as);
     let expected = vec![port.card.id.clone()];
     let intent = ledger::intend(room, access, rule, expected, request.deadline).await?;
     let began = Instant::now();
@@ -77,7 +78,7 @@ async fn permitted(room: &Arc<Room>, request: &RelayRequest) -> Result<&'static 
         Ok(obligations) => Ok(obligations.rule),
         Err(refusal) => {
             if let Refusal::Denied(reason) = refusal {
-                let access = ledger::relay_access(request, patient(request, None));
+                let access = ledger::relay_access(request, patient(request, None), None);
                 ledger::deny(room, access, reason, request.deadline).await;
             }
             Err(refusal)
@@ -89,19 +90,50 @@ fn completeness(status: SourceStatus) -> Completeness {
     Tally::of([status]).completeness()
 }
 
-/// The GP system that is meant: of the practice that was named, or of the patient, or the only one there is.
-async fn gp_of(room: &Room, request: &RelayRequest) -> Result<SourcePort, Refusal> {
-    if let Some(practice) = &request.practice {
-        let found = room.ports.values().find(|port| is_gp(port) && port.card.ods.as_ref() == Some(practice));
-        return found.cloned().ok_or(Refusal::NoSuchSource);
+/// A request and the GP system that it goes to.
+struct Addressed {
+    /// For the patient's present number.
+    request: RelayRequest,
+    port: Arc<SourcePort>,
+    /// The number that the caller used, where it was replaced.
+    asked_as: Option<NhsNumber>,
+}
+
+/// Finds the GP system that is meant: of the patient, or of the practice that was named, or the only one there is.
+async fn addressed(room: &Arc<Room>, request: RelayRequest) -> Result<Addressed, Refusal> {
+    let Subject::Patient(asked) = request.subject else {
+        let port = of_practice(room, &request)?;
+        return Ok(Addressed { request, port, asked_as: None });
+    };
+    let access = ledger::relay_access(&request, Some(asked), None);
+    ledger::trace(room, &access, request.deadline).await?;
+    let located = match room.locate(asked, &request.requester, request.deadline).await {
+        Ok(located) => located,
+        Err(refusal) => {
+            ledger::barred(room, access, refusal, request.deadline).await;
+            return Err(refusal);
+        }
+    };
+    let is_believed = located.practice == Registration::AsConfigured;
+    let port = match &request.practice {
+        // Where nobody traces patients, the caller knows the practice.
+        Some(_) if is_believed => of_practice(room, &request)?,
+        practice => Arc::clone(located.gp(practice.as_ref())?),
+    };
+    if located.patient == asked {
+        return Ok(Addressed { request, port, asked_as: None });
     }
-    if let Subject::Patient(patient) = request.subject {
-        let ports = room.locate(patient).await?;
-        return ports.into_iter().find(|port| is_gp(port)).cloned().ok_or(Refusal::NoSuchSource);
+    let request = renumbered(request, asked, located.patient).ok_or(Refusal::Internal)?;
+    Ok(Addressed { request, port, asked_as: Some(asked) })
+}
+
+fn of_practice(room: &Room, request: &RelayRequest) -> Result<Arc<SourcePort>, Refusal> {
+    if let Some(practice) = &request.practice {
+        return room.gp_at(practice).ok_or(Refusal::NoSuchSource);
     }
     let mut gps = room.ports.values().filter(|port| is_gp(port));
     match (gps.next(), gps.next()) {
-        (Some(only), None) => Ok(only.clone()),
+        (Some(only), None) => Ok(Arc::clone(only)),
         (None, _) => Err(Refusal::NoSuchSource),
         (Some(_), Some(_)) => Err(Refusal::PracticeNotNamed),
     }
@@ -157,7 +189,7 @@ impl Call<'_> {
         }
         let Some(service) = port.relay.clone() else { return Err(SourceFault::new(FaultClass::SwitchedOff)) };
         let ask = self.ask();
-        let _in_flight = room.in_flight(&port.card.id);
+        let _in_flight = room.in_flight(port);
         let deadline = ask.deadline;
         let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
         let Relayed { status, etag, said } = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
@@ -190,9 +222,10 @@ impl Call<'_> {
     fn count(&self, room: &Arc<Room>, fault: Option<SourceFault>, elapsed: Duration) {
         let card = &self.port.card;
         let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
-        room.metrics.source_ask(&card.id, card.kind, status, elapsed.as_secs_f64());
+        let counted_as = &self.port.counted_as;
+        room.metrics.source_ask(counted_as, card.kind, status, elapsed.as_secs_f64());
         match fault {
-            Some(fault) => room.metrics.source_fault(&card.id, fault.class),
+            Some(fault) => room.metrics.source_fault(counted_as, fault.class),
             None => room.note_answer(&card.id, room.clock.now()),
         }
         if status == SourceStatus::IdentityMismatch {

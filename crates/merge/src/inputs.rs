@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tributary_fhir::Reply;
-use tributary_model::{NhsNumber, OdsCode, SectionSet, SourceFault, SourceId, SourceKind};
+use tributary_model::{NhsNumber, OdsCode, PatientNote, SectionSet, SourceFault, SourceId, SourceKind};
 
 use crate::maps::Maps;
 
@@ -70,6 +70,8 @@ pub struct Inputs<'a> {
     pub registry: &'a [SourceCard],
     /// One answer for every expected source.
     pub answers: &'a [Answer],
+    /// What readers must know of the patient, from outside the sources.
+    pub notes: &'a [PatientNote],
     /// Optional code maps.
     pub maps: &'a Maps,
 }

@@ -1,7 +1,7 @@
 //! Statuses and gaps in words fit for a clinician: plain, complete, never reassuring by accident.
 
 use tributary_fhir::Notice;
-use tributary_model::{FhirDate, NoticeKind, Section, SectionState, SourceKind, SourceStatus};
+use tributary_model::{FaultClass, FhirDate, NoticeKind, Section, SectionState, SourceKind, SourceStatus};
 
 use crate::gaps::SourceRecord;
 
@@ -10,6 +10,9 @@ pub(crate) fn status(source: &SourceRecord<'_>) -> String {
     let name = &source.card.name;
     if source.pending {
         return format!("{name} has not answered yet.");
+    }
+    if let Some(sentence) = source.fault.and_then(|fault| unlocated(name, fault.class)) {
+        return sentence;
     }
     let sentence = match source.status {
         SourceStatus::Ok => format!("{name} answered."),
@@ -47,6 +50,23 @@ pub(crate) fn status(source: &SourceRecord<'_>) -> String {
         format!(" Last answered {}.", local.strftime("%H:%M on %d-%b-%Y"))
     });
     format!("{sentence}{}", last.unwrap_or_default())
+}
+
+/// Why a practice was not even asked, in words.
+fn unlocated(name: &str, class: FaultClass) -> Option<String> {
+    if class == FaultClass::NoPractice {
+        let words = "The national demographics service names no GP practice that the patient is registered with \
+                     now. No GP system was asked.";
+        return Some(words.to_owned());
+    }
+    let why = if class == FaultClass::Unlocated {
+        "where to ask could not be found out"
+    } else if class == FaultClass::PracticeNotServed {
+        "it cannot be asked from here"
+    } else {
+        return None;
+    };
+    Some(format!("{name} was not asked: {why}. Entries may exist there."))
 }
 
 /// A notice in words.

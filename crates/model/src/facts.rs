@@ -1,5 +1,6 @@
 //! What a policy decision is made from, and what it says.
 
+use crate::locate::Barred;
 use crate::request::Purpose;
 use crate::requester::{Assurance, Role};
 use crate::section::SectionSet;
@@ -37,6 +38,8 @@ pub enum DenyReason {
     NoRule,
     /// Break-glass is not offered here.
     BreakGlassNotOffered,
+    /// Nobody may be asked about this patient.
+    Barred(Barred),
 }
 
 impl DenyReason {
@@ -45,6 +48,7 @@ impl DenyReason {
         match self {
             Self::NoRule => "no-rule",
             Self::BreakGlassNotOffered => "break-glass-not-offered",
+            Self::Barred(why) => why.code(),
         }
     }
 }

@@ -123,6 +123,10 @@ classes! {
     NothingAsked, "nothing_asked", NotQueried;
     /// The ask panicked or was lost: our fault.
     Internal, "internal", Unavailable;
+    /// The national demographics service knows no practice that the patient is registered with now.
+    NoPractice, "no_practice", NotQueried;
+    /// The patient's practice is known, and nothing here can ask it.
+    PracticeNotServed, "practice_not_served", NotQueried;
 }
 
 /// Spine error codes a source may send and a reader may see. Closed, so that no free text passes.

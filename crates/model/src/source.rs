@@ -28,6 +28,11 @@ impl SourceId {
         if fits { Ok(Self(text.into())) } else { Err(NameError::SourceId) }
     }
 
+    /// The id of whoever could not be found.
+    pub fn unlocated() -> Self {
+        Self("unlocated".into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,7 +1,9 @@
 //! The one HTTP client towards sources. Every limit on what a source can do to us over the wire is here.
 
 mod body;
+mod certificate;
 mod classify;
+mod contact;
 mod decode;
 mod tls;
 
@@ -22,6 +24,8 @@ const ERROR_BODY_BYTES: u64 = 64 << 10;
 const SECOND_ATTEMPT_AFTER: Duration = Duration::from_millis(25);
 /// A `Retry-After` is believed up to here.
 const LONGEST_HOLD: Duration = Duration::from_mins(5);
+
+pub(crate) use contact::Contacted;
 
 /// Why the client could not be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +107,8 @@ impl Egress {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
+            // For the day on which a certificate ends.
+            .tls_info(true)
             .referer(false)
             .user_agent(concat!("tributary/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.connect_timeout)

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod checkup;
 pub mod directory;
 pub mod egress;
 pub mod identity;
 pub mod locate;
+pub mod national;
 pub mod registry;
 pub mod root;
 pub mod source;
@@ -14,7 +16,7 @@ mod token;
 pub use directory::{Directory, Endpoint, LookUp};
 pub use egress::{ClientIdentity, Egress, EgressError, EgressSettings, PemError, SourceTls, TlsVersions};
 pub use identity::{Asids, BrokerIdentity, Others};
-pub use locate::{Fixed, LocateFault, Locator};
+pub use locate::{Fixed, Locator, Traced};
 pub use registry::{
     Context, Observers, Protocol, Registry, RegistryError, Route, SourceEntry, UnobservedSources,
 };

@@ -1,19 +1,18 @@
 //! Which sources are expected to hold a part of a patient's record.
 
 mod fixed;
+mod traced;
 
 use tower::util::BoxCloneSyncService;
-use tributary_model::{NhsNumber, SourceId};
+use tributary_model::{Locate, LocateFault, Located};
+
+use crate::national::practice::PracticeSource;
 
 pub use fixed::Fixed;
+pub use traced::Traced;
 
 /// Names the expected sources of a patient. Every one of them is reported in the answer.
-pub type Locator = BoxCloneSyncService<NhsNumber, Vec<SourceId>, LocateFault>;
+pub type Locator = BoxCloneSyncService<Locate, Located<PracticeSource>, LocateFault>;
 
-/// The expected sources could not be found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LocateFault {
-    /// The service that knows was not reached in time.
-    #[error("the locating service gave no answer")]
-    Unavailable,
-}
+#[cfg(test)]
+mod tests;

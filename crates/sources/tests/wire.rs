@@ -5,10 +5,14 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+#[path = "wire/checkup.rs"]
+mod checkup;
 #[path = "wire/faults.rs"]
 mod faults;
 #[path = "wire/gaps.rs"]
 mod gaps;
+#[path = "wire/practice.rs"]
+mod practice;
 #[path = "wire/relay.rs"]
 mod relay;
 #[path = "wire/search.rs"]
@@ -72,6 +76,13 @@ fn source(entry: SourceEntry) -> Source {
 }
 
 fn observed(entry: SourceEntry, observers: Arc<dyn Observers>) -> Source {
+    let (id, context) = (entry.id.clone(), context(observers));
+    let egress = Egress::new(&EgressSettings::default()).unwrap();
+    let registry = Registry::build([entry], &egress, &context).unwrap();
+    registry.get(&id).unwrap().clone()
+}
+
+fn context(observers: Arc<dyn Observers>) -> Context {
     let identity = BrokerIdentity {
         iss: "https://broker.example.test".into(),
         device_system: "https://broker.example.test/Id/device".into(),
@@ -80,17 +91,13 @@ fn observed(entry: SourceEntry, observers: Arc<dyn Observers>) -> Source {
         version: "0.1.0".into(),
         asids: Asids { by_organisation: BTreeMap::new(), others: Others::Believed("200000000001".into()) },
     };
-    let context = Context {
+    Context {
         identity: Arc::new(identity),
         token_clock: Arc::new(SystemClock),
         spine_proxy: None,
         directory: None,
         observers,
-    };
-    let id = entry.id.clone();
-    let egress = Egress::new(&EgressSettings::default()).unwrap();
-    let registry = Registry::build([entry], &egress, &context).unwrap();
-    registry.get(&id).unwrap().clone()
+    }
 }
 
 fn requester() -> Arc<Requester> {

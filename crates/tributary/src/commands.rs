@@ -4,6 +4,7 @@ pub mod audit;
 pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod doctor;
 pub mod query;
 pub mod serve;
 
@@ -36,6 +37,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Reads a configuration and tells every mistake; contacts nobody.
     Check(check::Arguments),
+    /// Contacts every source and national service without a patient; names what is missing, and whose it is.
+    Doctor(doctor::Arguments),
     /// Asks a running broker for a record.
     Query(query::Arguments),
     /// Looks after audit logs.
@@ -76,6 +79,7 @@ impl Command {
             Self::Demo(arguments) => demo::run(arguments).await,
             Self::Serve(arguments) => serve::run(arguments).await,
             Self::Check(arguments) => check::run(&arguments),
+            Self::Doctor(arguments) => doctor::run(&arguments).await,
             Self::Query(arguments) => query::run(arguments).await,
             Self::Audit(action) => audit::run(&action, &mut io::stdout().lock()),
         }

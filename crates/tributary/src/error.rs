@@ -11,6 +11,7 @@ use tributary_sources::{EgressError, RegistryError};
 use tributary_telemetry::MetricsError;
 
 use crate::maps::MapsError;
+use crate::secrets::SecretError;
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum StartError {
     /// The sources do not fit together.
     #[error("the sources cannot be registered")]
     Registry(#[from] RegistryError),
+    /// A secret cannot be read.
+    #[error("a secret cannot be used")]
+    Secret(#[from] SecretError),
     /// The certificates of a source cannot be used; `tributary check` says why.
     #[error("the certificates of source {0} cannot be used")]
     Tls(SourceId),

@@ -5,6 +5,7 @@ mod error;
 pub mod maps;
 mod observe;
 pub mod running;
+pub mod secrets;
 pub mod settings;
 pub mod show;
 mod wire;

@@ -5,6 +5,7 @@ mod demo;
 mod identity;
 mod locator;
 mod mistake;
+pub(crate) mod national;
 mod organisation;
 mod reader;
 mod server;
@@ -25,6 +26,7 @@ pub use demo::{DemoPatient, DemoSettings};
 pub use identity::IdentitySettings;
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
+pub use national::{NationalSettings, OauthSection, SdsSection};
 pub use spine::SpineSettings;
 pub use tls::TlsFiles;
 pub(crate) use tls::is_open_to_others;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub organisations: BTreeMap<OdsCode, String>,
     /// `[locator]`
     pub locator: LocatorSettings,
+    /// `[oauth]`, `[pds]`, `[sds]`
+    pub national: NationalSettings,
     /// `[maps] dir`
     pub maps: Option<PathBuf>,
     /// `[demo]`
@@ -78,6 +82,7 @@ impl Default for Settings {
             spine: None,
             organisations: BTreeMap::new(),
             locator: LocatorSettings::default(),
+            national: NationalSettings::default(),
             maps: None,
             demo: None,
         }
@@ -97,6 +102,7 @@ impl Settings {
         if let Some(folder) = file.parent() {
             settings.audit.dir = folder.join(&settings.audit.dir);
             settings.maps = settings.maps.map(|dir| folder.join(dir));
+            settings.national.begin_at(folder);
             settings.server.link_key_file = settings.server.link_key_file.map(|file| folder.join(file));
             settings.source_tls =
                 settings.source_tls.into_iter().map(|(id, files)| (id, files.within(folder))).collect();
@@ -145,13 +151,15 @@ impl Settings {
 fn read(mut root: Reader<'_>) -> Settings {
     let server = root.table("server").map(server::read).unwrap_or_default();
     let source::Sources { entries: sources, tls: source_tls } = source::read(root.tables("source"));
+    let locator = read_locator(&mut root, &sources);
     let settings = Settings {
         digest: Digest::of(b""),
         limits: root.table("limits").map(server::read_limits).unwrap_or_default(),
         log: root.table("log").map(server::read_log).unwrap_or_default(),
         audit: root.table("audit").map(server::read_audit).unwrap_or_default(),
         identity: root.table("broker").map(identity::read).unwrap_or_default(),
-        locator: read_locator(&mut root, &sources),
+        national: national::read(&mut root, &sources, &locator),
+        locator,
         maps: root.table("maps").and_then(read_maps),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
         organisations: organisation::read(root.tables("organisation")),
@@ -160,10 +168,9 @@ fn read(mut root: Reader<'_>) -> Settings {
         sources,
         source_tls,
     };
-    if settings.spine.is_none() && settings.sources.iter().any(|source| source.route == Route::Spine) {
+    if settings.spine.is_none() && is_behind_spine(&settings) {
         root.wrong("spine", "is missing: a source is reached via the spine proxy");
     }
-    refuse(&mut root, "pds");
     root.close();
     settings
 }
@@ -176,11 +183,10 @@ fn read_locator(root: &mut Reader<'_>, sources: &[SourceEntry]) -> LocatorSettin
     settings
 }
 
-/// What the reference describes and this version does not do is refused rather than ignored.
-fn refuse(root: &mut Reader<'_>, key: &'static str) {
-    if root.offers_not(key) {
-        root.wrong(key, "is not offered yet; leave it out");
-    }
+fn is_behind_spine(settings: &Settings) -> bool {
+    let practice = settings.national.sds.as_ref().and_then(|sds| sds.practice.as_ref());
+    let routes = settings.sources.iter().map(|source| source.route);
+    routes.chain(practice.map(|practice| practice.route)).any(|route| route == Route::Spine)
 }
 
 fn read_maps(mut table: Reader<'_>) -> Option<PathBuf> {

@@ -1,22 +1,30 @@
 //! Settings in, a broker out: the one place where the conductor meets its sources.
 
+pub(crate) mod national;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
-use tributary_broker::{Broker, Limits, LinkKey, Locator, Mode, Parts, SourcePort};
+use tributary_broker::{Broker, FindPractice, Limits, LinkKey, Locator, Mode, Parts, SourcePort, Tracing};
 use tributary_broker::{Maps, SourceCard};
-use tributary_model::{Capability, Clock, SystemClock};
+use tributary_model::{Capability, Clock, SourceId, SourceKind, SystemClock};
+use tributary_sources::national::pds::Pds;
+use tributary_sources::national::practice::{PracticeSource, Practices};
+use tributary_sources::national::sds::Sds;
 use tributary_sources::{
-    Context, Egress, EgressSettings, Fixed, Registry, Route, Source, SourceEntry, UnobservedSources,
+    Context, Egress, EgressSettings, Fixed, Registry, Route, Source, SourceEntry, Traced, UnobservedSources,
 };
 use tributary_telemetry::Metrics;
 
 use crate::error::StartError;
 use crate::observe::{AuditCounts, note_maps};
+use crate::settings::national::PRACTICES;
 use crate::settings::{Settings, TlsFiles};
+
+use national::National;
 
 /// Puts the broker together. Sources are told that we are at `base_url`.
 pub(crate) fn wire(
@@ -26,27 +34,23 @@ pub(crate) fn wire(
     trail: Trail,
     base_url: &str,
 ) -> Result<(Broker, Arc<Metrics>), StartError> {
-    let ids: Vec<_> = settings.sources.iter().map(|entry| (entry.id.clone(), entry.kind)).collect();
+    let mut ids: Vec<_> = settings.sources.iter().map(|entry| (entry.id.clone(), entry.kind)).collect();
+    if settings.national.pds.is_some() {
+        ids.push((practices_id(), SourceKind::Gp));
+    }
     let metrics = Arc::new(Metrics::new(&ids)?);
     note_maps(&maps, &metrics);
     trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
-    let egress = Egress::new(&EgressSettings {
-        connect_timeout: settings.limits.connect_timeout,
-        extra_roots: Vec::new(),
-    })?;
-    let asids = settings.identity.asids(settings.organisations.clone(), settings.demo.is_some());
-    let context = Context {
-        identity: Arc::new(settings.identity.identity(base_url, asids)),
-        token_clock: Arc::new(SystemClock),
-        spine_proxy: settings.spine.as_ref().map(|spine| spine.proxy_url.clone()),
-        directory: None,
-        // The conductor counts asks, with the status that became of them.
-        observers: Arc::new(UnobservedSources),
-    };
-    let registry = Registry::build(entries(settings)?, &egress, &context)?;
+    let outward = outward(settings, base_url)?;
+    let entries = entries(settings)?;
+    let practices = outward.practices(settings)?;
+    let registry = Registry::build(entries, &outward.egress, &outward.context)?;
+    let find = practices.clone().map(|practices| FindPractice::by(move |ods| found(practices.source(ods))));
     let broker = Broker::new(Parts {
         ports: registry.iter().map(port).collect(),
-        locator: locator(settings),
+        locator: locator(settings, outward.national.pds, practices),
+        practices: find,
+        tracing: if settings.national.pds.is_some() { Tracing::Recorded } else { Tracing::Off },
         trail,
         metrics: Arc::clone(&metrics),
         clock,
@@ -58,8 +62,34 @@ pub(crate) fn wire(
     Ok((broker, metrics))
 }
 
+/// The client towards sources, who we are there, and the national services.
+pub(crate) struct Outward {
+    pub(crate) egress: Egress,
+    pub(crate) context: Context,
+    pub(crate) national: National,
+}
+
+/// Everything that looks outward. Nobody is contacted.
+pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<Outward, StartError> {
+    let egress = Egress::new(&EgressSettings {
+        connect_timeout: settings.limits.connect_timeout,
+        extra_roots: Vec::new(),
+    })?;
+    let national = National::build(&settings.national, &egress)?;
+    let asids = settings.identity.asids(settings.organisations.clone(), settings.demo.is_some());
+    let context = Context {
+        identity: Arc::new(settings.identity.identity(base_url, asids)),
+        token_clock: Arc::new(SystemClock),
+        spine_proxy: settings.spine.as_ref().map(|spine| spine.proxy_url.clone()),
+        directory: national.sds.clone().map(Sds::into_directory),
+        // The conductor counts asks, with the status that became of them.
+        observers: Arc::new(UnobservedSources),
+    };
+    Ok(Outward { egress, context, national })
+}
+
 /// The sources, with the certificates that belong to them.
-fn entries(settings: &Settings) -> Result<Vec<SourceEntry>, StartError> {
+pub(crate) fn entries(settings: &Settings) -> Result<Vec<SourceEntry>, StartError> {
     let of_spine = settings.spine.as_ref().and_then(|spine| spine.tls.as_ref());
     let with_tls = |entry: &SourceEntry| {
         let by_route = if entry.route == Route::Spine { of_spine } else { None };
@@ -106,13 +136,49 @@ fn port(source: &Source) -> SourcePort {
         roots,
         timeout: entry.timeout,
         cache_ttl: entry.cache_ttl,
+        counted_as: entry.id.clone(),
+        found_roots: Arc::default(),
     }
 }
 
-fn locator(settings: &Settings) -> Locator {
+/// A practice that was found for one patient.
+fn found(source: PracticeSource) -> Arc<SourcePort> {
+    let card = SourceCard {
+        id: source.id,
+        name: source.name,
+        kind: SourceKind::Gp,
+        ods: source.ods,
+        rank: source.rank,
+        serves: source.serves,
+        owns: Vec::new(),
+        base_url: None,
+    };
+    Arc::new(SourcePort {
+        card,
+        service: source.service,
+        relay: source.relay,
+        asid: None,
+        roots: BTreeMap::new(),
+        timeout: source.timeout,
+        cache_ttl: source.cache_ttl,
+        counted_as: practices_id(),
+        found_roots: source.roots,
+    })
+}
+
+/// All practices found are counted as one: a label for each would be one for each patient's practice.
+fn practices_id() -> SourceId {
+    SourceId::parse(PRACTICES).unwrap_or_else(|_never| SourceId::unlocated())
+}
+
+fn locator(settings: &Settings, pds: Option<Pds>, practices: Option<Practices>) -> Locator {
     let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
     let own = patients.filter_map(|patient| Some((patient.nhs_number, patient.sources.clone()?)));
     let by_patient: BTreeMap<_, _> = own.collect();
     let fixed = Fixed { expected: settings.locator.expected(&settings.sources), by_patient };
-    BoxCloneSyncService::new(fixed.into_locator().map_err(|_fault| tributary_broker::LocateFault))
+    let locator = match pds {
+        Some(pds) => Traced::new(pds, &settings.sources, fixed, practices).into_locator(),
+        None => fixed.into_locator(),
+    };
+    BoxCloneSyncService::new(locator.map_response(|located| located.map(found)))
 }

@@ -49,6 +49,9 @@ struct User<'a> {
 #[derive(Serialize)]
 struct Patient<'a> {
     nhs: &'a str,
+    /// The number asked for, when another took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_as: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -154,6 +157,7 @@ pub(crate) fn draft(event: &Event) -> Draft {
         Event::Intent(intent) => of_intent(intent),
         Event::Disclosure(disclosure) => of_disclosure(disclosure),
         Event::Denied(denied) => of_denied(denied),
+        Event::Trace(access) => of_access(access),
         Event::Delivery(delivery) => Fields {
             req: Some(delivery.request.to_string()),
             corr: Some(delivery.disclosure.seq),
@@ -204,7 +208,10 @@ fn of_access(access: &Access) -> Fields<'_> {
             org: requester.organisation.as_str(),
             assurance: requester.assurance.code(),
         }),
-        patient: access.patient.as_ref().map(of_patient),
+        patient: access.patient.as_ref().map(|patient| Patient {
+            asked_as: access.asked_as.as_ref().map(NhsNumber::expose),
+            ..of_patient(patient)
+        }),
         why: Some(Why {
             purpose: access.purpose.code(),
             rule: None,
@@ -220,7 +227,7 @@ fn of_access(access: &Access) -> Fields<'_> {
 }
 
 fn of_patient(patient: &NhsNumber) -> Patient<'_> {
-    Patient { nhs: patient.expose() }
+    Patient { nhs: patient.expose(), asked_as: None }
 }
 
 fn of_intent(intent: &Intent) -> Fields<'_> {

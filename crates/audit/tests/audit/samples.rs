@@ -39,6 +39,7 @@ pub(crate) fn access() -> Arc<Access> {
         break_glass: BreakGlass::NotAsked,
         interaction: Interaction::Record,
         sections: SectionSet::all(),
+        asked_as: None,
     })
 }
 

@@ -44,7 +44,8 @@ impl Work<'_> {
         document: Document,
         patient: Option<NhsNumber>,
     ) -> Result<(Bytes, Option<NhsNumber>), FaultClass> {
-        let base_url = self.port.card.base_url.as_deref();
+        let base_url = self.port.base_url();
+        let base_url = base_url.as_deref();
         let interaction = self.request.interaction;
         if interaction == Interaction::GetStructuredRecord {
             let number = patient.ok_or(FaultClass::IdentityUnproven)?;
@@ -80,7 +81,8 @@ impl Work<'_> {
     /// The address under which the caller finds an attachment. Only an address below the practice's own root
     /// of Access Document is ours to give out; any other stays what it is.
     fn link(&self, url: &str, patient: NhsNumber) -> Option<String> {
-        let root = self.port.roots.get(&Capability::Documents)?.trim_end_matches('/');
+        let root = self.port.root(Capability::Documents)?;
+        let root = root.trim_end_matches('/');
         let id = url.strip_prefix(root)?.strip_prefix("/Binary/")?;
         let is_id =
             !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));

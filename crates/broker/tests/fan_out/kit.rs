@@ -15,12 +15,15 @@ use tokio::time::Instant;
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::{Settings, Trail};
-use tributary_broker::{Answer, Broker, Limits, LinkKey, Maps, Mode, Parts, Refusal, SourceCard, SourcePort};
+use tributary_broker::{
+    Answer, Broker, Limits, LinkKey, Locator, Maps, Mode, Parts, Refusal, SourceCard, SourcePort, Tracing,
+};
 use tributary_fhir::{Document, Reply};
 use tributary_model::requester::Assurance;
 use tributary_model::{
-    Ask, Clock, Deadline, FaultClass, FixedClock, Freshness, Handling, NhsNumber, OdsCode, Purpose,
-    RecordRequest, RequestId, Requester, Role, SectionSet, SourceFault, SourceId, SourceKind, SpineIds,
+    Ask, Clock, Deadline, Expected, FaultClass, FixedClock, Freshness, Handling, Locate, Located, NhsNumber,
+    OdsCode, Practice, Purpose, RecordRequest, RequestId, Requester, Role, SectionSet, SourceFault, SourceId,
+    SourceKind, SpineIds,
 };
 use tributary_telemetry::Metrics;
 
@@ -122,6 +125,11 @@ impl Bench {
     }
 
     pub(crate) fn in_mode(mode: Mode, sources: Vec<Source>) -> Self {
+        Self::located_by(None, mode, sources)
+    }
+
+    /// A bench whose locator is not the one that expects everybody.
+    pub(crate) fn located_by(locator: Option<Locator>, mode: Mode, sources: Vec<Source>) -> Self {
         let (still, hold) = mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || hold.recv());
         let dir = tempfile::tempdir().unwrap();
@@ -134,11 +142,12 @@ impl Bench {
         let kinds: Vec<_> = ids.iter().map(|id| (id.clone(), SourceKind::Gp)).collect();
         let ports = sources.into_iter().map(|one| port(one, &seen, dir.path().to_owned())).collect();
         let metrics = Arc::new(Metrics::new(&kinds).unwrap());
+        let locator = locator.unwrap_or_else(|| everybody(ids));
         let broker = Broker::new(Parts {
             ports,
-            locator: BoxCloneSyncService::new(service_fn(move |_patient: NhsNumber| {
-                std::future::ready(Ok(ids.clone()))
-            })),
+            locator,
+            tracing: Tracing::Off,
+            practices: None,
             trail,
             metrics: Arc::clone(&metrics),
             clock,
@@ -178,9 +187,18 @@ impl Bench {
     }
 }
 
+fn everybody(ids: Vec<SourceId>) -> Locator {
+    BoxCloneSyncService::new(service_fn(move |ask: Locate| {
+        let expected = ids.iter().cloned().map(Expected::Registered).collect();
+        let practice = Practice::AsConfigured;
+        std::future::ready(Ok(Located { patient: ask.patient, expected, practice, notes: Vec::new() }))
+    }))
+}
+
 fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
     let id = SourceId::parse(source.id).unwrap();
     let Source { id: name, does, serves, timeout, cache_ttl } = source;
+    let counted_as = id.clone();
     let card = SourceCard {
         id,
         name: name.to_owned(),
@@ -204,7 +222,8 @@ fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
         seen.count.send_modify(|count| *count += 1);
         play(name, does, ask, Arc::clone(&seen))
     }));
-    SourcePort { card, service, relay: None, asid: None, roots: BTreeMap::new(), timeout, cache_ttl }
+    let (relay, asid, roots, found_roots) = (None, None, BTreeMap::new(), Arc::default());
+    SourcePort { card, service, relay, asid, roots, timeout, cache_ttl, counted_as, found_roots }
 }
 
 async fn play(source: &'static str, does: Does, ask: Ask, seen: Arc<Seen>) -> Result<Reply, SourceFault> {

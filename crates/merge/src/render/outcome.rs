@@ -2,6 +2,7 @@
 
 use tributary_fhir::outcome::{ExtensionValue, SPINE_CODES, SimpleExtension};
 use tributary_fhir::{Issue, Notice, Outcome};
+use tributary_model::PatientNote;
 
 use crate::gaps::SourceRecord;
 use crate::record::Record;
@@ -11,7 +12,8 @@ pub(super) fn of(record: &Record<'_>) -> Outcome {
     let statuses = record.sources.iter().map(status);
     let notices =
         record.sources.iter().flat_map(|source| source.notices.iter().map(|one| notice(source, one)));
-    Outcome { issues: statuses.chain(notices).collect(), ..Outcome::default() }
+    let patient = record.inputs.notes.iter().copied().map(patient_note);
+    Outcome { issues: statuses.chain(notices).chain(patient).collect(), ..Outcome::default() }
 }
 
 fn extension(url: &'static str, value: ExtensionValue) -> SimpleExtension {
@@ -44,6 +46,12 @@ fn status(source: &SourceRecord<'_>) -> Issue {
         Some(spine) => issue.coded(SPINE_CODES, spine.as_str(), None),
         None => issue,
     }
+}
+
+fn patient_note(note: PatientNote) -> Issue {
+    let (severity, code) = (note.severity(), "informational");
+    let issue = Issue { severity, code, text: Some(note.words().to_owned()), ..Issue::default() };
+    issue.coded("urn:x-tributary:patient-note", note.code(), None)
 }
 
 fn notice(source: &SourceRecord<'_>, notice: &Notice) -> Issue {

@@ -91,6 +91,7 @@ impl Federation {
             sections: self.sections,
             registry: &self.registry,
             answers: &self.answers,
+            notes: &[],
             maps: &self.maps,
         })
     }

@@ -26,6 +26,11 @@ pub(super) fn from_refusal(refusal: Refusal, interaction: Interaction) -> Proble
             failed(StatusCode::SERVICE_UNAVAILABLE, "Too much is going on.").after(wait)
         }
         Refusal::Unlocated => from_failure(RelayFailure::Unlocated, interaction),
+        // A GP system says no more than this of a patient who may not be asked about.
+        Refusal::Barred(_) => {
+            let text = "No record of this patient can be given.";
+            Problem { text: text.into(), ..not_found(Interaction::ReadPatient) }
+        }
         Refusal::NoSuchSource => no_such_practice(),
         Refusal::PracticeNotNamed => {
             Problem::bad("Several practices are served here: the address must name one.")

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Refusal, Verdict};
-use tributary_model::{Freshness, Handling, RecordRequest, SourceStatus};
+use tributary_model::{Barred, Freshness, Handling, RecordRequest, SourceStatus};
 
 use super::parameters;
 use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set, status};
@@ -116,6 +116,7 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
             let text = "It could not be found out which sources may hold this record. No source was asked.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text).after(COME_BACK)
         }
+        Refusal::Barred(why) => barred(why),
         Refusal::NoSuchSource => {
             Problem::parameter("section", "No registered source serves what was asked for.")
         }
@@ -133,6 +134,33 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
         }
         Refusal::Internal => Problem::internal(),
     }
+}
+
+/// Why nobody may be asked, without a hint at where the patient is.
+fn barred(why: Barred) -> Problem {
+    let (status, code, text) = match why {
+        Barred::Restricted => (
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Access to this patient's details is restricted nationally. No source was asked.",
+        ),
+        Barred::UnverifiedNumber => (
+            StatusCode::FORBIDDEN,
+            "business-rule",
+            "The NHS number is not verified, so it may be another patient's. No source was asked.",
+        ),
+        Barred::UnknownNumber => (
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "The national demographics service knows no patient with this NHS number. No source was asked.",
+        ),
+        Barred::InvalidatedNumber => (
+            StatusCode::NOT_FOUND,
+            "deleted",
+            "This NHS number was withdrawn and must not be used any more. No source was asked.",
+        ),
+    };
+    Problem::new(status, code, text)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
-use tributary_model::{NhsNumber, SourceId, SourceKind};
+use tributary_model::{Expected, Locate, Located, NhsNumber, Practice, SourceId, SourceKind};
 
 use super::Locator;
 use crate::registry::Registry;
@@ -37,12 +37,27 @@ impl Fixed {
         }
     }
 
+    /// Who is expected for a patient.
+    pub(super) fn expected_for(&self, patient: NhsNumber) -> &[SourceId] {
+        self.by_patient.get(&patient).unwrap_or(&self.expected)
+    }
+
+    /// The same lists without some sources.
+    pub(super) fn without(mut self, ids: &[&SourceId]) -> Self {
+        for list in self.by_patient.values_mut().chain(std::iter::once(&mut self.expected)) {
+            list.retain(|id| !ids.contains(&id));
+        }
+        self
+    }
+
     /// The boxed service.
     pub fn into_locator(self) -> Locator {
         let lists = Arc::new(self);
-        BoxCloneSyncService::new(service_fn(move |patient: NhsNumber| {
-            let list = lists.by_patient.get(&patient).unwrap_or(&lists.expected);
-            std::future::ready(Ok(list.clone()))
+        BoxCloneSyncService::new(service_fn(move |ask: Locate| {
+            let list = lists.expected_for(ask.patient);
+            let expected = list.iter().cloned().map(Expected::Registered).collect();
+            let (practice, notes) = (Practice::AsConfigured, Vec::new());
+            std::future::ready(Ok(Located { patient: ask.patient, expected, practice, notes }))
         }))
     }
 }
@@ -53,6 +68,8 @@ mod tests {
 
     use tower::ServiceExt as _;
 
+    use crate::national::stub::question;
+
     #[tokio::test]
     async fn a_patient_has_their_own_list_or_the_common_one() {
         let ids = ["acute-1", "gp-1"].map(|id| SourceId::parse(id).unwrap());
@@ -60,7 +77,10 @@ mod tests {
         let locator =
             Fixed { expected: ids.to_vec(), by_patient: BTreeMap::from([(one, vec![ids[1].clone()])]) }
                 .into_locator();
-        assert_eq!(locator.clone().oneshot(one).await.unwrap(), ids[1..]);
-        assert_eq!(locator.oneshot(two).await.unwrap(), ids);
+        for (number, list) in [(one, &ids[1..]), (two, &ids[..])] {
+            let located = locator.clone().oneshot(question(number.expose())).await.unwrap();
+            let expected: Vec<_> = list.iter().cloned().map(Expected::Registered).collect();
+            assert_eq!(located.map(|found| found.id).expected, expected);
+        }
     }
 }

@@ -21,23 +21,23 @@ use tributary_sources::{Protocol, SourceEntry};
 use crate::{entry, question, source};
 
 /// An authority of the test's own.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, in PEM form.
-struct Issued {
+pub(crate) struct Issued {
     certificate: String,
     key: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn issue(&self, name: &str, serial: u64) -> Issued {
+    pub(crate) fn issue(&self, name: &str, serial: u64) -> Issued {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.serial_number = Some(SerialNumber::from(serial));
         let key = KeyPair::generate().unwrap();
@@ -71,7 +71,7 @@ impl Authority {
     }
 
     /// A source that believes this authority alone.
-    fn believed(&self) -> SourceTls {
+    pub(crate) fn believed(&self) -> SourceTls {
         SourceTls { roots: certificates(self.0.pem().as_bytes()).unwrap(), ..SourceTls::default() }
     }
 }
@@ -83,19 +83,19 @@ impl Issued {
 }
 
 /// What a server demands.
-struct Demands<'a> {
-    issued: &'a Issued,
+pub(crate) struct Demands<'a> {
+    pub(crate) issued: &'a Issued,
     /// The authority that callers must be known to.
-    callers: Option<&'a Authority>,
-    versions: &'static [&'static SupportedProtocolVersion],
+    pub(crate) callers: Option<&'a Authority>,
+    pub(crate) versions: &'static [&'static SupportedProtocolVersion],
 }
 
 const ONLY_12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
 const ONLY_13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
-const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12, &rustls::version::TLS13];
+pub(crate) const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12, &rustls::version::TLS13];
 
 /// A server that answers every request of one handshake with "no such type", which is an answer.
-async fn serve(demands: Demands<'_>) -> SocketAddr {
+pub(crate) async fn serve(demands: Demands<'_>) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(demands.versions)

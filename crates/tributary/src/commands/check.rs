@@ -8,6 +8,7 @@ use tributary_model::Section;
 
 use super::{BAD_CONFIGURATION, Done, say};
 use crate::maps;
+use crate::secrets;
 use crate::settings::{Mistake, Settings, is_open_to_others};
 
 /// Arguments of `check`.
@@ -45,6 +46,7 @@ fn read(config: &Path) -> Result<Settings, Vec<Mistake>> {
     if let Err(error) = maps::load(settings.maps.as_deref()) {
         mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });
     }
+    mistakes.extend(secrets::mistakes(&settings.national));
     let spine = settings.spine.iter().filter_map(|spine| spine.tls.as_ref());
     for files in settings.source_tls.values().chain(spine) {
         mistakes.extend(files.load().err().into_iter().flatten());

@@ -21,6 +21,8 @@ fn what_is_promised_is_taken() {
     for line in [
         "serve --config a.toml",
         "check --config a.toml",
+        "doctor --config a.toml",
+        "doctor --config a.toml --source gp-a99901 --json",
         "query 9990000107",
         "query 9990000107 --section plans --section allergies --format fhir",
         "query 9990000107 --json --url http://127.0.0.1:1 --deadline-ms 300",
@@ -57,7 +59,8 @@ fn what_is_not_offered_is_refused() {
         "audit verify var/audit --head other-17",
         "audit verify var/audit --head local-",
         "audit verify var/audit --head +17",
-        "doctor --config a.toml",
+        "doctor",
+        "doctor --config a.toml --source GP_1",
         "policy explain",
     ] {
         check(line, false);

@@ -81,11 +81,6 @@ impl<'r> Reader<'r> {
         self.peek(key).is_some()
     }
 
-    /// Whether a key is there that this version does not act on.
-    pub(super) fn offers_not(&mut self, key: &'static str) -> bool {
-        self.value(key).is_some()
-    }
-
     /// Whether the key is there and holds an empty list.
     pub(super) fn holds_nothing(&self, key: &str) -> bool {
         let list = self.peek(key).and_then(|value| value.get_ref().as_array());

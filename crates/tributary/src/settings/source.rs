@@ -82,7 +82,7 @@ fn more_roots(table: &mut Reader<'_>, protocol: Option<Protocol>) -> BTreeMap<Ca
     roots
 }
 
-fn route(text: &str) -> Result<Route, &'static str> {
+pub(super) fn route(text: &str) -> Result<Route, &'static str> {
     match text {
         "direct" => Ok(Route::Direct),
         "spine" => Ok(Route::Spine),
@@ -153,6 +153,12 @@ fn served(table: &Reader<'_>, sections: Option<Vec<Section>>, protocol: Protocol
         table.wrong("sections", "is empty; leave it out for all that the protocol can");
     }
     Some(sections.into_iter().collect())
+}
+
+/// The sections that practices without an entry are asked for.
+pub(super) fn practice_sections(table: &mut Reader<'_>) -> Option<SectionSet> {
+    let sections = table.list("sections", section);
+    served(table, sections, Protocol::GpConnectStructured)
 }
 
 fn kind(text: &str) -> Result<SourceKind, &'static str> {

@@ -84,7 +84,7 @@ cache_ttl_secs = 901
             "line 12: source[1].sections[2]: is no section; sections are plans, flags, allergies, medications, problems, results, reports, encounters, procedures, immunisations, documents, referrals, diary, appointments, socialcare, uncategorised",
             "line 13: source[1].timeout_ms: is a text, not a whole number",
             "line 14: source[1].cache_ttl_secs: is not between 0 and 900",
-            "line 16: audits: is no key here; known are server, source, limits, log, audit, broker, locator, maps, demo, organisation, spine, pds",
+            "line 16: audits: is no key here; known are server, source, locator, limits, log, audit, broker, oauth, pds, sds, maps, demo, organisation, spine",
         ],
     );
 }
@@ -162,17 +162,100 @@ fn the_locator_names_sources_of_the_right_kind() {
 
 #[test]
 fn what_is_not_offered_is_refused_in_words() {
-    check(
-        "[demo]",
-        "[pds]\nbase_url = \"https://pds.example.test\"\n[demo]",
-        &["line 20: pds: is not offered yet; leave it out"],
-    );
     check("fhir-r4", "tributary", &["line 17: source[2].protocol: \"tributary\" is not offered yet"]);
     check(
         "[demo]",
         "[audit]\nsink = \"postgres\"\n[demo]",
         &["line 21: audit.sink: \"postgres\" is not offered yet; leave it out or say \"local\""],
     );
+}
+
+const NATIONAL: &str = "[oauth]\ntoken_url = \"https://t.example.test/token\"\nclient_id = \"c\"\nkid = \"k\"\n\
+    key_file = \"k.pem\"\n[pds]\nbase_url = \"https://pds.example.test/FHIR/R4\"\n[sds]\n\
+    base_url = \"https://sds.example.test/FHIR/R4\"\napi_key_file = \"key\"\n[sds.practice]\n[demo]";
+
+#[test]
+fn the_national_services_have_their_usual_bounds() {
+    let settings = Settings::parse(&GOOD.replacen("[demo]", NATIONAL, 1)).unwrap().national;
+    let (pds, sds) = (settings.pds.unwrap(), settings.sds.unwrap());
+    assert_eq!((pds.per_second, pds.cache_ttl, sds.per_second, sds.shared_ttl), (5, None, 5, None));
+    assert_eq!(sds.session_ttl.as_secs(), 900);
+    assert_eq!(sds.practice.unwrap().name, "GP practice");
+    let without = Settings::parse(GOOD).unwrap().national;
+    assert!(without.pds.is_none() && without.sds.is_none() && without.oauth.is_none());
+}
+
+#[test]
+fn national_services_that_do_not_fit_together_are_told() {
+    let spoilt = |from: &str, to: &str, mistakes: &[&str]| {
+        assert!(NATIONAL.contains(from), "{from}");
+        check("[demo]", &NATIONAL.replacen(from, to, 1), mistakes);
+    };
+    let without_oauth = NATIONAL.split_once("[pds]").unwrap().1;
+    check(
+        "[demo]",
+        &format!("[pds]{without_oauth}"),
+        &["line 20: pds: needs [oauth]: the service is asked with an access token"],
+    );
+    spoilt(
+        "[pds]\nbase_url = \"https://pds.example.test/FHIR/R4\"\n",
+        "",
+        &["line 28: sds.practice: needs [pds]: without it nobody knows which practice to ask"],
+    );
+    spoilt(
+        "[pds]\n",
+        "[locator]\ngp = [\"gp\"]\n[pds]\n",
+        &["line 25: locator: names gp sources, and [pds] decides on them; leave gp out"],
+    );
+    spoilt(
+        "kid = \"k\"\n",
+        "kid = \"k k\"\ntimeout_ms = 1\n",
+        &[
+            "line 23: oauth.kid: is not one word of plain letters, digits and signs",
+            "line 24: oauth.timeout_ms: is not between 50 and 30000",
+        ],
+    );
+    spoilt(
+        "[sds]\n",
+        "requests_per_second = 0\ncache_ttl_secs = 61\n[sds]\nshared_cache_ttl_secs = 901\nsession_ttl_secs = 0\n",
+        &[
+            "line 27: pds.requests_per_second: is not between 1 and 1500",
+            "line 28: pds.cache_ttl_secs: is not between 0 and 60",
+            "line 30: sds.shared_cache_ttl_secs: is not between 0 and 900",
+            "line 31: sds.session_ttl_secs: is not between 1 and 900",
+        ],
+    );
+    spoilt(
+        "https://pds.example.test/FHIR/R4",
+        "http://pds.example.test/FHIR/R4",
+        &["line 26: pds.base_url: begins with http://, which is accepted for loopback addresses only"],
+    );
+}
+
+#[test]
+fn with_pds_every_practice_is_known_by_its_code() {
+    let second = format!(
+        "kind = \"gp\"\nprotocol = \"fhir-r4\"\nbase_url = \"http://127.0.0.1:9001/fhir\"\n{NATIONAL}"
+    );
+    let text = GOOD.split_once("kind = \"acute\"").unwrap().0.to_owned() + &second + "\ninsecure = true\n";
+    told(&text, &["line 24: pds: finds practices by ods code, and the gp source acute-a has none"]);
+}
+
+#[test]
+fn secrets_begin_at_the_folder_of_the_file_and_are_checked_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.toml");
+    fs::write(&file, GOOD.replacen("[demo]", NATIONAL, 1)).unwrap();
+    let settings = Settings::load(&file).unwrap();
+    assert_eq!(settings.national.oauth.as_ref().unwrap().key_file, dir.path().join("k.pem"));
+    let told: Vec<_> = crate::secrets::mistakes(&settings.national).iter().map(ToString::to_string).collect();
+    let missing = |key: &str, name: &str| {
+        format!(
+            "{key}: {} cannot be read: No such file or directory (os error 2)",
+            dir.path().join(name).display()
+        )
+    };
+    assert_eq!(told, [missing("oauth.key_file", "k.pem"), missing("sds.api_key_file", "key")]);
 }
 
 #[test]
@@ -226,7 +309,8 @@ fn with_examples() -> String {
 fn the_examples_of_the_shipped_file_are_right() {
     let mistakes = Settings::parse(&with_examples()).unwrap_err();
     let paths: Vec<_> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
-    assert_eq!(paths, ["pds"], "{mistakes:?}");
+    // With [pds] there is no list of gp sources; the file shows both.
+    assert_eq!(paths, ["locator"], "{mistakes:?}");
 }
 
 #[test]
@@ -248,12 +332,13 @@ fn every_key_is_in_the_shipped_file() {
                     || line == format!("[{key}]")
                     || line == format!("[[{key}]]")
                     || line == format!("[[demo.{key}]]")
+                    || line == format!("[sds.{key}]")
                     || line == format!("[source.{key}]")
             });
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 15, "{mistakes:?}");
+    assert_eq!(tables, 19, "{mistakes:?}");
 }
 
 #[test]

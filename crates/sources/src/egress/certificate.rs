@@ -1,0 +1,119 @@
+//! The day on which a certificate ends, read from its DER form (RFC 5280, 4.1).
+//!
+//! Nothing is verified here: the TLS library has done that.
+
+use jiff::Timestamp;
+use jiff::civil::{DateTime, date};
+
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xA0;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+
+/// One value: its tag, its content, and what follows it.
+struct Value<'d> {
+    tag: u8,
+    content: &'d [u8],
+    rest: &'d [u8],
+}
+
+fn next(bytes: &[u8]) -> Option<Value<'_>> {
+    let (tag, bytes) = bytes.split_first()?;
+    let (first, bytes) = bytes.split_first()?;
+    let (length, bytes) = match first {
+        0..=0x7F => (usize::from(*first), bytes),
+        0x81..=0x84 => {
+            let (digits, bytes) = bytes.split_at_checked(usize::from(first - 0x80))?;
+            (digits.iter().fold(0_usize, |length, digit| length << 8 | usize::from(*digit)), bytes)
+        }
+        _ => return None,
+    };
+    let (content, rest) = bytes.split_at_checked(length)?;
+    Some(Value { tag: *tag, content, rest })
+}
+
+fn of_tag(bytes: &[u8], tag: u8) -> Option<Value<'_>> {
+    next(bytes).filter(|value| value.tag == tag)
+}
+
+/// `notAfter` of a certificate; `None` if it cannot be read.
+pub(super) fn ends(der: &[u8]) -> Option<Timestamp> {
+    let certificate = of_tag(der, SEQUENCE)?.content;
+    let mut fields = of_tag(certificate, SEQUENCE)?.content;
+    if let Some(version) = of_tag(fields, VERSION) {
+        fields = version.rest;
+    }
+    // Serial number, signature algorithm and issuer come before the validity.
+    for _ in 0..3 {
+        fields = next(fields)?.rest;
+    }
+    let validity = of_tag(fields, SEQUENCE)?.content;
+    let not_after = next(next(validity)?.rest)?;
+    let text = std::str::from_utf8(not_after.content).ok()?.strip_suffix('Z')?;
+    let text = match not_after.tag {
+        // Two digits of a year: below 50 they mean this century.
+        UTC_TIME if text < "50" => format!("20{text}"),
+        UTC_TIME => format!("19{text}"),
+        GENERALIZED_TIME => text.to_owned(),
+        _ => return None,
+    };
+    instant(&text)
+}
+
+/// `yyyymmddhhmmss`, in UTC.
+fn instant(text: &str) -> Option<Timestamp> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i16>().ok();
+    let small = |from: usize, to: usize| i8::try_from(number(from, to)?).ok();
+    let is_whole = text.len() == 14 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (month, day) = (small(4, 6)?, small(6, 8)?);
+    let is_date = (1..=12).contains(&month) && (1..=31).contains(&day);
+    let time =
+        DateTime::new(number(0, 4)?, month, day, small(8, 10)?, small(10, 12)?, small(12, 14)?, 0).ok()?;
+    let is_known = time.date() >= date(1950, 1, 1);
+    (is_whole && is_date && is_known)
+        .then(|| time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    /// `CN=source.example.test`, valid to 30 November 2027, 15:47:22; its key is thrown away.
+    const CERTIFICATE: &str = include_str!("certificate/example.txt");
+
+    fn der() -> Vec<u8> {
+        STANDARD.decode(CERTIFICATE.replace('\n', "")).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        let ends = ends(&der()).map(|instant| instant.to_string());
+        assert_eq!(ends.as_deref(), Some("2027-11-30T15:47:22Z"));
+    }
+
+    #[test]
+    fn a_late_end_has_four_digits_of_a_year() {
+        let utc = |text: &str| text.parse::<Timestamp>().ok();
+        assert_eq!(instant("20501231235959"), utc("2050-12-31T23:59:59Z"));
+        for bad in ["", "2050", "20501331235959", "2050123123595x", "2050-2-1235959"] {
+            assert_eq!(instant(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn cut_or_changed_bytes_are_no_certificate_and_no_panic() {
+        let whole = der();
+        for length in 0..whole.len() {
+            assert_eq!(ends(&whole[..length]), None, "{length}");
+        }
+        for place in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[place] ^= 0xFF;
+            let _any = ends(&changed);
+        }
+    }
+}

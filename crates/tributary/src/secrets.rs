@@ -1,0 +1,141 @@
+//! Secrets come from files, and from files that nobody else can read.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use tributary_model::Redacted;
+use tributary_sources::national::oauth::{ClientKey, KeyError};
+
+use crate::settings::{Mistake, NationalSettings};
+
+/// No key is longer.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Why a file gives no secret. It names the file, never what is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// It cannot be read.
+    #[error("{} cannot be read", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// Others may read it.
+    #[error("{} may be read by others than its owner; chmod 600 it", .0.display())]
+    Open(PathBuf),
+    /// It holds nothing, or more than a secret.
+    #[error("{} holds no secret", .0.display())]
+    Content(PathBuf),
+    /// It holds no key that signs.
+    #[error("{} {}", .0.display(), .1)]
+    Key(PathBuf, KeyError),
+}
+
+/// What the national services are shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Secrets {
+    /// Signs our assertions.
+    pub(crate) client_key: Option<ClientKey>,
+    /// Our key at the directory.
+    pub(crate) api_key: Option<Redacted<String>>,
+}
+
+impl Secrets {
+    /// Reads whatever the settings name.
+    pub(crate) fn read(settings: &NationalSettings) -> Result<Self, SecretError> {
+        let client_key = settings.oauth.as_ref().map(|oauth| client_key(&oauth.key_file)).transpose()?;
+        let api_key = settings.sds.as_ref().map(|sds| api_key(&sds.api_key_file)).transpose()?;
+        Ok(Self { client_key, api_key })
+    }
+}
+
+/// Every secret that cannot be used.
+pub(crate) fn mistakes(settings: &NationalSettings) -> Vec<Mistake> {
+    let mistake = |path: &str, error: &SecretError| {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Mistake { path: path.to_owned(), line: None, says: format!("{error}{cause}") }
+    };
+    let oauth = settings.oauth.as_ref().and_then(|oauth| client_key(&oauth.key_file).err());
+    let sds = settings.sds.as_ref().and_then(|sds| api_key(&sds.api_key_file).err());
+    let oauth = oauth.map(|error| mistake("oauth.key_file", &error));
+    oauth.into_iter().chain(sds.map(|error| mistake("sds.api_key_file", &error))).collect()
+}
+
+fn client_key(path: &Path) -> Result<ClientKey, SecretError> {
+    let bytes = read(path)?;
+    ClientKey::read(bytes.expose()).map_err(|error| SecretError::Key(path.to_owned(), error))
+}
+
+fn api_key(path: &Path) -> Result<Redacted<String>, SecretError> {
+    let bytes = read(path)?;
+    let text = std::str::from_utf8(bytes.expose()).unwrap_or_default().trim();
+    let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_word { Ok(Redacted::new(text.to_owned())) } else { Err(SecretError::Content(path.to_owned())) }
+}
+
+fn read(path: &Path) -> Result<Redacted<Vec<u8>>, SecretError> {
+    let failed = |error| SecretError::Read(path.to_owned(), error);
+    let file = File::open(path).map_err(failed)?;
+    // Asked of the open file, so that it is the one that is read.
+    let facts = file.metadata().map_err(failed)?;
+    if !facts.is_file() || facts.len() > MAX_BYTES {
+        return Err(SecretError::Content(path.to_owned()));
+    }
+    if is_open(&facts) {
+        return Err(SecretError::Open(path.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Redacted::new(bytes))
+}
+
+/// Whether its group or everybody may read or change it.
+#[cfg(unix)]
+fn is_open(facts: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    facts.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn is_open(_facts: &std::fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn secret(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_refused() {
+        for mode in [0o600, 0o400] {
+            let (_dir, path) = secret("key-1\n", mode);
+            assert_eq!(api_key(&path).unwrap().expose(), "key-1");
+        }
+        for mode in [0o640, 0o604, 0o644, 0o620, 0o602] {
+            let (_dir, path) = secret("key-1", mode);
+            assert!(matches!(api_key(&path), Err(SecretError::Open(_))), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_told_without_its_content() {
+        for text in ["", "\n", "two words", "key\u{e9}"] {
+            let (_dir, path) = secret(text, 0o600);
+            assert!(matches!(api_key(&path), Err(SecretError::Content(_))), "{text:?}");
+        }
+        let (dir, path) = secret("CANARY", 0o600);
+        let error = client_key(&path).unwrap_err();
+        assert!(matches!(error, SecretError::Key(_, KeyError::Form)));
+        assert!(!format!("{error} {error:?}").contains("CANARY"));
+        assert!(matches!(api_key(&dir.path().join("none")), Err(SecretError::Read(..))));
+        assert!(matches!(api_key(dir.path()), Err(SecretError::Content(_))));
+    }
+}
