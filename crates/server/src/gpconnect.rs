@@ -257,7 +257,13 @@ fn not_found(interaction: Interaction) -> Problem {
     ];
     let spine = known.into_iter().find(|(of, _)| *of == interaction);
     let spine = spine.map_or(Spine::NO_RECORD, |(_, spine)| spine);
-    Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing with this id.").coded(spine)
+    let text = if spine == Spine::PATIENT {
+        // Nothing may tell apart who is unknown and who is restricted.
+        "No record of this patient can be given."
+    } else {
+        "There is nothing with this id."
+    };
+    Problem::new(StatusCode::NOT_FOUND, "not-found", text).coded(spine)
 }
 
 /// An outcome in the caller's format; what cannot be written as XML is written as JSON.

@@ -392,6 +392,7 @@ fn every_refusal_is_one_that_consumers_know() {
         (Refusal::Overloaded(Duration::ZERO), 503, "INTERNAL_SERVER_ERROR"),
         (Refusal::Unlocated, 503, "INTERNAL_SERVER_ERROR"),
         (Refusal::NoSuchSource, 404, "ORGANISATION_NOT_FOUND"),
+        (Refusal::NotTheirPractice, 404, "PATIENT_NOT_FOUND"),
         (Refusal::PracticeNotNamed, 400, "BAD_REQUEST"),
         (Refusal::NoSuchAttachment, 404, "NO_RECORD_FOUND"),
         (Refusal::AttachmentExpired, 404, "NO_RECORD_FOUND"),
