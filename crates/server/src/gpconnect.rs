@@ -74,6 +74,10 @@ pub(crate) async fn serve_proxied(exchange: Exchange, method: Method, path: Stri
     let Some(Proxied { practice, capability, tail }) = Proxied::of(&path, &exchange) else {
         return spine::varies();
     };
+    // The proxy itself answers what a browser asks before it asks; a GP system does not.
+    if method == Method::OPTIONS {
+        return spine::options(&table::methods(capability, tail));
+    }
     answer(&exchange, &method, Target { practice: Some(&practice), capability, tail, is_proxied: true }).await
 }
 
