@@ -242,7 +242,7 @@ async fn what_the_gp_system_refuses_is_refused_in_its_words() {
     for (status, code) in [
         (400, "INVALID_NHS_NUMBER"),
         (403, "NO_PATIENT_CONSENT"),
-        (404, "PATIENT_NOT_FOUND"),
+        (404, "NO_RECORD_FOUND"),
         (422, "INVALID_PARAMETER"),
         (422, "INVALID_RESOURCE"),
     ] {
@@ -252,6 +252,19 @@ async fn what_the_gp_system_refuses_is_refused_in_its_words() {
         assert_eq!(ours.body, theirs.body);
     }
     gp.clear_fault().unwrap();
+}
+
+#[tokio::test]
+async fn whoever_cannot_be_found_cannot_be_found_for_one_reason() {
+    let stage = Stage::set(Plan::default()).await;
+    let gp = stage.federation.provider("gp").unwrap();
+    let unknown = relayed(&stage, &everything().replace(GEORGE, "9990001049")).await;
+    gp.set_fault(answered(404, "PATIENT_NOT_FOUND"));
+    let restricted = relayed(&stage, &everything()).await;
+    assert_eq!(spine(&unknown), (404, "PATIENT_NOT_FOUND".to_owned()));
+    assert_eq!(unknown.body, restricted.body);
+    assert!(!restricted.body.contains("made to fail"));
+    assert_eq!((unknown.header("Tributary-Audit"), restricted.header("Tributary-Audit")), (None, None));
 }
 
 #[tokio::test]

@@ -96,7 +96,8 @@ impl Located {
         let is_named = |port: &&Arc<SourcePort>| {
             practice.is_none_or(|practice| port.card.ods.as_ref() == Some(practice))
         };
-        self.ports.iter().filter(is_gp).find(is_named).ok_or(Refusal::NoSuchSource)
+        let nobody = if practice.is_some() { Refusal::NotTheirPractice } else { Refusal::NoSuchSource };
+        self.ports.iter().filter(is_gp).find(is_named).ok_or(nobody)
     }
 }
 

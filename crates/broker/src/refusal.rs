@@ -25,6 +25,9 @@ pub enum Refusal {
     /// No registered source answers to this organisation or patient.
     #[error("no such source")]
     NoSuchSource,
+    /// The practice that was named is not the one that the patient is registered with.
+    #[error("the patient is registered elsewhere")]
+    NotTheirPractice,
     /// A call that belongs to one practice names none, and there are several.
     #[error("no practice was named")]
     PracticeNotNamed,

@@ -86,6 +86,10 @@ async fn permitted(room: &Arc<Room>, request: &RelayRequest) -> Result<&'static 
     }
 }
 
+fn says_patient_not_found(fault: SourceFault) -> bool {
+    fault.spine.is_some_and(|code| code.as_str() == "PATIENT_NOT_FOUND")
+}
+
 fn completeness(status: SourceStatus) -> Completeness {
     Tally::of([status]).completeness()
 }
@@ -194,6 +198,8 @@ impl Call<'_> {
         let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
         let Relayed { status, etag, said } = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
         match said {
+            // Whether a patient is unknown, gone or restricted must not show, so no source's words for it pass.
+            Passed::Refusal(_, fault) if says_patient_not_found(fault) => Err(fault),
             Passed::Refusal(body, fault) => {
                 Ok(Passing { status, etag, body, refused: Some(fault), found: None })
             }

@@ -74,6 +74,10 @@ pub(crate) async fn serve_proxied(exchange: Exchange, method: Method, path: Stri
     let Some(Proxied { practice, capability, tail }) = Proxied::of(&path, &exchange) else {
         return spine::varies();
     };
+    // The proxy itself answers what a browser asks before it asks; a GP system does not.
+    if method == Method::OPTIONS {
+        return spine::options(&table::methods(capability, tail));
+    }
     answer(&exchange, &method, Target { practice: Some(&practice), capability, tail, is_proxied: true }).await
 }
 
@@ -257,7 +261,13 @@ fn not_found(interaction: Interaction) -> Problem {
     ];
     let spine = known.into_iter().find(|(of, _)| *of == interaction);
     let spine = spine.map_or(Spine::NO_RECORD, |(_, spine)| spine);
-    Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing with this id.").coded(spine)
+    let text = if spine == Spine::PATIENT {
+        // Nothing may tell apart who is unknown and who is restricted.
+        "No record of this patient can be given."
+    } else {
+        "There is nothing with this id."
+    };
+    Problem::new(StatusCode::NOT_FOUND, "not-found", text).coded(spine)
 }
 
 /// An outcome in the caller's format; what cannot be written as XML is written as JSON.

@@ -26,11 +26,7 @@ pub(super) fn from_refusal(refusal: Refusal, interaction: Interaction) -> Proble
             failed(StatusCode::SERVICE_UNAVAILABLE, "Too much is going on.").after(wait)
         }
         Refusal::Unlocated => from_failure(RelayFailure::Unlocated, interaction),
-        // A GP system says no more than this of a patient who may not be asked about.
-        Refusal::Barred(_) => {
-            let text = "No record of this patient can be given.";
-            Problem { text: text.into(), ..not_found(Interaction::ReadPatient) }
-        }
+        Refusal::Barred(_) | Refusal::NotTheirPractice => patient_not_found(),
         Refusal::NoSuchSource => no_such_practice(),
         Refusal::PracticeNotNamed => {
             Problem::bad("Several practices are served here: the address must name one.")
@@ -48,6 +44,11 @@ pub(super) fn from_refusal(refusal: Refusal, interaction: Interaction) -> Proble
     }
 }
 
+/// The one answer about whoever is unknown, gone, registered elsewhere or restricted.
+fn patient_not_found() -> Problem {
+    not_found(Interaction::ReadPatient)
+}
+
 fn denied(text: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden", text).coded(Spine::DENIED)
 }
@@ -55,10 +56,7 @@ fn denied(text: &str) -> Problem {
 fn from_failure(failure: RelayFailure, interaction: Interaction) -> Problem {
     let failed = |text: &str| Problem::new(status(failure.http()), "processing", text).coded(Spine::INTERNAL);
     match failure {
-        RelayFailure::NoRecord => {
-            let text = "The GP system holds no record of this patient.";
-            Problem { text: text.into(), ..not_found(Interaction::ReadPatient) }
-        }
+        RelayFailure::NoRecord => patient_not_found(),
         RelayFailure::NoConsent => {
             let text = "The patient has not consented to sharing the record.";
             Problem::new(status(failure.http()), "forbidden", text).coded(Spine::CONSENT)

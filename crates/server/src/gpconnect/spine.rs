@@ -4,7 +4,7 @@ use http::StatusCode;
 use tributary_fhir::{Issue, Outcome};
 use tributary_model::{Capability, OdsCode};
 
-use crate::exchange::{Exchange, FHIR_JSON, Reply, reply};
+use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set};
 
 /// The system of the proxy's response codes.
 const CODES: &str = "http://fhir.nhs.net/ValueSet/gpconnect-schedule-response-code-1-0";
@@ -33,6 +33,18 @@ impl<'p> Proxied<'p> {
             Some(Self { practice, capability, tail })
         })
     }
+}
+
+/// What may be done at an address, in the header by which the proxy tells it.
+pub(super) fn options(methods: &[&'static str]) -> Reply {
+    if methods.is_empty() {
+        return varies();
+    }
+    let mut reply = reply(StatusCode::OK, FHIR_JSON, "");
+    let methods = methods.join(", ");
+    set(&mut reply, "access-control-request-method", &methods);
+    set(&mut reply, "allow", &methods);
+    reply
 }
 
 /// The address is no registered endpoint. Whose it is, or what stood behind it, is not repeated.

@@ -155,6 +155,17 @@ pub(crate) fn find<'p>(
     Ok(Fit { does: row.does, id })
 }
 
+/// The methods that are taken at an address, offered or not.
+pub(crate) fn methods(capability: Capability, tail: &str) -> Vec<&'static str> {
+    let mut methods: Vec<_> = TABLE
+        .iter()
+        .filter(|row| row.fits(capability, tail).is_some())
+        .map(|row| row.method.as_str())
+        .collect();
+    methods.dedup();
+    methods
+}
+
 /// What logs and metrics call a path below a service root.
 pub(crate) fn template(capability: Capability, tail: &str) -> Option<&'static str> {
     TABLE.iter().find(|row| row.fits(capability, tail).is_some()).map(|row| row.pattern)

@@ -372,6 +372,21 @@ async fn in_the_proxy_s_position_an_address_must_be_registered_letter_by_letter(
 }
 
 #[tokio::test]
+async fn in_the_proxy_s_position_options_are_told() {
+    let desk = FakeDesk::new(Say::Record);
+    let edge = edge(&desk, Settings { spine_position: true, ..settings() });
+    for (tail, methods) in
+        [("/structured/fhir/metadata", Some("GET")), (OPERATION, Some("POST")), ("/structured/fhir/x", None)]
+    {
+        let path = format!("/https://gp.example.test{ROOT}{tail}");
+        let reply = send(&edge, raw("OPTIONS", &path, &[], "")).await;
+        let told = reply.headers().get("access-control-request-method").map(|value| value.to_str().unwrap());
+        assert_eq!((reply.status().is_success(), told), (methods.is_some(), methods), "{tail}");
+    }
+    assert!(desk.relayed.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn in_the_provider_s_position_a_whole_address_is_no_path() {
     let (_desk, edge) = fresh();
     let path = format!("/https://gp.example.test{ROOT}{OPERATION}");
@@ -392,6 +407,7 @@ fn every_refusal_is_one_that_consumers_know() {
         (Refusal::Overloaded(Duration::ZERO), 503, "INTERNAL_SERVER_ERROR"),
         (Refusal::Unlocated, 503, "INTERNAL_SERVER_ERROR"),
         (Refusal::NoSuchSource, 404, "ORGANISATION_NOT_FOUND"),
+        (Refusal::NotTheirPractice, 404, "PATIENT_NOT_FOUND"),
         (Refusal::PracticeNotNamed, 400, "BAD_REQUEST"),
         (Refusal::NoSuchAttachment, 404, "NO_RECORD_FOUND"),
         (Refusal::AttachmentExpired, 404, "NO_RECORD_FOUND"),

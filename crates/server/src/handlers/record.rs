@@ -126,6 +126,7 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
         }
         // The last three belong to calls that are passed on, and never come here.
         Refusal::Source(..)
+        | Refusal::NotTheirPractice
         | Refusal::PracticeNotNamed
         | Refusal::NoSuchAttachment
         | Refusal::AttachmentExpired => {
