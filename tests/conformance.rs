@@ -19,5 +19,9 @@ mod difference;
 mod identity;
 #[path = "conformance/outcome.rs"]
 mod outcome;
+#[path = "conformance/parameters.rs"]
+mod parameters;
 #[path = "conformance/stand.rs"]
 mod stand;
+#[path = "conformance/tokens.rs"]
+mod tokens;

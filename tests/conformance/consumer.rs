@@ -118,7 +118,7 @@ pub(crate) struct Request {
     pub(crate) body: String,
     /// The claims of its token; made anew for each request.
     pub(crate) claims: Value,
-    headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Request {
