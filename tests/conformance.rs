@@ -11,16 +11,30 @@
     reason = "a test may stop where it stands"
 )]
 
+#[path = "conformance/canned.rs"]
+mod canned;
 #[path = "conformance/consumer.rs"]
 mod consumer;
 #[path = "conformance/difference.rs"]
 mod difference;
+#[path = "conformance/errors.rs"]
+mod errors;
 #[path = "conformance/identity.rs"]
 mod identity;
+#[path = "conformance/indistinct.rs"]
+mod indistinct;
+#[path = "conformance/many.rs"]
+mod many;
+#[path = "conformance/negotiation.rs"]
+mod negotiation;
 #[path = "conformance/outcome.rs"]
 mod outcome;
 #[path = "conformance/parameters.rs"]
 mod parameters;
+#[path = "conformance/position.rs"]
+mod position;
+#[path = "conformance/southbound.rs"]
+mod southbound;
 #[path = "conformance/stand.rs"]
 mod stand;
 #[path = "conformance/tokens.rs"]

@@ -1,7 +1,10 @@
 //! Part 5 and 8: what passes through is the GP system's own, byte for byte.
 
-use mock_providers::{ReplayOptions, start_replay, suite_patients};
+use std::sync::Arc;
+
+use mock_providers::{ReplayOptions, SuitePatient, start_replay, suite_patients};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::consumer::{
     AREAS, INCLUDES, NHS_NUMBER, ODS_CODE, Request, SDS_USER, allergies, area, everything, parameters,
@@ -16,28 +19,38 @@ fn questions() -> Vec<Vec<Value>> {
     alone.chain(allergies).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_area_of_every_patient_is_the_gp_systems_own() {
-    let stand = Stand::usual().await;
-    let (mut given, mut bundles) = (0, 0);
-    for person in suite_patients() {
-        for question in questions() {
-            let request = Request::record(&parameters(person.nhs_number, &question));
-            let what = format!("{} {question:?}", person.name);
-            let (ours, theirs) = (stand.ask(&request).await, stand.direct(&request).await);
-            assert_eq!(ours.status, theirs.status, "{what}: {}", ours.body);
-            let is_bundle = ours.json()["resourceType"] == "Bundle";
-            assert_eq!(is_bundle, ours.status == 200, "{what}");
-            if is_bundle {
-                bundles += 1;
-                assert_eq!(ours.json()["id"], request.trace(), "{what}");
-                assert_ne!(theirs.json()["id"], request.trace(), "{what}");
-                given += same_but_for_addresses(&what, &ours.body, &theirs.body).len();
-            } else {
-                assert_eq!(ours.body, theirs.body, "{what}");
-            }
+/// Asks every question about a patient twice; how many Bundles came, and how many addresses were in them.
+async fn compared(stand: &Stand, person: &SuitePatient) -> (usize, usize) {
+    let (mut bundles, mut given) = (0, 0);
+    for question in questions() {
+        let request = Request::record(&parameters(person.nhs_number, &question));
+        let what = format!("{} {question:?}", person.name);
+        let (ours, theirs) = (stand.ask(&request).await, stand.direct(&request).await);
+        assert_eq!(ours.status, theirs.status, "{what}: {}", ours.body);
+        let is_bundle = ours.json()["resourceType"] == "Bundle";
+        assert_eq!(is_bundle, ours.status == 200, "{what}");
+        if is_bundle {
+            bundles += 1;
+            assert_eq!(ours.json()["id"], request.trace(), "{what}");
+            assert_ne!(theirs.json()["id"], request.trace(), "{what}");
+            given += same_but_for_addresses(&what, &ours.body, &theirs.body).len();
+        } else {
+            assert_eq!(ours.body, theirs.body, "{what}");
         }
     }
+    (bundles, given)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_area_of_every_patient_is_the_gp_systems_own() {
+    let stand = Arc::new(Stand::usual().await);
+    let mut set = JoinSet::new();
+    for person in suite_patients() {
+        let stand = Arc::clone(&stand);
+        set.spawn(async move { compared(&stand, person).await });
+    }
+    let (bundles, given) =
+        set.join_all().await.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     // One for each registered patient and question; documents are in the records of some.
     assert_eq!(bundles, 15 * questions().len());
     assert!(given > 3, "{given} addresses of documents");

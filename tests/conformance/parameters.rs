@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::consumer::{AREAS, NHS_NUMBER, Request, allergies, area, area_with, everything, now, parameters};
 use crate::difference::same_but_for_addresses;
-use crate::outcome::{of_type, refused_naming};
+use crate::outcome::{of_type, refused, refused_naming};
 use crate::stand::{Stand, number};
 
 const PATIENT: &str = "patient17";
@@ -59,7 +59,7 @@ fn forbidden() -> Vec<Value> {
 
 #[tokio::test]
 async fn a_forbidden_combination_is_refused_and_the_part_named() {
-    let stand = Stand::usual().await;
+    let stand = Stand::of_nobody().await;
     let filters = ["filterStatus", "filterSignificance"].into_iter().zip(["active", "major"]);
     let filters = filters.map(|(name, value)| one("includeProblems", code(name, value)));
     let beside_consultations: Vec<Value> = forbidden().into_iter().chain(filters).collect();
@@ -192,7 +192,7 @@ fn wrong_parts() -> Vec<(Value, &'static str)> {
 
 #[tokio::test]
 async fn a_part_with_a_wrong_value_is_refused_and_named() {
-    let stand = Stand::usual().await;
+    let stand = Stand::of_nobody().await;
     for (wrong, names) in wrong_parts() {
         let reply = stand.ask(&asking(std::slice::from_ref(&wrong))).await;
         refused_naming(&wrong.to_string(), &reply, 422, "INVALID_PARAMETER", names);
@@ -202,7 +202,7 @@ async fn a_part_with_a_wrong_value_is_refused_and_named() {
 
 #[tokio::test]
 async fn what_comes_twice_or_excludes_another_is_refused() {
-    let stand = Stand::usual().await;
+    let stand = Stand::of_nobody().await;
     let last = json!({"name": "includeNumberOfMostRecent", "valuePositiveInt": 3});
     let both = [period("consultationSearchPeriod", &day(-9), ""), last];
     let twice = [truth("includeStatus", true), truth("includeStatus", true)];
@@ -270,13 +270,16 @@ fn wrong_bodies() -> Vec<(String, u16, &'static str, &'static str)> {
 
 #[tokio::test]
 async fn a_body_that_names_no_patient_is_refused() {
-    let stand = Stand::usual().await;
+    let stand = Stand::of_nobody().await;
     for (body, status, code, names) in wrong_bodies() {
         let reply = stand.ask(&Request::record(&body)).await;
         refused_naming(&body, &reply, status, code, names);
         assert!(!reply.body.contains(number(PATIENT)), "the number is repeated");
     }
     assert_eq!(stand.gp.ask_count(), 0);
+    // Without a mistake it arrives.
+    refused("nobody", &stand.ask(&asking(&[allergies(true)])).await, 404, "PATIENT_NOT_FOUND");
+    assert_eq!(stand.gp.ask_count(), 1);
 }
 
 #[tokio::test]

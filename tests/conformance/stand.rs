@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use mock_providers::{ProviderHandle, SuiteOptions, start_suite_practice, suite_patients};
+use mock_providers::{
+    ProviderHandle, ReplayOptions, SuiteOptions, start_replay, start_suite_practice, suite_patients,
+};
 use serde_json::Value;
 use tributary::{Running, Settings};
 use tributary_model::Capability;
@@ -71,9 +73,24 @@ impl Stand {
 
     pub(crate) async fn set(plan: Plan) -> Self {
         let gp = start_suite_practice(plan.practice.clone()).await.unwrap();
-        let audit = tempfile::tempdir().unwrap();
         let roots = roots(&gp);
-        let text = configuration(roots.each_ref().map(String::as_str), &audit.path().join("log"), &plan);
+        Self::before(gp, roots, &plan).await
+    }
+
+    /// Where every request is refused before the GP system: that one knows nobody, and counts who comes.
+    pub(crate) async fn of_nobody() -> Self {
+        let (ods, asid) = (PRACTICE.to_owned(), PRACTICE_ASID.to_owned());
+        let nobody = tempfile::tempdir().unwrap();
+        let options = ReplayOptions { ods, asid, ..ReplayOptions::default() };
+        let (gp, _none) = start_replay(nobody.path(), options).await.unwrap();
+        let root = |name| gp.base_url.replace("/structured", name);
+        let roots = [root("/structured"), root("/documents"), root("")];
+        Self::before(gp, roots, &Plan::default()).await
+    }
+
+    async fn before(gp: ProviderHandle, roots: [String; 3], plan: &Plan) -> Self {
+        let audit = tempfile::tempdir().unwrap();
+        let text = configuration(roots.each_ref().map(String::as_str), &audit.path().join("log"), plan);
         let running = broker(&text).await;
         Self { gp, running, audit }
     }
