@@ -3,14 +3,6 @@
 //! Which requirement is shown by which test is in `tests/README.md`.
 
 #![cfg(test)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test may stop where it stands"
-)]
-
 #[path = "conformance/canned.rs"]
 mod canned;
 #[path = "conformance/consumer.rs"]

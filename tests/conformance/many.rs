@@ -24,7 +24,7 @@ fn organisations() -> String {
 }
 
 fn person(at: usize) -> Person {
-    let smartcard = (at % 2 == 0).then(|| (format!("5550{at:08}"), format!("7770{at:08}")));
+    let smartcard = at.is_multiple_of(2).then(|| (format!("5550{at:08}"), format!("7770{at:08}")));
     let organisation = at % ORGANISATIONS;
     Person {
         id: format!("u-{at}"),
@@ -39,7 +39,7 @@ fn person(at: usize) -> Person {
 }
 
 fn request(serial: usize) -> Request {
-    let body = parameters(number("patient17"), &[allergies(serial % 3 == 0)]);
+    let body = parameters(number("patient17"), &[allergies(serial.is_multiple_of(3))]);
     Request::record(&body).by(&person(serial % USERS))
 }
 
