@@ -40,6 +40,8 @@ pub(super) struct Chart {
     today: Date,
     registered: i32,
     resources: Vec<Value>,
+    /// How many of each type were added.
+    counts: BTreeMap<String, usize>,
     /// The entries of each area's List, by the area's parameter.
     members: BTreeMap<&'static str, Vec<String>>,
     ended: Vec<Value>,
@@ -56,6 +58,7 @@ impl Chart {
             today,
             registered,
             resources: Vec::new(),
+            counts: BTreeMap::new(),
             members: BTreeMap::new(),
             ended: Vec::new(),
             warnings: Vec::new(),
@@ -88,8 +91,9 @@ impl Chart {
 
     /// Adds a resource and tells its reference. What every clinical resource has is filled in.
     fn add(&mut self, kind: &str, fields: Value) -> String {
-        let count = self.resources.iter().filter(|one| one.get("resourceType") == Some(&kind.into())).count();
-        let id = format!("{}-{}{}", self.patient, short(kind), count + 1);
+        let count = self.counts.entry(kind.to_owned()).or_default();
+        *count += 1;
+        let id = format!("{}-{}{count}", self.patient, short(kind));
         let resource = self.complete(kind, &id, fields);
         self.resources.push(resource);
         format!("{kind}/{id}")

@@ -122,9 +122,10 @@ impl Chart {
             "related": related,
         });
         let is_unfilled = |one: &&mut Value| {
-            one.get("resourceType") == Some(&"Observation".into()) && one.get("code").is_none()
+            one.get("code").is_none() && one.get("resourceType") == Some(&"Observation".into())
         };
-        let group = self.resources.iter_mut().find(is_unfilled).and_then(Value::as_object_mut);
+        // It was added not long ago.
+        let group = self.resources.iter_mut().rev().find(is_unfilled).and_then(Value::as_object_mut);
         if let (Some(group), Value::Object(fields)) = (group, fields) {
             group.extend(fields);
         }
