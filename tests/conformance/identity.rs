@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_providers::{ReplayOptions, SuitePatient, start_replay, suite_patients};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -209,4 +212,36 @@ async fn an_address_that_was_not_given_here_reaches_nobody() {
         assert!(reply.header("Tributary-Audit").is_none(), "{url}");
     }
     assert_eq!(stand.gp.ask_count(), before);
+}
+
+/// An id as a broker with this key gave it out so many seconds ago.
+fn sealed(key: &[u8; 32], number: &str, id: &str, seconds: i64) -> String {
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
+    let (nonce, made) = ([7; NONCE_LEN], crate::consumer::now() - seconds);
+    let mut text = [&[1][..], &made.to_be_bytes(), number.as_bytes(), id.as_bytes()].concat();
+    let aad = Aad::from(b"gp");
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut text).unwrap();
+    URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat())
+}
+
+#[tokio::test]
+async fn an_address_of_yesterday_reaches_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, key) = (folder.path().join("link.key"), [9; 32]);
+    std::fs::write(&file, key).unwrap();
+    let server = format!("link_key_file = \"{}\"", file.display());
+    let stand = Stand::set(Plan { server, ..Plan::default() }).await;
+    let number = crate::stand::number("patient16");
+    for (seconds, status) in [(60, 200), (11 * 3600, 200), (13 * 3600, 404), (-3600, 404)] {
+        let asked = stand.gp.ask_count();
+        let tail = format!("Binary/{}", sealed(&key, number, "s16-doc1-file", seconds));
+        let reply = stand.ask(&Request::documents(&tail, "read:binary-1")).await;
+        if status == 200 {
+            assert_eq!(reply.status, 200, "{seconds}: {}", reply.body);
+        } else {
+            let told = crate::outcome::refused("expired", &reply, 404, "NO_RECORD_FOUND");
+            assert!(told.contains("expired"), "{told}");
+            assert_eq!(stand.gp.ask_count(), asked, "{seconds}");
+        }
+    }
 }

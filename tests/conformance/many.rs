@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tributary_tests::bundle::Merged;
 use tributary_tests::process::Process;
 
-use crate::consumer::{PRACTICE_ASID, Person, Request, allergies, parameters, token, token_header};
+use crate::consumer::{PRACTICE_ASID, Person, Request, allergies, now, parameters, token, token_header};
 use crate::outcome::refused;
 use crate::stand::{Plan, Stand, configuration, number, roots};
 
@@ -80,6 +80,7 @@ async fn a_thousand_requests_are_a_thousand_asks_each_in_its_own_name() {
     let text = configuration(roots.each_ref().map(String::as_str), &dir.path().join("audit"), &plan);
     let mut broker = Process::serve(dir.path(), &text);
     let (mut traces, mut tokens) = (BTreeSet::new(), BTreeSet::new());
+    let began = now();
     for first in (0..REQUESTS).step_by(AT_ONCE) {
         let mut set = JoinSet::new();
         for request in (first..first + AT_ONCE).map(request) {
@@ -102,8 +103,14 @@ async fn a_thousand_requests_are_a_thousand_asks_each_in_its_own_name() {
     }
     assert_eq!(by_person, [REQUESTS / USERS; USERS]);
     let southbound: BTreeSet<_> = asks.iter().map(|ask| ask.header("Authorization").unwrap()).collect();
+    // The published claims hold no serial, so that two asks of one person in one second bear one text; in all
+    // other seconds it is another.
+    let made: BTreeSet<_> =
+        asks.iter().map(|ask| ask.claims.as_ref().unwrap()["iat"].as_i64().unwrap()).collect();
+    assert!(made.first() >= Some(&began) && made.last() <= Some(&now()), "a token is not of its time");
+    assert!(southbound.len() >= USERS.max(made.len()), "tokens were kept");
+    assert!(made.len() < 3 || southbound.len() > 2 * USERS, "tokens were kept");
     assert!(southbound.iter().all(|token| !tokens.contains(*token)), "a caller's token was passed on");
-    // Two asks of one person in one second say the same, and still each has its own trace id.
     assert_eq!(broker.terminate(), Some(0));
     let log = broker.log_text();
     assert!(log.lines().count() > REQUESTS, "a trace log should be long");
