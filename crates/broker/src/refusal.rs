@@ -52,6 +52,8 @@ pub enum RelayFailure {
     NoRecord,
     /// The patient has not consented to sharing.
     NoConsent,
+    /// It, or the way to it, refuses the caller's organisation.
+    Denied,
     /// It did not answer in time.
     TimedOut,
     /// It takes no requests now.
@@ -88,6 +90,7 @@ impl RelayFailure {
         match fault.status() {
             SourceStatus::NoRecord => Self::NoRecord,
             SourceStatus::WithheldConsent => Self::NoConsent,
+            SourceStatus::Denied => Self::Denied,
             SourceStatus::Timeout => Self::TimedOut,
             SourceStatus::Shed => Self::Shed,
             SourceStatus::Ok
@@ -97,7 +100,6 @@ impl RelayFailure {
             | SourceStatus::OkTruncated
             | SourceStatus::WithheldSource
             | SourceStatus::WithheldPolicy
-            | SourceStatus::Denied
             | SourceStatus::Unavailable
             | SourceStatus::Invalid
             | SourceStatus::IdentityMismatch
@@ -109,7 +111,7 @@ impl RelayFailure {
     pub const fn http(self) -> u16 {
         match self {
             Self::NoRecord | Self::TooLarge => 404,
-            Self::NoConsent | Self::NoAsid | Self::NoAgreement => 403,
+            Self::NoConsent | Self::Denied | Self::NoAsid | Self::NoAgreement => 403,
             Self::NotOffered => 501,
             Self::TimedOut => 504,
             Self::Shed | Self::Unlocated => 503,

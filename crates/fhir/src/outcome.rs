@@ -7,6 +7,11 @@ use crate::write::Writer;
 
 /// The system of Spine error codes.
 pub const SPINE_CODES: &str = "https://fhir.nhs.uk/STU3/CodeSystem/Spine-ErrorOrWarningCode-1";
+/// Systems of the Spine proxy's own codes: what it says in their words is about the way to a source.
+const PROXY_CODES: &[&str] = &[
+    "http://fhir.nhs.net/ValueSet/gpconnect-schedule-response-code-1-0",
+    "https://fhir.nhs.uk/StructureDefinition/spine-operationoutcome-1",
+];
 /// The profile GP Connect wants on its outcomes.
 pub const GPC_OUTCOME: &str = "https://fhir.nhs.uk/STU3/StructureDefinition/GPConnect-OperationOutcome-1";
 
@@ -196,6 +201,8 @@ pub struct OutcomeFacts {
     pub failed: bool,
     /// Whether any issue says `not-found`.
     pub not_found: bool,
+    /// Whether a proxy on the way to the source says it, and not the source.
+    pub of_proxy: bool,
     /// What the issues short of an error say is missing.
     pub omits: Omissions,
     /// Which check of the Spine proxy refused, when the words are the proxy's.
@@ -272,11 +279,15 @@ pub fn read_outcome(json: Json<'_>) -> Option<OutcomeFacts> {
         facts.not_found |= issue.says("code", "not-found");
         facts.omits.note(&severity, &issue.text_at("code").unwrap_or_default());
         let codings = issue.get("details").and_then(|details| details.get("coding"));
-        let codes = codings.into_iter().flat_map(Json::each).filter_map(|coding| coding.text_at("code"));
-        facts.spine = facts.spine.or_else(|| codes.into_iter().find_map(|code| SpineCode::parse(&code)));
-        let words = codings.into_iter().flat_map(Json::each).filter_map(|coding| coding.text_at("display"));
-        let refusals = words.chain(issue.text_at("diagnostics")).filter_map(|text| ProxyRefusal::of(&text));
-        facts.proxy = facts.proxy.or_else(|| refusals.into_iter().next());
+        let codings = || codings.into_iter().flat_map(Json::each);
+        let mut codes = codings().filter_map(|coding| coding.text_at("code"));
+        facts.spine = facts.spine.or_else(|| codes.find_map(|code| SpineCode::parse(&code)));
+        let words = codings().filter_map(|coding| coding.text_at("display"));
+        let mut refusals =
+            words.chain(issue.text_at("diagnostics")).filter_map(|text| ProxyRefusal::of(&text));
+        facts.proxy = facts.proxy.or_else(|| refusals.next());
+        let is_proxys = |coding: Json<'_>| PROXY_CODES.iter().any(|system| coding.says("system", system));
+        facts.of_proxy |= facts.proxy.is_some() || codings().any(is_proxys);
     }
     Some(facts)
 }
@@ -302,6 +313,22 @@ mod tests {
         let text = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"x","details":{"coding":[{"code":"patient 999"}]}}]}"#;
         let doc = Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap();
         assert_eq!(read_outcome(doc.root()).unwrap().spine, None);
+    }
+
+    #[test]
+    fn the_proxy_is_told_from_the_source() {
+        for (system, of_proxy) in [
+            ("http://fhir.nhs.net/ValueSet/gpconnect-schedule-response-code-1-0", true),
+            ("https://fhir.nhs.uk/StructureDefinition/spine-operationoutcome-1", true),
+            (SPINE_CODES, false),
+            ("", false),
+        ] {
+            let text = format!(
+                r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"error","code":"forbidden","details":{{"coding":[{{"system":"{system}","code":"403"}}]}}}}]}}"#
+            );
+            let doc = Document::scan(text.into_bytes(), &Limits::default()).unwrap();
+            assert_eq!(read_outcome(doc.root()).unwrap().of_proxy, of_proxy, "{system}");
+        }
     }
 
     #[test]

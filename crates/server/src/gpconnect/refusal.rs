@@ -61,6 +61,7 @@ fn from_failure(failure: RelayFailure, interaction: Interaction) -> Problem {
             let text = "The patient has not consented to sharing the record.";
             Problem::new(status(failure.http()), "forbidden", text).coded(Spine::CONSENT)
         }
+        RelayFailure::Denied => denied("The GP system takes no such requests of this organisation."),
         RelayFailure::NoAsid => denied("The caller's organisation has no system id registered here."),
         RelayFailure::NoAgreement => denied(
             "The Spine knows no agreement to share between the caller's organisation and the practice.",

@@ -103,8 +103,8 @@ pub(crate) fn refusal(received: Received, absence: Absence) -> Refused {
             .with_http(status)
             .with_spine(facts.and_then(|facts| facts.spine))
             .with_retry(retry),
-        // The proxy's words are not the source's.
-        said: if facts.is_some_and(|facts| facts.proxy.is_none()) { Said::Outcome } else { Said::Nothing },
+        // What the proxy says is no word of the source.
+        said: if facts.is_some_and(|facts| !facts.of_proxy) { Said::Outcome } else { Said::Nothing },
     }
 }
 
