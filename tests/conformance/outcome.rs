@@ -55,6 +55,19 @@ pub(crate) fn refused(what: &str, reply: &Reply, status: u16, code: &str) -> Str
     diagnostics.to_owned()
 }
 
+/// What the GP system refuses is refused in its words, but for a patient whom it does not show: whether unknown,
+/// gone or restricted, those get one answer from everybody.
+#[track_caller]
+pub(crate) fn same_refusal(what: &str, ours: &Reply, theirs: &Reply) {
+    let code = &theirs.json()["issue"][0]["details"]["coding"][0]["code"];
+    if code == "PATIENT_NOT_FOUND" {
+        let words = refused(what, ours, theirs.status, "PATIENT_NOT_FOUND");
+        assert_eq!(words, "No record of this patient can be given.", "{what}");
+    } else {
+        assert_eq!(ours.body, theirs.body, "{what}");
+    }
+}
+
 /// The same, and its diagnostics name this.
 #[track_caller]
 pub(crate) fn refused_naming(what: &str, reply: &Reply, status: u16, code: &str, name: &str) {

@@ -157,7 +157,7 @@ fn proxy_words() -> Vec<(u16, &'static str, String, &'static str)> {
             400,
             json,
             proxied("error", "invalid", "400", CODES, &says("ENDPOINT_x_CPAID_1_VARIES_FROM_TARGETURL")),
-            "invalid",
+            "unavailable",
         ),
         (
             403,

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tributary_fhir::Writer;
-use tributary_model::{Purpose, Requester, Scope};
+use tributary_model::{Purpose, Requester, Scope, TraceId};
 
 use crate::identity::BrokerIdentity;
 
@@ -25,6 +25,8 @@ pub(crate) struct Claims<'a> {
     pub(crate) scope: Scope,
     /// Now, in Unix seconds.
     pub(crate) issued_at: u64,
+    /// The attempt that it is for: no two tokens are alike, though one person asks twice in a second.
+    pub(crate) trace: TraceId,
 }
 
 /// The token: three parts, the third empty.
@@ -35,7 +37,7 @@ pub(crate) fn token(claims: &Claims<'_>) -> String {
 }
 
 fn payload(claims: &Claims<'_>) -> String {
-    let Claims { identity, requester, audience, scope, issued_at } = *claims;
+    let Claims { identity, requester, audience, scope, issued_at, trace } = *claims;
     let mut json = Writer::with_capacity(1024);
     json.object(|token| {
         token.text("iss", &identity.iss);
@@ -45,7 +47,7 @@ fn payload(claims: &Claims<'_>) -> String {
         token.key("exp").number(issued_at + LIFETIME_SECS);
         token.text("reason_for_request", Purpose::DirectCare.code());
         token.text("requested_scope", scope.code());
-        token.key("requesting_device").object(|device| write_device(device, identity));
+        token.key("requesting_device").object(|device| write_device(device, identity, trace));
         token
             .key("requesting_organization")
             .object(|organisation| write_organisation(organisation, requester));
@@ -56,10 +58,13 @@ fn payload(claims: &Claims<'_>) -> String {
     json.finish()
 }
 
-fn write_device(device: &mut Writer, identity: &BrokerIdentity) {
+/// The node that asks, and for which attempt. The published claims have no place for a number of their own, and
+/// a claim that is not among them might be refused; a device may have several identifiers.
+fn write_device(device: &mut Writer, identity: &BrokerIdentity, trace: TraceId) {
     device.text("resourceType", "Device");
-    let identifier = (identity.device_system.as_str(), identity.device_value.as_str());
-    write_identifiers(device, &[identifier]);
+    let node = (identity.device_system.as_str(), identity.device_value.as_str());
+    let (trace_system, trace) = (format!("{}/Id/trace", base(identity)), trace.to_string());
+    write_identifiers(device, &[node, (&trace_system, &trace)]);
     device.text("model", &identity.model);
     device.text("version", &identity.version);
 }
@@ -73,7 +78,7 @@ fn write_organisation(organisation: &mut Writer, requester: &Requester) {
 fn write_practitioner(practitioner: &mut Writer, requester: &Requester, identity: &BrokerIdentity) {
     practitioner.text("resourceType", "Practitioner");
     practitioner.text("id", &requester.user_id);
-    let local_system = format!("{}/Id/user", identity.iss.trim_end_matches('/'));
+    let local_system = format!("{}/Id/user", base(identity));
     let identifiers = [
         // A person without a smartcard is known by the local id only; `UNK` is the published word for that.
         (USER_SYSTEM, requester.spine.user.as_deref().unwrap_or("UNK")),
@@ -87,6 +92,11 @@ fn write_practitioner(practitioner: &mut Writer, requester: &Requester, identity
             name.key("given").array(|given| given.string(&requester.given));
         });
     });
+}
+
+/// What our own identifier systems begin with.
+fn base(identity: &BrokerIdentity) -> &str {
+    identity.iss.trim_end_matches('/')
 }
 
 fn write_identifiers(resource: &mut Writer, identifiers: &[(&str, &str)]) {
@@ -145,6 +155,7 @@ mod tests {
             requester: &requester,
             audience: "https://gp.example.test/A99901/STU3/1/gpconnect/structured",
             scope: Scope::Organisation,
+            trace: TraceId::random(),
             issued_at: 1_767_225_600,
         }));
         let claims = doc.root();
@@ -166,6 +177,8 @@ mod tests {
         );
         assert_eq!(claims.get("iat").unwrap().raw(), "1767225600");
         assert_eq!(claims.get("exp").unwrap().raw(), "1767225900");
+        let device = claims.path(&["requesting_device", "identifier"]).unwrap();
+        assert!(device.says("value", "node-1"));
         let practitioner = claims.get("requesting_practitioner").unwrap();
         assert_eq!(practitioner.text_at("id"), claims.text_at("sub"));
         let identifiers = practitioner.get("identifier").unwrap().items();

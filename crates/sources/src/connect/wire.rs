@@ -92,8 +92,9 @@ impl Wire {
     pub(crate) fn outgoing(&self, call: &Call<'_>) -> Result<Outgoing, SourceFault> {
         let Call { interaction, endpoint, requester, .. } = *call;
         let from = self.identity.asids.of(requester).ok_or(SourceFault::new(FaultClass::NoAsid))?;
-        let mut headers = self.bearer(requester, endpoint.root.as_str(), interaction.scope())?;
-        headers.insert(TRACE_ID, value(&TraceId::random().to_string())?);
+        let trace = TraceId::random();
+        let mut headers = self.bearer(requester, endpoint.root.as_str(), interaction.scope(), trace)?;
+        headers.insert(TRACE_ID, value(&trace.to_string())?);
         headers.insert(FROM, value(from)?);
         headers.insert(TO, value(&endpoint.asid)?);
         headers.insert(INTERACTION, HeaderValue::from_static(interaction.urn()));
@@ -134,14 +135,21 @@ impl Wire {
 
     /// Headers of one attempt at a search.
     pub(crate) fn search_headers(&self, requester: &Requester) -> Result<HeaderMap, SourceFault> {
-        let mut headers = self.bearer(requester, self.entry.base_url.as_str(), Scope::Patient)?;
-        headers.insert(REQUEST_ID, value(&TraceId::random().to_string())?);
+        let id = TraceId::random();
+        let mut headers = self.bearer(requester, self.entry.base_url.as_str(), Scope::Patient, id)?;
+        headers.insert(REQUEST_ID, value(&id.to_string())?);
         Ok(headers)
     }
 
-    fn bearer(&self, requester: &Requester, audience: &str, scope: Scope) -> Result<HeaderMap, SourceFault> {
+    fn bearer(
+        &self,
+        requester: &Requester,
+        audience: &str,
+        scope: Scope,
+        trace: TraceId,
+    ) -> Result<HeaderMap, SourceFault> {
         let issued_at = u64::try_from(self.clock.now().as_second()).unwrap_or(0);
-        let token = token(&Claims { identity: &self.identity, requester, audience, scope, issued_at });
+        let token = token(&Claims { identity: &self.identity, requester, audience, scope, issued_at, trace });
         let mut bearer = value(&format!("Bearer {token}"))?;
         bearer.set_sensitive(true);
         let mut headers = HeaderMap::new();
