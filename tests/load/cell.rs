@@ -85,10 +85,12 @@ impl Cell {
         let mut paced = Vec::new();
         for _ in 0..self.rounds {
             let before: Vec<_> = between.iter().map(|one| one.server.cpu()).collect::<Result<_, _>>()?;
-            paced.push(rounds::open(&targets, self.rate, self.lasting)?);
+            let round = rounds::open(&targets, self.rate, self.lasting);
             for (one, before) in between.iter_mut().zip(before) {
+                one.server.lives(one.name)?;
                 one.paced += one.server.cpu()?.saturating_sub(before);
             }
+            paced.push(round?);
             for one in &mut between {
                 one.without_pause(self.connections)?;
             }
@@ -110,7 +112,9 @@ impl Between {
 
     fn without_pause(&mut self, connections: usize) -> Done<()> {
         let before = self.server.cpu()?;
-        let round = rounds::closed(self.server.address, connections, CLOSED)?;
+        let round = rounds::closed(self.server.address, connections, CLOSED);
+        self.server.lives(self.name)?;
+        let round = round?;
         let used = self.server.cpu()?.saturating_sub(before);
         self.cpu.push(each(used.as_secs_f64() * 1e6, round.answered));
         self.rate.push(1.0 / each(round.lasted.as_secs_f64(), round.answered));

@@ -42,6 +42,14 @@ impl Server {
         Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
     }
 
+    /// An error if it has ended: somebody else may have ended it, and what was measured then is void.
+    pub(crate) fn lives(&mut self, name: &str) -> Done<()> {
+        match self.child.try_wait()? {
+            Some(status) => Err(format!("{name} ended while it was measured: {status}").into()),
+            None => Ok(()),
+        }
+    }
+
     /// Most memory it ever had resident, in kB.
     pub(crate) fn peak_kb(&self) -> Done<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
