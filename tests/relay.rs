@@ -432,6 +432,19 @@ async fn every_relay_is_on_record_twice() {
 }
 
 #[tokio::test]
+async fn what_is_on_record_of_the_source_is_what_it_sent() {
+    let stage = Stage::set(Plan::default()).await;
+    let allergies = asking(&[part("includeAllergies", "includeResolvedAllergies", true)]);
+    let reply = relayed(&stage, &allergies).await;
+    let asks = stage.federation.provider("gp").unwrap().asks();
+    let sent = reply.body.replace(TRACE, asks[0].header("Ssp-TraceID").unwrap());
+    let source = &of_kind(&stage, "disclosure")[0]["sources"][0];
+    assert_eq!(source["digest"], tributary_tests::sha256(&sent));
+    assert_eq!(source["bytes"], sent.len());
+    assert_eq!(source["attempts"], 1);
+}
+
+#[tokio::test]
 async fn a_refusal_is_recorded_as_what_it_was() {
     for (fault, status, http) in [
         (answered(404, "PATIENT_NOT_FOUND"), "no-record", 404),

@@ -266,6 +266,7 @@ pub(crate) fn outcome(
 }
 
 /// What was received of a source.
+#[derive(Clone, Copy)]
 pub(crate) struct Received {
     pub(crate) bytes: u64,
     pub(crate) digest: Option<Digest>,

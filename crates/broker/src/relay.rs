@@ -22,7 +22,7 @@ use crate::links::{Attachment, LinkFault};
 use crate::parts::{Mode, SourcePort};
 use crate::refusal::{Refusal, RelayFailure};
 use crate::renumber::renumbered;
-use readdress::readdressed;
+use readdress::{Readdressed, readdressed};
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
     let rule = permitted(room, &request).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
     let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
     call.count(room, fault, elapsed);
     let reply = outcome.as_ref().ok();
-    let body = reply.map(|reply| Received::of(&reply.body));
+    let body = reply.map(|reply| reply.received);
     let http = match &outcome {
         Ok(reply) => reply.status,
         Err(fault) => failure(&request, *fault).http(),
@@ -179,6 +179,8 @@ struct Passing {
     status: u16,
     etag: Option<String>,
     body: Bytes,
+    /// The body as it came.
+    received: Received,
     /// A GP system's own refusal, passed on, is on record as what it was.
     refused: Option<SourceFault>,
     /// Whose record it turned out to be.
@@ -196,16 +198,20 @@ impl Call<'_> {
         let _in_flight = room.in_flight(port);
         let deadline = ask.deadline;
         let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
-        let Relayed { status, etag, said } = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
+        let Relayed { status, etag, attempts, said } =
+            reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
         match said {
             // Whether a patient is unknown, gone or restricted must not show, so no source's words for it pass.
             Passed::Refusal(_, fault) if says_patient_not_found(fault) => Err(fault),
             Passed::Refusal(body, fault) => {
-                Ok(Passing { status, etag, body, refused: Some(fault), found: None })
+                let received = Received { attempts, ..Received::of(&body) };
+                Ok(Passing { status, etag, body, received, refused: Some(fault), found: None })
             }
             Passed::Document(document) => {
-                let (body, found) = readdressed(room, document, request, port, self.patient).await?;
-                Ok(Passing { status, etag, body, refused: None, found })
+                let done = readdressed(room, document, request, port, self.patient).await?;
+                let Readdressed { body, received, found } = done;
+                let received = Received { attempts, ..received };
+                Ok(Passing { status, etag, body, received, refused: None, found })
             }
         }
     }

@@ -97,6 +97,8 @@ pub struct Relayed {
     pub status: u16,
     /// The version of a single resource: `ETag`.
     pub etag: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
     /// What it said.
     pub said: Passed,
 }

@@ -11,20 +11,31 @@ use tributary_model::{Capability, Clock as _, FaultClass, Interaction, NhsNumber
 
 use crate::answer::{DocumentsRoot, RelayRequest};
 use crate::broker::Room;
+use crate::ledger::Received;
 use crate::links::Attachment;
 use crate::parts::SourcePort;
 
 /// Largest attachment that is passed on, decoded (GP Connect: five megabytes).
 const ATTACHMENT_BYTES: usize = 5 << 20;
 
-/// Proves whose answer it is, and gives it the caller's addresses. Also says whose it turned out to be.
+/// An answer that may be passed on.
+pub(super) struct Readdressed {
+    /// With the caller's addresses.
+    pub(super) body: Bytes,
+    /// As it came.
+    pub(super) received: Received,
+    /// Whose it turned out to be, where the request did not say.
+    pub(super) found: Option<NhsNumber>,
+}
+
+/// Proves whose answer it is, and gives it the caller's addresses.
 pub(super) async fn readdressed(
     room: &Arc<Room>,
     document: Document,
     request: &RelayRequest,
     port: &SourcePort,
     patient: Option<NhsNumber>,
-) -> Result<(Bytes, Option<NhsNumber>), SourceFault> {
+) -> Result<Readdressed, SourceFault> {
     let is_small = document.text().len() as u64 <= room.limits.merge_inline_bytes;
     let (room, request, port) = (Arc::clone(room), request.clone(), port.clone());
     let work = move || Work { room: &room, request: &request, port: &port }.done(document, patient);
@@ -39,7 +50,13 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    fn done(
+    fn done(&self, document: Document, patient: Option<NhsNumber>) -> Result<Readdressed, FaultClass> {
+        let received = Received::of(document.text().as_bytes());
+        let (body, found) = self.passed(document, patient)?;
+        Ok(Readdressed { body, received, found })
+    }
+
+    fn passed(
         &self,
         document: Document,
         patient: Option<NhsNumber>,

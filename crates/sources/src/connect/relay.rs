@@ -43,15 +43,18 @@ impl Relay {
 
 /// What the interaction gives and a source's own refusal are passed on; anything else is a fault.
 fn judge(received: Received, interaction: Interaction) -> Result<Relayed, SourceFault> {
-    let status = received.status;
+    let (status, attempts) = (received.status, received.attempts);
     // A throttled ask is ours to hold back, not the caller's error.
     if (400..500).contains(&status) && status != 429 {
         let body = received.body.clone();
         let refused = answer::refusal(received, Absence::Outcome);
         return match refused.said {
-            Said::Outcome => {
-                Ok(Relayed { status, etag: None, said: Passed::Refusal(body.into(), refused.fault) })
-            }
+            Said::Outcome => Ok(Relayed {
+                status,
+                etag: None,
+                attempts,
+                said: Passed::Refusal(body.into(), refused.fault),
+            }),
             Said::Nothing => Err(refused.fault),
         };
     }
@@ -59,7 +62,7 @@ fn judge(received: Received, interaction: Interaction) -> Result<Relayed, Source
     let document = answer::document_within(received, Absence::Outcome, &limits(interaction))?;
     shape(&document, interaction).map_err(|class| SourceFault::new(class).with_http(200))?;
     let etag = etag.or_else(|| version_tag(&document, interaction));
-    Ok(Relayed { status, etag, said: Passed::Document(document) })
+    Ok(Relayed { status, etag, attempts, said: Passed::Document(document) })
 }
 
 /// A document of five megabytes is one string of seven.

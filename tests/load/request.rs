@@ -1,0 +1,68 @@
+//! A valid GP Connect request, with a token made for it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::record::NHS_NUMBER;
+
+/// The service root of the one practice, as path.
+pub(crate) const ROOT: &str = "/A99901/STU3/1/gpconnect/structured/fhir";
+/// The system id of the practice.
+pub(crate) const ASID: &str = "200000000205";
+const OPERATION: &str = "/Patient/$gpc.getstructuredrecord";
+const INTERACTION: &str = "urn:nhs:names:services:gpconnect:fhir:operation:gpc.getstructuredrecord-1";
+
+/// An unsigned token, as GP Connect consumers make it.
+#[expect(clippy::disallowed_methods, reason = "a token is judged by the true time")]
+fn bearer() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let named = |system: &str, value: &str| json!([{"system": system, "value": value}]);
+    let claims = json!({
+        "iss": "https://epr.example.test/", "sub": "u-4711", "aud": "https://gp.example.test/",
+        "iat": now, "exp": now + 300,
+        "reason_for_request": "directcare", "requested_scope": "patient/*.read",
+        "requesting_device": {"resourceType": "Device", "model": "EPR", "version": "1",
+            "identifier": named("https://epr.example.test/device", "d-1")},
+        "requesting_organization": {"resourceType": "Organization", "name": "Mersey Community Trust",
+            "identifier": named("https://fhir.nhs.uk/Id/ods-organization-code", "RXY99")},
+        "requesting_practitioner": {"resourceType": "Practitioner", "id": "u-4711",
+            "identifier": named("https://fhir.nhs.uk/Id/sds-user-id", "UNK"),
+            "name": [{"family": "Nwosu", "given": ["Chidi"]}]},
+    });
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("Bearer {}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(&claims))
+}
+
+fn parameters() -> String {
+    let identifier = json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": NHS_NUMBER});
+    let part =
+        |name: &str, inner: &str| json!({"name": name, "part": [{"name": inner, "valueBoolean": true}]});
+    json!({"resourceType": "Parameters", "parameter": [
+        {"name": "patientNHSNumber", "valueIdentifier": identifier},
+        part("includeAllergies", "includeResolvedAllergies"),
+        part("includeMedication", "includePrescriptionIssues"),
+        {"name": "includeUncategorisedData"},
+    ]})
+    .to_string()
+}
+
+/// A whole request, to the byte. No two have the same trace id.
+pub(crate) fn request(host: SocketAddr) -> Vec<u8> {
+    static TRACES: AtomicU64 = AtomicU64::new(1);
+    let trace = TRACES.fetch_add(1, Ordering::Relaxed);
+    let body = parameters();
+    let head = format!(
+        "POST {ROOT}{OPERATION} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\
+         Content-Type: application/fhir+json\r\nAccept: application/fhir+json\r\n\
+         Ssp-TraceID: 10ad0000-0000-4000-8000-{trace:012x}\r\nSsp-From: 200000000359\r\nSsp-To: {ASID}\r\n\
+         Ssp-InteractionID: {INTERACTION}\r\nAuthorization: {}\r\n\r\n",
+        body.len(),
+        bearer(),
+    );
+    (head + &body).into_bytes()
+}
