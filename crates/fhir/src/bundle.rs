@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tributary_model::FaultClass;
 
-use crate::json::{Document, Json, Kind};
+use crate::json::{Document, Json, Kind, Limits};
 
 /// Most entries of one bundle.
 pub const MAX_ENTRIES: usize = 20_000;
@@ -151,6 +151,19 @@ pub fn edited(doc: &Document, mut edits: Vec<Edit>) -> String {
     out
 }
 
+/// A Bundle without the entries whose resource is not wanted; every other byte as it is.
+pub fn keeping(doc: Document, is_wanted: impl Fn(Json<'_>) -> bool) -> Result<Document, FaultClass> {
+    let Some(entries) = doc.root().get("entry") else { return Ok(doc) };
+    let is_kept = |entry: &Json<'_>| entry.get("resource").is_none_or(&is_wanted);
+    let kept: Vec<&str> = entries.items().filter(is_kept).map(Json::raw).collect();
+    if kept.len() == entries.items().count() {
+        return Ok(doc);
+    }
+    let edit = Edit { place: entries.span(), text: format!("[{}]", kept.join(",")) };
+    let text = edited(&doc, vec![edit]);
+    Document::scan(text.into_bytes(), &Limits::default()).map_err(|rejection| rejection.class)
+}
+
 /// The addresses of the documents that a Bundle refers to.
 pub fn attachment_urls(bundle: Bundle<'_>) -> impl Iterator<Item = Json<'_>> {
     let references = bundle.resources().filter(|resource| resource.says("resourceType", "DocumentReference"));
@@ -181,7 +194,6 @@ pub fn nhs_numbers(patient: Json<'_>) -> impl Iterator<Item = Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Limits;
 
     #[track_caller]
     fn check(text: &str, expected: Result<usize, FaultClass>) {
@@ -215,6 +227,21 @@ mod tests {
         edits.push(Edit::id(&doc, "new"));
         let expected = text.replace("\"one\"", r#""a\"b""#).replacen('{', r#"{"id":"new","#, 1);
         assert_eq!(edited(&doc, edits), expected);
+    }
+
+    #[test]
+    fn entries_that_are_not_wanted_leave_the_rest_alone() {
+        let one = r#"{"resource":{"resourceType":"Condition","id":"a","x":1.0}}"#;
+        let other = r#"{"resource":{"resourceType":"Condition","id":"b"}}"#;
+        let bundle = |entries: &[&str]| {
+            format!(r#"{{"resourceType":"Bundle","entry":[{}], "type":"collection"}}"#, entries.join(","))
+        };
+        let scan = |text: String| Document::scan(text.into_bytes(), &Limits::default()).unwrap();
+        let all = scan(bundle(&[one, r#"{"search":{}}"#, other]));
+        let kept = keeping(all, |resource| !resource.says("id", "b")).unwrap();
+        assert_eq!(kept.text(), bundle(&[one, r#"{"search":{}}"#]));
+        let none = keeping(scan(bundle(&[one, other])), |_| false).unwrap();
+        assert_eq!(none.text(), bundle(&[]));
     }
 
     #[test]

@@ -109,6 +109,35 @@ async fn vaccinations_not_given_are_asked_for_by_themselves() {
 }
 
 #[tokio::test]
+async fn a_problem_that_comes_with_both_answers_is_told_once() {
+    let problem = |links: &str| {
+        format!(
+            r#"{{"resourceType":"Condition","id":"c1","clinicalStatus":"active","subject":{{"reference":"Patient/p1"}}{links}}}"#
+        )
+    };
+    let link = r#","extension":[{"url":"https://fhir.hl7.org.uk/STU3/StructureDefinition/Extension-CareConnect-RelatedClinicalContent-1","valueReference":{"reference":"Immunization/refused"}}]"#;
+    let with = |bundle: String, problem: String| {
+        bundle.replacen(r#""entry":["#, &format!(r#""entry":[{{"resource":{problem}}},"#), 1)
+    };
+    let server = Server::start(move |_, seen| {
+        if is_second(seen) {
+            fhir(200, with(second(crate::NUMBER, ""), problem("")))
+        } else {
+            fhir(200, with(first(), problem(link)))
+        }
+    })
+    .await;
+    let source = source(entry(Protocol::GpConnectStructured, &server.base()));
+    let reply = source.service.clone().oneshot(question(SECTIONS)).await.unwrap();
+    let bundles = reply.documents.iter().map(|document| Bundle::of(document).unwrap());
+    let texts: Vec<_> = bundles.flat_map(Bundle::resources).map(|one| one.raw().to_owned()).collect();
+    let problems: Vec<_> = texts.iter().filter(|text| text.contains(r#""Condition""#)).collect();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("Immunization/refused"));
+    assert!(texts.iter().any(|text| text.contains(r#""id":"refused""#)));
+}
+
+#[tokio::test]
 async fn one_question_is_enough_where_nothing_forbids_it() {
     for sections in [&[Section::Immunisations][..], &[Section::Problems, Section::Allergies]] {
         let (server, _reply) = asked(sections, || fhir(200, second(crate::NUMBER, ""))).await;

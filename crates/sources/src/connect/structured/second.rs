@@ -5,10 +5,12 @@
 //! area without its parts; the second has nothing else. What goes wrong with the second costs those areas
 //! their completeness, and nothing more.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use tributary_fhir::bundle::{self, Bundle, type_of};
-use tributary_fhir::{Document, Notice};
-use tributary_model::{Ask, NoticeKind, SectionSet, SectionState, SourceFault};
+use tributary_fhir::{Document, Json, Notice};
+use tributary_model::{Ask, FaultClass, NoticeKind, SectionSet, SectionState, SourceFault};
 
 use super::areas::Area;
 use super::{Heard, lists, operation, read, request};
@@ -63,7 +65,11 @@ impl Second {
     }
 
     fn add(&self, first: &mut Heard, second: Heard) {
-        let Heard { reply, sent } = second;
+        let Heard { mut reply, sent } = second;
+        let Ok(documents) = without_known(&first.reply.documents, reply.documents) else {
+            return self.lack(first);
+        };
+        reply.documents = documents;
         for (section, state) in &reply.states {
             let before = first.reply.states.get(section).copied();
             let both = lists::together(before.into_iter().chain([*state]));
@@ -102,6 +108,24 @@ impl Second {
         }
         tidy(&mut first.reply.notices);
     }
+}
+
+/// What the second answer brings along beside its vaccines was told by the first.
+///
+/// A problem comes with each answer's own links, so the two texts of one statement differ; the first answer was
+/// asked for problems, and its text is whole.
+fn without_known(known: &[Document], new: Vec<Document>) -> Result<Vec<Document>, FaultClass> {
+    let bundles = known.iter().filter_map(|document| Bundle::of(document).ok());
+    let names: BTreeSet<(String, String)> = bundles.flat_map(Bundle::resources).filter_map(name).collect();
+    let is_new = |resource: Json<'_>| {
+        let is_asked_for = matches!(type_of(resource).as_ref(), "Immunization" | "Patient");
+        is_asked_for || name(resource).is_none_or(|name| !names.contains(&name))
+    };
+    new.into_iter().map(|document| bundle::keeping(document, is_new)).collect()
+}
+
+fn name(resource: Json<'_>) -> Option<(String, String)> {
+    Some((type_of(resource).into_owned(), bundle::id_of(resource)?.into_owned()))
 }
 
 /// Both answers came from one question in two parts: what they say twice is said once.
