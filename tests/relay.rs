@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_providers::{AskRecord, ErrorBody, Fault};
 use serde_json::{Value, json};
-use tributary_tests::{GEORGE, Plan, Reply, Stage, http};
+use tributary::{Running, Settings};
+use tributary_tests::{GEORGE, Plan, Reply, Stage, configuration, federation, http};
 
 #[path = "relay/on_record.rs"]
 mod on_record;
@@ -408,6 +409,19 @@ async fn an_unknown_practice_is_not_guessed_at() {
             assert_eq!(ask(&stage, &path, &everything(), ("", "")).await.status, 404, "{}", facts.ods);
         }
     }
+}
+
+#[tokio::test]
+async fn a_community_system_that_speaks_gp_connect_is_no_practice() {
+    let plan = Plan::default();
+    let federation = federation(&plan).await;
+    let audit = tempfile::tempdir().unwrap();
+    let text = configuration(federation.source_facts(), &plan, &audit.path().join("log"));
+    let text = text.replacen("kind = \"gp\"", "kind = \"community\"", 1);
+    let running = Running::start(Settings::parse(&text).unwrap()).await.unwrap();
+    let stage = Stage { federation, running, audit };
+    assert_eq!(spine(&relayed(&stage, &everything()).await), (404, "ORGANISATION_NOT_FOUND".to_owned()));
+    assert_eq!(asked(&stage, "gp"), 0);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use tributary_merge::{Maps, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, DenyReason, Expected, Facts, Locate, LocateFault, NhsNumber,
     Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester, SourceId,
-    SourceKind, SystemClock,
+    SystemClock,
 };
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
@@ -92,12 +92,11 @@ impl Located {
         if self.practice == Registration::Unknown {
             return Err(Refusal::Unlocated);
         }
-        let is_gp = |port: &&Arc<SourcePort>| port.card.kind == SourceKind::Gp && port.relay.is_some();
         let is_named = |port: &&Arc<SourcePort>| {
             practice.is_none_or(|practice| port.card.ods.as_ref() == Some(practice))
         };
         let nobody = if practice.is_some() { Refusal::NotTheirPractice } else { Refusal::NoSuchSource };
-        self.ports.iter().filter(is_gp).find(is_named).ok_or(nobody)
+        self.ports.iter().filter(|port| port.is_gp()).find(is_named).ok_or(nobody)
     }
 }
 
@@ -265,10 +264,9 @@ impl Room {
 
     /// The GP system of a practice: registered, or to be found.
     pub(crate) fn gp_at(&self, practice: &OdsCode) -> Option<Arc<SourcePort>> {
-        let is_gp =
-            |port: &&Arc<SourcePort>| port.relay.is_some() && port.card.ods.as_ref() == Some(practice);
+        let is_named = |port: &&Arc<SourcePort>| port.is_gp() && port.card.ods.as_ref() == Some(practice);
         let found = || self.practices.as_ref().map(|practices| practices.find(practice));
-        self.ports.values().find(is_gp).cloned().or_else(found)
+        self.ports.values().find(is_named).cloned().or_else(found)
     }
 
     /// Remembers that a source answered.

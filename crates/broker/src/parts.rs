@@ -11,6 +11,7 @@ use tributary_fhir::{Relayed, Reply};
 use tributary_merge::{Maps, SourceCard};
 use tributary_model::{
     Ask, Capability, Clock, Locate, LocateFault, Located, OdsCode, RelayAsk, SourceFault, SourceId,
+    SourceKind,
 };
 use tributary_telemetry::Metrics;
 
@@ -85,6 +86,11 @@ impl SourcePort {
     /// Where its resources live, as far as that is known by now.
     pub fn base_url(&self) -> Option<String> {
         self.card.base_url.clone().or_else(|| self.root(Capability::Structured))
+    }
+
+    /// Whether GP Connect calls are passed on to it. A community system may speak GP Connect; it is no practice.
+    pub(crate) fn is_gp(&self) -> bool {
+        self.card.kind == SourceKind::Gp && self.relay.is_some()
     }
 
     /// What the merge must know of it, its service root included.

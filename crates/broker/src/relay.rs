@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 use tributary_fhir::{Passed, Relayed};
 use tributary_model::{
     Clock as _, Completeness, Facts, FaultClass, Interaction, NhsNumber, Practice as Registration, Purpose,
-    Redacted, RelayAsk, SectionSet, SourceFault, SourceKind, SourceStatus, Tally,
+    Redacted, RelayAsk, SectionSet, SourceFault, SourceStatus, Tally,
 };
 
 use crate::answer::{RelayAnswer, RelayRequest, Subject};
@@ -135,16 +135,12 @@ fn of_practice(room: &Room, request: &RelayRequest) -> Result<Arc<SourcePort>, R
     if let Some(practice) = &request.practice {
         return room.gp_at(practice).ok_or(Refusal::NoSuchSource);
     }
-    let mut gps = room.ports.values().filter(|port| is_gp(port));
+    let mut gps = room.ports.values().filter(|port| port.is_gp());
     match (gps.next(), gps.next()) {
         (Some(only), None) => Ok(Arc::clone(only)),
         (None, _) => Err(Refusal::NoSuchSource),
         (Some(_), Some(_)) => Err(Refusal::PracticeNotNamed),
     }
-}
-
-fn is_gp(port: &SourcePort) -> bool {
-    port.card.kind == SourceKind::Gp && port.relay.is_some()
 }
 
 /// What an attachment's id stands for.
