@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tributary_audit::{Digest, SourceEntry};
-use tributary_merge::{Answer as SourceAnswer, Heard, Inputs, merge};
-use tributary_merge::{RecordView, SourceCard};
+use tributary_merge::{Answer as SourceAnswer, Heard, Inputs, Record, RecordView, SourceCard, merge};
 use tributary_model::{
-    Completeness, Facts, FaultClass, Handling, NhsNumber, PatientNote, RecordRequest, SectionSet,
+    Completeness, Facts, FaultClass, Handling, NhsNumber, PatientNote, RecordForm, RecordRequest, SectionSet,
     SourceFault, SourceId, SourceStatus, StatusClass, Tally,
 };
 
@@ -58,8 +57,8 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
     let heard = gather(room, &ports, &request, allowed).await;
     let found = ports.iter().filter(|port| !room.ports.contains_key(&port.card.id)).cloned().collect();
-    let about =
-        About { patient: request.patient, sections: allowed, handling: request.handling, notes, found };
+    let RecordRequest { patient, handling, form, .. } = request;
+    let about = About { patient, sections: allowed, handling, form, notes, found };
     let merging = merge_all(room, about, heard);
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
@@ -91,6 +90,7 @@ struct About {
     patient: NhsNumber,
     sections: SectionSet,
     handling: Handling,
+    form: RecordForm,
     notes: Vec<PatientNote>,
     /// Sources that are in no registry.
     found: Vec<Arc<SourcePort>>,
@@ -154,11 +154,18 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Merged {
     let verdict = verdict(&statuses, about.handling);
     Merged {
         verdict,
-        body: if verdict.is_record() { record.to_r4() } else { record.to_outcome() },
+        body: if verdict.is_record() { written(&record, about.form) } else { record.to_outcome() },
         view: record.to_view(),
         tally: record.tally(),
         statuses,
         rules: record.rules().collect(),
+    }
+}
+
+fn written(record: &Record<'_>, form: RecordForm) -> String {
+    match form {
+        RecordForm::R4 => record.to_r4(),
+        RecordForm::Lines => record.to_lines(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The record in its output shapes.
 
+mod lines;
 mod lists;
 mod outcome;
 mod provenance;

@@ -30,7 +30,7 @@ pub use interaction::{Capability, Interaction, Scope};
 pub use locate::{Barred, Expected, Locate, LocateFault, Located, PatientNote, Practice};
 pub use nhs_number::NhsNumber;
 pub use redacted::Redacted;
-pub use request::{Freshness, Handling, Purpose, RecordRequest};
+pub use request::{Freshness, Handling, Purpose, RecordForm, RecordRequest};
 pub use requester::{Requester, Role, SpineIds};
 pub use section::{Section, SectionSet};
 pub use source::{OdsCode, SourceId, SourceKind};

@@ -51,6 +51,16 @@ pub enum Handling {
     Strict,
 }
 
+/// In which form a record is given. Every form shows the same merged record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordForm {
+    /// An R4 Bundle of type `collection`.
+    #[default]
+    R4,
+    /// Compact JSON of lines, with the statements in the same answer (`?view=lines`).
+    Lines,
+}
+
 /// One request for one patient's record, parsed and valid.
 #[derive(Clone, Debug)]
 pub struct RecordRequest {
@@ -74,4 +84,6 @@ pub struct RecordRequest {
     pub handling: Handling,
     /// Whether an answer from memory will do (`Cache-Control: no-cache` says it will not).
     pub freshness: Freshness,
+    /// In which form the record is wanted.
+    pub form: RecordForm,
 }

@@ -119,6 +119,22 @@ pub enum SectionState {
     Pending,
 }
 
+impl SectionState {
+    /// The code on the wire.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Empty => "empty",
+            Self::Partial => "partial",
+            Self::Withheld => "withheld",
+            Self::Failed => "failed",
+            Self::NotAsked => "not-asked",
+            Self::NotHeld => "not-held",
+            Self::Pending => "pending",
+        }
+    }
+}
+
 macro_rules! notices {
     ($($(#[$doc:meta])* $name:ident, $code:literal, $severity:literal, $issue:literal;)*) => {
         /// Why a section of a source is less than whole, or what else a reader must know of it.

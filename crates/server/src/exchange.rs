@@ -30,6 +30,9 @@ pub(crate) type Next<B> = BoxCloneSyncService<http::Request<B>, Reply, Infallibl
 /// The media type of everything FHIR.
 pub(crate) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 
+/// The media type of JSON that is no FHIR resource.
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+
 /// The media type of what may be given as XML.
 pub(crate) const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
 

@@ -22,8 +22,8 @@ use tributary_fhir::{Document, Reply};
 use tributary_model::requester::Assurance;
 use tributary_model::{
     Ask, Clock, Deadline, Expected, FaultClass, FixedClock, Freshness, Handling, Locate, Located, NhsNumber,
-    OdsCode, Practice, Purpose, RecordRequest, RequestId, Requester, Role, SectionSet, SourceFault, SourceId,
-    SourceKind, SpineIds,
+    OdsCode, Practice, Purpose, RecordForm, RecordRequest, RequestId, Requester, Role, SectionSet,
+    SourceFault, SourceId, SourceKind, SpineIds,
 };
 use tributary_telemetry::Metrics;
 
@@ -288,6 +288,7 @@ pub(crate) fn request() -> RecordRequest {
         requester: Arc::new(requester()),
         deadline: Deadline::after(Duration::from_secs(8)),
         handling: Handling::Lenient,
+        form: RecordForm::R4,
         freshness: Freshness::Allowed,
     }
 }

@@ -162,7 +162,7 @@ fn write_lead(is_lead: bool, list: &mut Writer) {
 }
 
 /// The key of a line as others may know it: it holds no clinical text.
-fn key_hash(key: &str) -> String {
+pub(super) fn key_hash(key: &str) -> String {
     hex(&Sha256::digest(key.as_bytes()))
 }
 

@@ -77,17 +77,10 @@ impl Record<'_> {
     }
 
     /// Statements by section and line, each followed by what hangs beneath it.
-    fn display_order(&self) -> Vec<usize> {
+    pub(super) fn display_order(&self) -> Vec<usize> {
         let mut order = Vec::with_capacity(self.parts.len());
         let mut placed = BTreeSet::new();
-        let mut beneath: Vec<Vec<usize>> = vec![Vec::new(); self.parts.len()];
-        for (place, part) in self.parts.iter().enumerate() {
-            if let Part::Beneath(top) = part
-                && let Some(list) = beneath.get_mut(*top)
-            {
-                list.push(place);
-            }
-        }
+        let beneath = self.beneath();
         let shown =
             Section::ALL.iter().flat_map(|section| self.lines_of(*section)).flat_map(|line| &line.members);
         for place in shown {
@@ -100,8 +93,21 @@ impl Record<'_> {
         order
     }
 
+    /// For every statement, what hangs beneath it.
+    pub(super) fn beneath(&self) -> Vec<Vec<usize>> {
+        let mut beneath: Vec<Vec<usize>> = vec![Vec::new(); self.parts.len()];
+        for (place, part) in self.parts.iter().enumerate() {
+            if let Part::Beneath(top) = part
+                && let Some(list) = beneath.get_mut(*top)
+            {
+                list.push(place);
+            }
+        }
+        beneath
+    }
+
     /// Patients of the sources first, then what statements refer to.
-    fn supporting_order(&self) -> Vec<usize> {
+    pub(super) fn supporting_order(&self) -> Vec<usize> {
         let is_support = |place: &usize| matches!(self.parts.get(*place), Some(Part::Support));
         let is_patient =
             |place: usize| self.loaded.statements.get(place).is_some_and(|one| one.kind == "Patient");

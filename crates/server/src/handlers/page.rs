@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use tributary_broker::{Answer, Refusal};
-use tributary_model::{Freshness, Handling, NhsNumber, Purpose, RecordRequest, SectionSet};
+use tributary_model::{Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, SectionSet};
 
 use super::record::from_refusal;
 use crate::exchange::{Exchange, Reply, reply, set, status, text};
@@ -83,6 +83,7 @@ fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
         deadline: exchange.deadline,
         handling: Handling::Lenient,
         freshness: Freshness::Allowed,
+        form: RecordForm::R4,
     }
 }
 

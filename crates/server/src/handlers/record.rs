@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Refusal, Verdict};
-use tributary_model::{Barred, Freshness, Handling, RecordRequest, SourceStatus};
+use tributary_model::{Barred, Freshness, Handling, RecordForm, RecordRequest, SourceStatus};
 
 use super::parameters;
-use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set, status};
+use crate::exchange::{Exchange, FHIR_JSON, JSON, Reply, reply, set, status};
 use crate::negotiate;
 use crate::problem::{Problem, Spine, retry_seconds};
 use crate::render::outcome::{Dialect, respond};
@@ -23,10 +23,11 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
         Ok(request) => request,
         Err(problem) => return respond(Dialect::R4, problem),
     };
+    let form = request.form;
     match exchange.edge.desk.answer(request).await {
         Ok(answer) => {
             let audit = answer.audit.clone();
-            from_answer(answer).map(|body| body.disclosed(Arc::clone(&exchange.edge.desk), audit))
+            from_answer(answer, form).map(|body| body.disclosed(Arc::clone(&exchange.edge.desk), audit))
         }
         Err(refusal) => respond(Dialect::R4, from_refusal(refusal)),
     }
@@ -47,7 +48,19 @@ fn request(exchange: &Exchange) -> Result<RecordRequest, Problem> {
         deadline: exchange.deadline,
         handling: handling(&exchange.headers),
         freshness: freshness(&exchange.headers),
+        form: form(exchange.query.as_deref())?,
     })
+}
+
+/// `?view=lines` asks for the lines. What else may stand there is not guessed at.
+fn form(query: Option<&str>) -> Result<RecordForm, Problem> {
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let mut views = pairs.filter(|(key, _)| key == "view").map(|(_, view)| view);
+    match (views.next().as_deref(), views.next()) {
+        (None, _) => Ok(RecordForm::R4),
+        (Some("lines"), None) => Ok(RecordForm::Lines),
+        (Some(_), _) => Err(Problem::parameter("view", "It may be given once, and be lines.")),
+    }
 }
 
 fn handling(headers: &HeaderMap) -> Handling {
@@ -76,14 +89,18 @@ fn timings(view: &RecordView) -> String {
 }
 
 /// The response to an answer; the body is the broker's, untouched.
-pub(crate) fn from_answer(answer: Answer) -> Reply {
+pub(crate) fn from_answer(answer: Answer, form: RecordForm) -> Reply {
     if !answer.verdict.is_record() && answer.view.sources.is_empty() {
         // Its outcome would have no issue and so say nothing. The broker refuses such requests itself.
         let mut reply = respond(Dialect::R4, from_refusal(Refusal::NoSuchSource));
         set(&mut reply, "tributary-audit", &answer.audit);
         return reply;
     }
-    let mut reply = reply(status(answer.verdict.http()), FHIR_JSON, answer.body);
+    let media = match form {
+        RecordForm::Lines if answer.verdict.is_record() => JSON,
+        RecordForm::R4 | RecordForm::Lines => FHIR_JSON,
+    };
+    let mut reply = reply(status(answer.verdict.http()), media, answer.body);
     let tally = answer.tally;
     set(&mut reply, "tributary-completeness", &tally.to_string());
     let sources = format!("{}/{}", tally.answered, tally.expected);

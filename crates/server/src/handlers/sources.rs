@@ -4,9 +4,7 @@ use http::StatusCode;
 use tributary_broker::SourceSummary;
 use tributary_fhir::Writer;
 
-use crate::exchange::{Exchange, Reply, reply};
-
-const JSON: &str = "application/json; charset=utf-8";
+use crate::exchange::{Exchange, JSON, Reply, reply};
 
 /// For this requester.
 pub(crate) fn sources(exchange: &Exchange) -> Reply {

@@ -37,7 +37,7 @@ async fn an_outcome_always_has_an_issue() {
         let mut view = bench::view("x");
         view.sources.clear();
         answer.view = Arc::new(view);
-        let (status, json) = bench::outcome(from_answer(answer)).await;
+        let (status, json) = bench::outcome(from_answer(answer, RecordForm::R4)).await;
         assert_eq!(status, 422);
         assert_eq!(json["issue"].as_array().unwrap().len(), 1);
         let words = json.to_string();
