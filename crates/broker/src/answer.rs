@@ -60,6 +60,41 @@ pub struct Answer {
     pub view: Arc<RecordView>,
 }
 
+/// Fetches what is attached to a record, by the id in the address that the record gave out.
+#[derive(Clone, Debug)]
+pub struct AttachmentRequest {
+    /// Names the request.
+    pub id: RequestId,
+    /// The id of the attachment, as it was given out.
+    pub link: String,
+    /// In which form it is wanted.
+    pub form: AttachmentForm,
+    /// Who asks.
+    pub requester: Arc<Requester>,
+    /// By when.
+    pub deadline: Deadline,
+}
+
+/// In which form an attachment is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachmentForm {
+    /// An R4 `Binary`, as JSON.
+    Fhir,
+    /// The document itself.
+    Native,
+}
+
+/// An attachment.
+#[derive(Clone, Debug)]
+pub struct AttachmentAnswer {
+    /// In the form that was asked for.
+    pub body: Bytes,
+    /// The media type of the document, as its source calls it.
+    pub content_type: String,
+    /// Sequence id of the disclosure record.
+    pub audit: String,
+}
+
 /// A GP Connect call to be passed on to a GP system.
 #[derive(Clone, Debug)]
 pub struct RelayRequest {

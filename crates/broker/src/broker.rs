@@ -19,14 +19,16 @@ use tributary_model::{
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
 
-use crate::answer::{Answer, Practice, RelayAnswer, RelayRequest, SourceSummary};
+use crate::answer::{
+    Answer, AttachmentAnswer, AttachmentRequest, Practice, RelayAnswer, RelayRequest, SourceSummary,
+};
 use crate::cache::Cache;
 use crate::deliveries::Deliveries;
 use crate::links::Links;
 use crate::mixups::MixUps;
 use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
 use crate::refusal::Refusal;
-use crate::{record, relay};
+use crate::{attachment, record, relay};
 
 /// Most sources outside the registry of which it is remembered when they last answered.
 const MOST_REMEMBERED: usize = 4096;
@@ -147,6 +149,11 @@ impl Broker {
     /// Passes a GP Connect call on to the patient's GP system.
     pub async fn relay(&self, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
         Box::pin(relay::relay(&self.room, request)).await
+    }
+
+    /// Fetches what is attached to a record.
+    pub async fn attachment(&self, request: AttachmentRequest) -> Result<AttachmentAnswer, Refusal> {
+        Box::pin(attachment::attachment(&self.room, request)).await
     }
 
     /// Records how the delivery of an answer ended. Never gates anything.

@@ -13,7 +13,7 @@ use tributary_model::{
     SourceFault, SourceId, SourceStatus, TraceId,
 };
 
-use crate::answer::RelayRequest;
+use crate::answer::{AttachmentRequest, RelayRequest};
 use crate::broker::Room;
 use crate::mixups::Consequence;
 use crate::parts::Tracing;
@@ -59,6 +59,24 @@ pub(crate) fn relay_access(
         },
         sections: SectionSet::EMPTY,
         asked_as,
+    })
+}
+
+/// The access of a fetch of what is attached.
+pub(crate) fn attachment_access(
+    request: &AttachmentRequest,
+    patient: NhsNumber,
+    sections: SectionSet,
+) -> Arc<Access> {
+    Arc::new(Access {
+        request: request.id,
+        requester: Arc::clone(&request.requester),
+        patient: Some(patient),
+        purpose: tributary_model::Purpose::DirectCare,
+        break_glass: BreakGlass::NotAsked,
+        interaction: Interaction::Binary,
+        sections,
+        asked_as: None,
     })
 }
 

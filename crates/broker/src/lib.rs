@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod answer;
+mod attachment;
 mod broker;
 mod cache;
 mod deliveries;
@@ -15,12 +16,14 @@ mod relay;
 mod renumber;
 
 pub use answer::{
-    Answer, DocumentsRoot, Practice, RelayAnswer, RelayRequest, SourceSummary, Subject, Verdict,
+    Answer, AttachmentAnswer, AttachmentForm, AttachmentRequest, DocumentsRoot, Practice, RelayAnswer,
+    RelayRequest, SourceSummary, Subject, Verdict,
 };
 pub use broker::{Broker, Delivery};
 pub use links::{LinkKey, NoRandomness};
 pub use parts::{
-    AskService, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, RelayService, SourcePort, Tracing,
+    AskService, AttachmentService, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, RelayService,
+    SourcePort, Tracing,
 };
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError};

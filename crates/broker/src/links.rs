@@ -5,6 +5,7 @@
 //! can read it, make one, or use one of another source.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +16,10 @@ use tributary_model::{NhsNumber, SourceId};
 const LIFE_SECS: i64 = 12 * 60 * 60;
 /// The first byte of what is sealed.
 const VERSION: u8 = 1;
+/// The same of an id that names its source itself.
+const NAMED_VERSION: u8 = 2;
+/// What ids of merged records are bound to: none of them is one of a practice's, whatever its source is called.
+const MERGED: &[u8] = b"/fhir/R4/Binary";
 const NUMBER_BYTES: usize = 10;
 /// Longest id of an attachment at its source: a FHIR id.
 const ID_BYTES: usize = 64;
@@ -51,6 +56,8 @@ impl std::fmt::Debug for LinkKey {
 /// Seals and opens ids.
 pub(crate) struct Links {
     key: Option<LessSafeKey>,
+    /// Makes the nonce of an id that must be the same each time.
+    steady: hmac::Key,
     random: SystemRandom,
 }
 
@@ -73,8 +80,11 @@ pub(crate) struct Attachment {
 
 impl Links {
     pub(crate) fn new(key: &LinkKey) -> Self {
+        // A key of its own, so that no nonce says anything of the key that it is used with.
+        let own = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key.0), b"nonces of attachment ids");
+        let steady = hmac::Key::new(hmac::HMAC_SHA256, own.as_ref());
         let key = UnboundKey::new(&AES_256_GCM, &key.0).ok().map(LessSafeKey::new);
-        Self { key, random: SystemRandom::new() }
+        Self { key, steady, random: SystemRandom::new() }
     }
 
     /// An id for an attachment; `None` if none can be made.
@@ -84,36 +94,96 @@ impl Links {
         }
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).ok()?;
-        let mut text = vec![VERSION];
-        text.extend_from_slice(&now.as_second().to_be_bytes());
-        text.extend_from_slice(attachment.patient.expose().as_bytes());
+        let mut text = begun(VERSION, attachment, now);
         text.extend_from_slice(attachment.id.as_bytes());
-        let aad = Aad::from(source.as_str().as_bytes());
+        self.closed(nonce, source.as_str().as_bytes(), text)
+    }
+
+    /// An id for an attachment of a merged record: it names its source too, and the same attachment of the same
+    /// record has the same id, for equal records are equal bytes.
+    ///
+    /// The nonce follows from what is sealed, so two different texts never share one but by a chance of 2^-96.
+    pub(crate) fn seal_named(
+        &self,
+        source: &SourceId,
+        attachment: &Attachment,
+        now: Timestamp,
+    ) -> Option<String> {
+        let length = u8::try_from(source.as_str().len()).ok()?;
+        if attachment.id.len() > ID_BYTES {
+            return None;
+        }
+        let mut text = begun(NAMED_VERSION, attachment, now);
+        text.push(length);
+        text.extend_from_slice(source.as_str().as_bytes());
+        text.extend_from_slice(attachment.id.as_bytes());
+        let mac = hmac::sign(&self.steady, &text);
+        let nonce = *mac.as_ref().first_chunk::<NONCE_LEN>()?;
+        self.closed(nonce, MERGED, text)
+    }
+
+    fn closed(&self, nonce: [u8; NONCE_LEN], bound_to: &[u8], mut text: Vec<u8>) -> Option<String> {
         let key = self.key.as_ref()?;
+        let aad = Aad::from(bound_to);
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut text).ok()?;
         Some(URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat()))
     }
 
     /// What an id stands for at a source.
     pub(crate) fn open(&self, source: &SourceId, id: &str, now: Timestamp) -> Result<Attachment, LinkFault> {
-        let (made, attachment) = self.opened(source, id).ok_or(LinkFault::Unknown)?;
-        let age = now.as_second().saturating_sub(made);
-        if (0..=LIFE_SECS).contains(&age) { Ok(attachment) } else { Err(LinkFault::Expired) }
+        let opened = self.opened(VERSION, source.as_str().as_bytes(), id).ok_or(LinkFault::Unknown)?;
+        let id = String::from_utf8(opened.rest).map_err(|_never| LinkFault::Unknown)?;
+        fresh(opened.made, now)?;
+        Ok(Attachment { patient: opened.patient, id })
     }
 
-    fn opened(&self, source: &SourceId, id: &str) -> Option<(i64, Attachment)> {
+    /// What an id of a merged record stands for, and at which source.
+    pub(crate) fn open_named(&self, id: &str, now: Timestamp) -> Result<(SourceId, Attachment), LinkFault> {
+        let opened = self.opened(NAMED_VERSION, MERGED, id).ok_or(LinkFault::Unknown)?;
+        let (source, id) = named(&opened.rest).ok_or(LinkFault::Unknown)?;
+        fresh(opened.made, now)?;
+        Ok((source, Attachment { patient: opened.patient, id }))
+    }
+
+    fn opened(&self, version: u8, bound_to: &[u8], id: &str) -> Option<Opened> {
         let mut bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let aad = Aad::from(source.as_str().as_bytes());
-        let text = self.key.as_ref()?.open_in_place(nonce, aad, sealed).ok()?;
-        let (version, text) = text.split_first()?;
+        let text = self.key.as_ref()?.open_in_place(nonce, Aad::from(bound_to), sealed).ok()?;
+        let (found, text) = text.split_first()?;
         let (made, text) = text.split_first_chunk::<8>()?;
-        let (number, id) = text.split_first_chunk::<NUMBER_BYTES>()?;
+        let (number, rest) = text.split_first_chunk::<NUMBER_BYTES>()?;
         let patient = NhsNumber::parse(std::str::from_utf8(number).ok()?).ok()?;
-        let attachment = Attachment { patient, id: std::str::from_utf8(id).ok()?.to_owned() };
-        (*version == VERSION).then_some((i64::from_be_bytes(*made), attachment))
+        let opened = Opened { made: i64::from_be_bytes(*made), patient, rest: rest.to_vec() };
+        (*found == version).then_some(opened)
     }
+}
+
+/// What every sealed text says.
+struct Opened {
+    made: i64,
+    patient: NhsNumber,
+    /// What follows.
+    rest: Vec<u8>,
+}
+
+fn begun(version: u8, attachment: &Attachment, now: Timestamp) -> Vec<u8> {
+    let mut text = vec![version];
+    text.extend_from_slice(&now.as_second().to_be_bytes());
+    text.extend_from_slice(attachment.patient.expose().as_bytes());
+    text
+}
+
+fn named(rest: &[u8]) -> Option<(SourceId, String)> {
+    let (length, rest) = rest.split_first()?;
+    let (source, id) = rest.split_at_checked(usize::from(*length))?;
+    let source = SourceId::parse(std::str::from_utf8(source).ok()?).ok()?;
+    Some((source, std::str::from_utf8(id).ok()?.to_owned()))
+}
+
+fn fresh(made: i64, now: Timestamp) -> Result<(), LinkFault> {
+    let age = now.as_second().saturating_sub(made);
+    if (0..=LIFE_SECS).contains(&age) { Ok(()) } else { Err(LinkFault::Expired) }
 }
 
 #[cfg(test)]
@@ -146,6 +216,27 @@ mod tests {
         assert_eq!(links.open(&gp("gp-2"), &id, now()), Err(LinkFault::Unknown));
         let stranger = Links::new(&LinkKey::random().unwrap());
         assert_eq!(stranger.open(&gp("gp-1"), &id, now()), Err(LinkFault::Unknown));
+    }
+
+    #[test]
+    fn an_id_of_a_merged_record_names_its_source_and_is_the_same_each_time() {
+        let links = Links::new(&LinkKey::of([7; 32]));
+        let id = links.seal_named(&gp("acute-a"), &attachment(), now()).unwrap();
+        assert_eq!(links.seal_named(&gp("acute-a"), &attachment(), now()), Some(id.clone()));
+        let others = [
+            links.seal_named(&gp("acute-b"), &attachment(), now()),
+            links.seal_named(&gp("acute-a"), &attachment(), later(1)),
+            links.seal_named(&gp("acute-a"), &Attachment { id: "x".to_owned(), ..attachment() }, now()),
+        ];
+        assert!(others.iter().all(|other| other.as_ref().is_some_and(|other| *other != id)));
+        assert_eq!(links.open_named(&id, later(LIFE_SECS)), Ok((gp("acute-a"), attachment())));
+        assert_eq!(links.open_named(&id, later(LIFE_SECS + 1)), Err(LinkFault::Expired));
+        let stranger = Links::new(&LinkKey::random().unwrap());
+        assert_eq!(stranger.open_named(&id, now()), Err(LinkFault::Unknown));
+        // An id of the one kind opens nothing of the other.
+        assert_eq!(links.open(&gp("acute-a"), &id, now()), Err(LinkFault::Unknown));
+        let of_practice = links.seal(&gp("acute-a"), &attachment(), now()).unwrap();
+        assert_eq!(links.open_named(&of_practice, now()), Err(LinkFault::Unknown));
     }
 
     #[test]

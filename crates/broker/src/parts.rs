@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
-use tributary_fhir::{Relayed, Reply};
+use tributary_fhir::{Attached, Relayed, Reply};
 use tributary_merge::{Maps, SourceCard};
 use tributary_model::{
-    Ask, Capability, Clock, Locate, LocateFault, Located, OdsCode, RelayAsk, SourceFault, SourceId,
-    SourceKind,
+    Ask, AttachmentAsk, Capability, Clock, Locate, LocateFault, Located, OdsCode, RelayAsk, SourceFault,
+    SourceId, SourceKind,
 };
 use tributary_telemetry::Metrics;
 
@@ -22,6 +22,9 @@ pub type AskService = BoxCloneSyncService<Ask, Reply, SourceFault>;
 
 /// Passes a call on to one GP source.
 pub type RelayService = BoxCloneSyncService<RelayAsk, Relayed, SourceFault>;
+
+/// Fetches what is attached to a source's records.
+pub type AttachmentService = BoxCloneSyncService<AttachmentAsk, Attached, SourceFault>;
 
 /// Names the sources that may hold a patient; those in no registry come ready to be asked.
 pub type Locator = BoxCloneSyncService<Locate, Located<Arc<SourcePort>>, LocateFault>;
@@ -35,6 +38,8 @@ pub struct SourcePort {
     pub service: AskService,
     /// Passes calls on to it, when it is a GP system.
     pub relay: Option<RelayService>,
+    /// Fetches what is attached to its records, where it offers that.
+    pub attachments: Option<AttachmentService>,
     /// Its system id on the Spine.
     pub asid: Option<String>,
     /// Where its GP Connect capabilities are, as registered.

@@ -14,6 +14,7 @@ use tributary_model::{
 };
 
 use crate::answer::{Answer, Verdict};
+use crate::attachment::Addresses;
 use crate::broker::{Located, Room};
 use crate::cache::Fetched;
 use crate::gather::{Hearing, gather};
@@ -58,7 +59,8 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let heard = gather(room, &ports, &request, allowed).await;
     let found = ports.iter().filter(|port| !room.ports.contains_key(&port.card.id)).cloned().collect();
     let RecordRequest { patient, handling, form, .. } = request;
-    let about = About { patient, sections: allowed, handling, form, notes, found };
+    let public_root = Arc::clone(&request.public_root);
+    let about = About { patient, sections: allowed, handling, form, public_root, notes, found };
     let merging = merge_all(room, about, heard);
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
@@ -91,6 +93,8 @@ struct About {
     sections: SectionSet,
     handling: Handling,
     form: RecordForm,
+    /// The address below which callers reach this broker.
+    public_root: Arc<str>,
     notes: Vec<PatientNote>,
     /// Sources that are in no registry.
     found: Vec<Arc<SourcePort>>,
@@ -140,6 +144,7 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Merged {
     } else {
         Cow::Owned(room.cards.iter().cloned().chain(found).collect())
     };
+    let addresses = Addresses { room, patient: about.patient, root: &about.public_root };
     let inputs = Inputs {
         patient: about.patient,
         as_of,
@@ -148,6 +153,7 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Merged {
         answers: &answers,
         notes: &about.notes,
         maps: &room.maps,
+        attachments: Some(&addresses),
     };
     let record = merge(inputs);
     let statuses = record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect();

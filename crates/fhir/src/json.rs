@@ -89,6 +89,8 @@ pub enum Mark {
     Reference,
     /// A string under the key `system` that begins with `http://hl7.org/fhir/`.
     System,
+    /// A string under the key `url` that names a `Binary`: what is attached.
+    Attachment,
 }
 
 /// A scanned text and the tape of its values.

@@ -14,7 +14,7 @@ pub use bundle::Bundle;
 pub use draft::{Draft, Fields};
 pub use json::{Document, Json, Kind, Limits, Mark, Rejection};
 pub use outcome::{Issue, Outcome};
-pub use reply::{LossNote, Notice, Passed, Relayed, Reply};
+pub use reply::{Attached, LossNote, Notice, Passed, Relayed, Reply};
 pub use version::FhirVersion;
 pub use write::Writer;
 pub use xml::{XmlRefused, to_xml};

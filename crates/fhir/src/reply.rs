@@ -90,6 +90,15 @@ impl Reply {
     }
 }
 
+/// What is attached to a record: a `Binary` in the version of its source.
+#[derive(Debug)]
+pub struct Attached {
+    /// The resource, past the safety gate.
+    pub document: Document,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
 /// What a GP system answered to a request that is passed through.
 #[derive(Debug)]
 pub struct Relayed {

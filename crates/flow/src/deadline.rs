@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
-use tributary_model::{Ask, Deadline, FaultClass, RelayAsk, SourceFault};
+use tributary_model::{Ask, AttachmentAsk, Deadline, FaultClass, RelayAsk, SourceFault};
 
 /// A request that must be answered by a known instant.
 pub trait HasDeadline {
@@ -17,6 +17,16 @@ pub trait HasDeadline {
 }
 
 impl HasDeadline for Ask {
+    fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    fn set_deadline(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+    }
+}
+
+impl HasDeadline for AttachmentAsk {
     fn deadline(&self) -> Deadline {
         self.deadline
     }

@@ -57,6 +57,12 @@ pub enum Heard {
     Pending,
 }
 
+/// Gives out addresses of what is attached to records. Equal questions get equal answers.
+pub trait AttachmentLinks: std::fmt::Debug {
+    /// The address for the attachment that this source knows by `id`; `None` where it cannot be fetched.
+    fn address(&self, source: &SourceId, id: &str) -> Option<String>;
+}
+
 /// Everything a merge depends on. Equal inputs give equal output, whatever their order.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -74,4 +80,6 @@ pub struct Inputs<'a> {
     pub notes: &'a [PatientNote],
     /// Optional code maps.
     pub maps: &'a Maps,
+    /// Makes addresses of attachments that lead through us; without it they stay as they were sent.
+    pub attachments: Option<&'a dyn AttachmentLinks>,
 }

@@ -17,7 +17,7 @@ mod rules;
 pub mod view;
 mod words;
 
-pub use inputs::{Answer, Heard, Inputs, SourceCard};
+pub use inputs::{Answer, AttachmentLinks, Heard, Inputs, SourceCard};
 pub use label::AllergyLabel;
 pub use load::NAMESPACE;
 pub use maps::Maps;

@@ -3,6 +3,7 @@
 use tributary_model::SourceId;
 use uuid::Uuid;
 
+use crate::inputs::AttachmentLinks;
 use crate::load::{Accepted, Loaded, bare};
 
 /// What becomes of one reference.
@@ -38,6 +39,23 @@ pub(crate) fn fate(loaded: &Loaded<'_>, home: &Accepted<'_>, patient: Uuid, refe
         Some(relative) => Fate::Nowhere(unresolved(&home.card.id, relative)),
         None => Fate::Stays,
     }
+}
+
+/// The address under which a caller can fetch what a source attached; `None` where it is not ours to give out.
+///
+/// A source that names its Binary by `Binary/id` means its own, and so does one that puts its base before it.
+pub(crate) fn attachment(
+    links: Option<&dyn AttachmentLinks>,
+    home: &Accepted<'_>,
+    url: &str,
+) -> Option<String> {
+    let base = home.card.base_url.as_deref().map(|base| base.trim_end_matches('/'));
+    let own = base.and_then(|base| url.strip_prefix(base)?.strip_prefix('/')).unwrap_or(url);
+    let id = own.strip_prefix("Binary/")?;
+    let is_id = (1..=64).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+        && id.bytes().any(|byte| byte != b'.');
+    is_id.then(|| links?.address(&home.card.id, id)).flatten()
 }
 
 fn unresolved(source: &SourceId, relative: &str) -> String {

@@ -102,6 +102,8 @@ pub struct MemberView {
     pub detail: String,
     /// The `fullUrl` of its entry in the bundle.
     pub full_url: String,
+    /// Addresses of what is attached to it, as far as it can be fetched through us.
+    pub attachments: Vec<String>,
 }
 
 /// One discrepancy.

@@ -30,6 +30,17 @@ pub struct Ask {
     pub deadline: Deadline,
 }
 
+/// Fetches what is attached to a record from the source that holds it.
+#[derive(Clone, Debug)]
+pub struct AttachmentAsk {
+    /// Its id at the source, as a FHIR id: nothing else can become part of an address.
+    pub id: Redacted<String>,
+    /// On whose behalf.
+    pub requester: Arc<Requester>,
+    /// By when.
+    pub deadline: Deadline,
+}
+
 /// Passes a caller's GP Connect request to a GP system.
 #[derive(Clone, Debug)]
 pub struct RelayAsk {

@@ -18,7 +18,7 @@ pub mod section;
 pub mod source;
 pub mod status;
 
-pub use ask::{Ask, RelayAsk};
+pub use ask::{Ask, AttachmentAsk, RelayAsk};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use completeness::{Completeness, Tally};
 pub use date::FhirDate;

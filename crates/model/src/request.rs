@@ -86,4 +86,6 @@ pub struct RecordRequest {
     pub freshness: Freshness,
     /// In which form the record is wanted.
     pub form: RecordForm,
+    /// The address below which callers reach this broker: what is attached is found below it.
+    pub public_root: Arc<str>,
 }

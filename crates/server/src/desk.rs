@@ -1,7 +1,8 @@
 //! What the edge asks of the broker, as a seam that tests can stand in for.
 
 use tributary_broker::{
-    Answer, Broker, Delivery, Practice, Refusal, RelayAnswer, RelayRequest, SourceSummary,
+    Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Practice, Refusal, RelayAnswer,
+    RelayRequest, SourceSummary,
 };
 use tributary_model::{Capability, OdsCode, RecordRequest};
 
@@ -13,6 +14,8 @@ pub(crate) trait Desk: Send + Sync + 'static {
     fn answer(&self, request: RecordRequest) -> BoxFuture<Result<Answer, Refusal>>;
     /// Passes a GP Connect call on.
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>>;
+    /// Fetches what is attached to a record.
+    fn attachment(&self, request: AttachmentRequest) -> BoxFuture<Result<AttachmentAnswer, Refusal>>;
     /// Notes how a delivery ended.
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery);
     /// A practice whose GP system is served here.
@@ -34,6 +37,11 @@ impl Desk for Broker {
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>> {
         let broker = self.clone();
         Box::pin(async move { Self::relay(&broker, request).await })
+    }
+
+    fn attachment(&self, request: AttachmentRequest) -> BoxFuture<Result<AttachmentAnswer, Refusal>> {
+        let broker = self.clone();
+        Box::pin(async move { Self::attachment(&broker, request).await })
     }
 
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery) {

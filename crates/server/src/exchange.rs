@@ -55,6 +55,7 @@ pub(crate) struct Edge {
     pub(crate) settings: Settings,
     pub(crate) hosts: Hosts,
     pub(crate) in_flight: Arc<Semaphore>,
+    public_root: Arc<str>,
     draining: AtomicBool,
 }
 
@@ -65,9 +66,15 @@ impl Edge {
             metrics,
             in_flight: Arc::new(Semaphore::new(settings.limits.in_flight)),
             hosts: Hosts::of(&settings.public_base_url),
+            public_root: Arc::from(settings.public_base_url.trim_end_matches('/')),
             settings,
             draining: AtomicBool::new(false),
         })
+    }
+
+    /// The address below which callers reach this broker.
+    pub(crate) fn public_root(&self) -> Arc<str> {
+        Arc::clone(&self.public_root)
     }
 
     /// From now on this node takes no new work.

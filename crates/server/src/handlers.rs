@@ -1,5 +1,6 @@
 //! One file per interaction.
 
+pub(crate) mod attachment;
 pub(crate) mod health;
 pub(crate) mod metadata;
 pub(crate) mod openapi;

@@ -26,6 +26,18 @@ pub(crate) fn r4_body(headers: &HeaderMap) -> Result<(), Problem> {
     body(headers, "4.0")
 }
 
+/// Whether a document is wanted as it is, and not as a FHIR resource (FHIR R4, Binary): somebody who asks for
+/// documents and for nothing that FHIR is written in.
+pub(crate) fn wants_document(headers: &HeaderMap, query: Option<&str>) -> bool {
+    const FHIR: &[&str] = &["application/fhir+json", "application/json", "application/fhir+xml"];
+    let is =
+        |media: Media<'_>, names: &[&str]| names.iter().any(|one| one.eq_ignore_ascii_case(media.essence));
+    let wanted = || accepted(headers).filter(|media| !media.refused);
+    format_parameter(query).is_none()
+        && !wanted().any(|media| is(media, FHIR))
+        && wanted().any(|media| !is(media, &["*/*", "application/*", ""]))
+}
+
 /// How a GP Connect answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -160,6 +172,20 @@ mod tests {
 
     fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn a_browser_wants_the_document_and_a_program_the_resource() {
+        let check = |accept: &str, query: Option<&str>, expected: bool| {
+            assert_eq!(wants_document(&headers(header::ACCEPT, accept), query), expected, "{accept}");
+        };
+        assert!(!wants_document(&HeaderMap::new(), None));
+        check("*/*", None, false);
+        check("application/fhir+json", None, false);
+        check("application/fhir+json, application/pdf", None, false);
+        check("application/pdf", None, true);
+        check("application/pdf", Some("_format=json"), false);
+        check("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", None, true);
     }
 
     #[track_caller]

@@ -10,7 +10,7 @@ use tributary_model::{Deadline, RequestId, Requester};
 
 use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
 use crate::gpconnect::{self, Address, Proxied};
-use crate::handlers::{health, metadata, openapi, page, record, sources};
+use crate::handlers::{attachment, health, metadata, openapi, page, record, sources};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
@@ -21,6 +21,8 @@ enum Handler {
     Tell(fn(&Exchange) -> Reply),
     /// After asking the broker.
     Ask(fn(Exchange) -> BoxFuture<Reply>),
+    /// The same, about what the last part of the path names.
+    AskOf(fn(Exchange, String) -> BoxFuture<Reply>),
 }
 
 /// One route.
@@ -38,6 +40,14 @@ const fn post(pattern: &'static str, ask: fn(Exchange) -> BoxFuture<Reply>) -> R
     Route { method: Method::POST, pattern, handler: Handler::Ask(ask) }
 }
 
+const fn get_one(pattern: &'static str, ask: fn(Exchange, String) -> BoxFuture<Reply>) -> Route {
+    Route { method: Method::GET, pattern, handler: Handler::AskOf(ask) }
+}
+
+fn attached(exchange: Exchange, link: String) -> BoxFuture<Reply> {
+    Box::pin(attachment::attachment(exchange, link))
+}
+
 fn merged(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(record::record(exchange))
 }
@@ -49,6 +59,7 @@ fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
 /// The table, but for what lies below GP Connect roots.
 pub(crate) const TABLE: &[Route] = &[
     post("/fhir/R4/Patient/$record", merged),
+    get_one("/fhir/R4/Binary/{link}", attached),
     get("/fhir/R4/metadata", metadata::r4),
     get("/sources", sources::sources),
     get("/_ping", health::ping),
@@ -115,10 +126,12 @@ pub(crate) async fn dispatch(edge: Arc<Edge>, request: Request<Bytes>) -> Result
     let Some(route) = routes.iter().find(|route| route.method == request.method()) else {
         return Ok(respond(dialect, not_allowed(routes)));
     };
+    let named = found.params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default();
     let exchange = exchange(edge, request);
     Ok(match route.handler {
         Handler::Tell(tell) => tell(&exchange),
         Handler::Ask(ask) => ask(exchange).await,
+        Handler::AskOf(ask) => ask(exchange, named).await,
     })
 }
 

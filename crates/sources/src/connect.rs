@@ -1,6 +1,7 @@
 //! Connectors: one protocol each. An ask goes in, a reply in R4 or a fault comes out.
 
 pub(crate) mod answer;
+pub(crate) mod attachment;
 pub(crate) mod relay;
 pub(crate) mod search;
 pub(crate) mod structured;

@@ -21,4 +21,4 @@ pub use registry::{
     Context, Observers, Protocol, Registry, RegistryError, Route, SourceEntry, UnobservedSources,
 };
 pub use root::{RootError, ServiceRoot};
-pub use source::{AskService, RelayService, Source};
+pub use source::{AskService, AttachmentService, RelayService, Source};

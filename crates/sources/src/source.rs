@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, service_fn};
-use tributary_fhir::{Relayed, Reply};
+use tributary_fhir::{Attached, Relayed, Reply};
 use tributary_flow::{DeadlineLayer, GuardLayer, HasDeadline, ObserveLayer, Observer};
-use tributary_model::{Ask, FaultClass, RelayAsk, SourceFault, SourceId};
+use tributary_model::{Ask, AttachmentAsk, FaultClass, RelayAsk, SourceFault, SourceId};
 
+use crate::connect::attachment::Attachments;
 use crate::connect::relay::Relay;
 use crate::connect::search::Search;
 use crate::connect::structured::Structured;
@@ -22,6 +23,9 @@ pub type AskService = BoxCloneSyncService<Ask, Reply, SourceFault>;
 /// Passes a GP Connect request to one source.
 pub type RelayService = BoxCloneSyncService<RelayAsk, Relayed, SourceFault>;
 
+/// Fetches what is attached to a source's records.
+pub type AttachmentService = BoxCloneSyncService<AttachmentAsk, Attached, SourceFault>;
+
 /// A registered source, ready to be asked.
 #[derive(Clone)]
 pub struct Source {
@@ -31,6 +35,8 @@ pub struct Source {
     pub service: AskService,
     /// Its stack for requests that are passed through; only GP Connect sources have one.
     pub relay: Option<RelayService>,
+    /// Its stack for what is attached; GP Connect sources have a capability of their own for that.
+    pub attachments: Option<AttachmentService>,
 }
 
 impl fmt::Debug for Source {
@@ -44,14 +50,17 @@ impl Source {
         let entry = Arc::new(entry);
         let wire = Wire::new(Arc::clone(&entry), egress.clone(), context);
         let limits = Limits::of(&entry, context);
-        let (service, relay) = match entry.protocol {
+        let (service, relay, attachments) = match entry.protocol {
             Protocol::GpConnectStructured => {
                 let service = stack(&limits, Structured::new(wire.clone()), Structured::ask);
-                (service, Some(stack(&limits, Relay::new(wire), Relay::pass)))
+                (service, Some(stack(&limits, Relay::new(wire), Relay::pass)), None)
             }
-            Protocol::FhirR4 | Protocol::FhirStu3 => (stack(&limits, Search::new(wire), Search::ask), None),
+            Protocol::FhirR4 | Protocol::FhirStu3 => {
+                let attachments = stack(&limits, Attachments::new(wire.clone()), Attachments::fetch);
+                (stack(&limits, Search::new(wire), Search::ask), None, Some(attachments))
+            }
         };
-        Self { entry, service, relay }
+        Self { entry, service, relay, attachments }
     }
 }
 

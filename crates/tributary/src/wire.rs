@@ -125,6 +125,7 @@ fn port(source: &Source) -> SourcePort {
         base_url: Some(entry.base_url.as_str().to_owned()),
     };
     let (service, relay) = (source.service.clone(), source.relay.clone());
+    let attachments = source.attachments.clone();
     let offered =
         Capability::ALL.iter().filter_map(|one| Some((*one, entry.root(*one)?.as_str().to_owned())));
     let roots = if relay.is_some() { offered.collect() } else { BTreeMap::new() };
@@ -132,6 +133,7 @@ fn port(source: &Source) -> SourcePort {
         card,
         service,
         relay,
+        attachments,
         asid: entry.asid.clone(),
         roots,
         timeout: entry.timeout,
@@ -157,6 +159,7 @@ fn found(source: PracticeSource) -> Arc<SourcePort> {
         card,
         service: source.service,
         relay: source.relay,
+        attachments: None,
         asid: None,
         roots: BTreeMap::new(),
         timeout: source.timeout,

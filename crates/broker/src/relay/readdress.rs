@@ -10,13 +10,11 @@ use tributary_merge::identity;
 use tributary_model::{Capability, Clock as _, FaultClass, Interaction, NhsNumber, Scope, SourceFault};
 
 use crate::answer::{DocumentsRoot, RelayRequest};
+use crate::attachment::MOST_BYTES;
 use crate::broker::Room;
 use crate::ledger::Received;
 use crate::links::Attachment;
 use crate::parts::SourcePort;
-
-/// Largest attachment that is passed on, decoded (GP Connect: five megabytes).
-const ATTACHMENT_BYTES: usize = 5 << 20;
 
 /// An answer that may be passed on.
 pub(super) struct Readdressed {
@@ -119,5 +117,5 @@ impl Work<'_> {
 fn within_limit(binary: &Document) -> Result<(), FaultClass> {
     let content = binary.root().get("content").map_or("", tributary_fhir::Json::raw);
     let encoded = content.trim_matches('"').trim_end_matches('=').len();
-    if encoded.saturating_mul(3) / 4 > ATTACHMENT_BYTES { Err(FaultClass::TooLarge) } else { Ok(()) }
+    if encoded.saturating_mul(3) / 4 > MOST_BYTES { Err(FaultClass::TooLarge) } else { Ok(()) }
 }

@@ -222,8 +222,8 @@ fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
         seen.count.send_modify(|count| *count += 1);
         play(name, does, ask, Arc::clone(&seen))
     }));
-    let (relay, asid, roots, found_roots) = (None, None, BTreeMap::new(), Arc::default());
-    SourcePort { card, service, relay, asid, roots, timeout, cache_ttl, counted_as, found_roots }
+    let (relay, attachments, asid, roots, found_roots) = (None, None, None, BTreeMap::new(), Arc::default());
+    SourcePort { card, service, relay, attachments, asid, roots, timeout, cache_ttl, counted_as, found_roots }
 }
 
 async fn play(source: &'static str, does: Does, ask: Ask, seen: Arc<Seen>) -> Result<Reply, SourceFault> {
@@ -289,6 +289,7 @@ pub(crate) fn request() -> RecordRequest {
         deadline: Deadline::after(Duration::from_secs(8)),
         handling: Handling::Lenient,
         form: RecordForm::R4,
+        public_root: Arc::from("http://broker.test"),
         freshness: Freshness::Allowed,
     }
 }

@@ -155,12 +155,20 @@ impl<'t> Scanner<'t> {
             {
                 Some(Mark::System)
             }
+            Some(b"url") if self.names_binary(start) => Some(Mark::Attachment),
             _ => None,
         };
         if let Some(mark) = mark {
             self.marks.push((mark, narrow(self.tape.len())));
         }
         self.leaf(start, Kind::String)
+    }
+
+    /// Whether the string that begins at `start` is `Binary/…`, or an address that ends so.
+    fn names_binary(&self, start: usize) -> bool {
+        let text = self.bytes.get(start + 1..self.at - 1).unwrap_or_default();
+        let name = text.rsplit(|byte| *byte == b'/').nth(1);
+        name == Some(b"Binary")
     }
 
     /// Steps over a string; tells whether it has no escape.

@@ -90,17 +90,34 @@ fn limits_bite() {
 
 #[test]
 fn marked_strings_are_rewritten_and_nothing_else() {
-    let doc = scan(r#"{"subject":{"reference":"Patient/1"},"n":1.0,"coding":[{"system":"http://hl7.org/fhir/v3/ActCode"}]}"#)
-        .unwrap();
+    let doc = scan(
+        r#"{"subject":{"reference":"Patient/1"},"n":1.0,"coding":[{"system":"http://hl7.org/fhir/v3/ActCode"}],"url":"Binary/1"}"#,
+    )
+    .unwrap();
     let mut out = String::new();
     doc.root().copy_into(&mut out, &mut |mark, text| match mark {
         Mark::Reference => Some(format!("urn:\"{text}\"")),
         Mark::System => None,
+        Mark::Attachment => Some(text.replace('1', "2")),
     });
     assert_eq!(
         out,
-        r#"{"subject":{"reference":"urn:\"Patient/1\""},"n":1.0,"coding":[{"system":"http://hl7.org/fhir/v3/ActCode"}]}"#
+        r#"{"subject":{"reference":"urn:\"Patient/1\""},"n":1.0,"coding":[{"system":"http://hl7.org/fhir/v3/ActCode"}],"url":"Binary/2"}"#
     );
+}
+
+#[test]
+fn only_an_address_of_a_binary_is_marked_as_attached() {
+    let check = |url: &str, expected: usize| {
+        let doc = scan(&format!(r#"{{"url":"{url}"}}"#)).unwrap();
+        assert_eq!(doc.root().marks().count(), expected, "{url}");
+    };
+    check("Binary/1", 1);
+    check("https://a.example/fhir/Binary/1", 1);
+    check("https://a.example/StructureDefinition/Binary", 0);
+    check("https://a.example/Binary/1/2", 0);
+    check("Binary", 0);
+    check("", 0);
 }
 
 #[test]

@@ -122,4 +122,5 @@ fn write_member(member: &MemberView, json: &mut Writer) {
     json.key("facts").array(|list| member.facts.iter().for_each(|fact| list.string(fact)));
     json.text_if("copy", member.copy);
     json.text("detail", &member.detail);
+    json.key("attachments").array(|list| member.attachments.iter().for_each(|url| list.string(url)));
 }

@@ -38,6 +38,7 @@ pub(super) fn copy(record: &Record<'_>, home: &Accepted<'_>, value: Json<'_>, ou
             Fate::Leads(address) | Fate::Nowhere(address) => Some(address),
         },
         Mark::System => None,
+        Mark::Attachment => refs::attachment(record.inputs.attachments, home, text),
     });
 }
 

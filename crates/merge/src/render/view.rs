@@ -1,13 +1,15 @@
 //! The record copied out in words.
 
-use tributary_fhir::Json;
+use tributary_fhir::{Json, Mark};
 use tributary_model::{FhirDate, Section};
 
 use super::{lists, r4};
 use crate::facts::{Facts, Thing};
 use crate::gaps::{self, SourceRecord};
 use crate::lines::Line;
+use crate::load::{Accepted, Statement};
 use crate::record::Record;
+use crate::refs;
 use crate::view::{DiscrepancyView, LineView, MemberView, PatientView, RecordView, SectionView, SourceRow};
 use crate::words;
 
@@ -46,7 +48,7 @@ impl Record<'_> {
 
     /// What each source lists as ended: said, and never shown among what is active.
     fn ended_words(&self) -> Vec<String> {
-        let of_source = |(place, home): (usize, &crate::load::Accepted<'_>)| {
+        let of_source = |(place, home): (usize, &Accepted<'_>)| {
             let names = crate::record::ended_allergies(&self.loaded, place);
             let mut names: Vec<String> =
                 names.filter_map(|one| crate::concept::words(one.get("code")?)).collect();
@@ -80,7 +82,14 @@ impl Record<'_> {
             copy: ground.copy(place).map(crate::copies::Copy::code),
             detail: facts.detail.clone(),
             full_url: r4::urn(statement.id),
+            attachments: self.attachments(statement, home),
         })
+    }
+
+    fn attachments(&self, statement: &Statement<'_>, home: &Accepted<'_>) -> Vec<String> {
+        let marks = statement.resource.marks().filter(|(mark, _)| *mark == Mark::Attachment);
+        let urls = marks.filter_map(|(_, url)| url.text());
+        urls.filter_map(|url| refs::attachment(self.inputs.attachments, home, &url)).collect()
     }
 
     fn discrepancy_view(&self, one: &crate::rules::Discrepancy) -> DiscrepancyView {

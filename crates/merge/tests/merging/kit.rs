@@ -93,6 +93,7 @@ impl Federation {
             answers: &self.answers,
             notes: &[],
             maps: &self.maps,
+            attachments: None,
         })
     }
 

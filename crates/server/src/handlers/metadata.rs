@@ -46,7 +46,15 @@ fn r4_server(server: &mut Writer, base: &str) {
             operation.text("definition", &definition);
         });
     };
-    server.key("resource").array(|resources| resources.object(patient));
+    let binary = |binary: &mut Writer| {
+        binary.text("type", "Binary");
+        binary.key("interaction").array(|list| list.record([("code", "read")]));
+        binary.text("documentation", "By the address in a record's attachment.url, for twelve hours.");
+    };
+    server.key("resource").array(|resources| {
+        resources.object(patient);
+        resources.object(binary);
+    });
 }
 
 /// What this program is.

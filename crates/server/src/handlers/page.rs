@@ -84,6 +84,7 @@ fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
         handling: Handling::Lenient,
         freshness: Freshness::Allowed,
         form: RecordForm::R4,
+        public_root: exchange.edge.public_root(),
     }
 }
 

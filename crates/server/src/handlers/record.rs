@@ -49,6 +49,7 @@ fn request(exchange: &Exchange) -> Result<RecordRequest, Problem> {
         handling: handling(&exchange.headers),
         freshness: freshness(&exchange.headers),
         form: form(exchange.query.as_deref())?,
+        public_root: exchange.edge.public_root(),
     })
 }
 

@@ -12,7 +12,8 @@ use tributary_broker::view::{
     DiscrepancyView, LineView, MemberView, PatientView, RecordView, SectionView, SourceRow,
 };
 use tributary_broker::{
-    Answer, Delivery, Practice, Refusal, RelayAnswer, RelayRequest, SourceSummary, Verdict,
+    Answer, AttachmentAnswer, AttachmentRequest, Delivery, Practice, Refusal, RelayAnswer, RelayRequest,
+    SourceSummary, Verdict,
 };
 use tributary_model::{
     Capability, OdsCode, RecordRequest, Section, SectionSet, SectionState, SourceId, SourceKind,
@@ -94,6 +95,20 @@ impl Desk for FakeDesk {
         })
     }
 
+    fn attachment(&self, _request: AttachmentRequest) -> BoxFuture<Result<AttachmentAnswer, Refusal>> {
+        let (say, body) = (self.say, self.body.clone());
+        Box::pin(async move {
+            match say {
+                Say::Refuse(refusal) => Err(refusal),
+                Say::Record | Say::Verdict(_) | Say::Panic | Say::Never => Ok(AttachmentAnswer {
+                    body,
+                    content_type: "text/plain".to_owned(),
+                    audit: "7".to_owned(),
+                }),
+            }
+        })
+    }
+
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery) {
         self.delivered.lock().unwrap().push((audit.to_owned(), bytes, delivery));
     }
@@ -154,6 +169,7 @@ pub(crate) fn view(words: &str) -> RecordView {
         copy: Some("echo"),
         detail: format!("detail {words}"),
         full_url: "urn:uuid:0".to_owned(),
+        attachments: vec!["http://broker.test/fhir/R4/Binary/x".to_owned()],
     };
     let line =
         LineView { title: words.to_owned(), key: "k".to_owned(), class: "conflict", members: vec![member] };

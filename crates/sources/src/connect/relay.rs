@@ -12,7 +12,7 @@ use crate::egress::Received;
 
 /// Longest base64 text that is read: more than the five megabytes which may be passed on, so that what is too
 /// large is told from what is broken.
-const BINARY_STRING_BYTES: usize = 12 << 20;
+pub(crate) const BINARY_STRING_BYTES: usize = 12 << 20;
 
 /// Passes requests through.
 pub(crate) struct Relay {

@@ -50,6 +50,9 @@ fn member(html: &mut Html, member: &MemberView, lead: &str) {
     if let Some(copy) = member.copy {
         html.element(" <span class=\"tag copy\">", copied(copy), "</span>");
     }
+    for address in &member.attachments {
+        html.element(" <a class=\"document\" href=\"", address, "\">Open the document</a>");
+    }
     html.raw("</li>\n");
 }
 

@@ -1,0 +1,222 @@
+//! What is attached to a record, fetched from its source for one caller, who may have lost the right to it since.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use tokio::time::Instant;
+use tower::ServiceExt as _;
+use tributary_audit::Access;
+use tributary_fhir::{Attached, Json, Writer};
+use tributary_merge::AttachmentLinks;
+use tributary_model::{
+    AttachmentAsk, Clock as _, Facts, FaultClass, NhsNumber, Purpose, Redacted, Section, SectionSet,
+    SourceFault, SourceId, SourceStatus, Tally,
+};
+
+use crate::answer::{AttachmentAnswer, AttachmentForm, AttachmentRequest};
+use crate::broker::Room;
+use crate::gather::source_deadline;
+use crate::ledger::{self, Contribution, Received};
+use crate::links::{Attachment, LinkFault};
+use crate::parts::{Mode, SourcePort};
+use crate::refusal::{Refusal, RelayFailure};
+
+/// Largest attachment that is passed on, decoded (GP Connect: five megabytes).
+pub(crate) const MOST_BYTES: usize = 5 << 20;
+
+/// Makes the addresses that a record gives out for what is attached to it.
+pub(crate) struct Addresses<'r> {
+    pub(crate) room: &'r Room,
+    pub(crate) patient: NhsNumber,
+    /// The address below which they lead to us.
+    pub(crate) root: &'r str,
+}
+
+impl std::fmt::Debug for Addresses<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Addresses").finish_non_exhaustive()
+    }
+}
+
+impl AttachmentLinks for Addresses<'_> {
+    fn address(&self, source: &SourceId, id: &str) -> Option<String> {
+        let port = self.room.ports.get(source)?;
+        port.attachments.as_ref()?;
+        let attachment = Attachment { patient: self.patient, id: id.to_owned() };
+        // Dated as the record is, so that equal records are equal bytes.
+        let link = self.room.links.seal_named(source, &attachment, self.room.clock.now())?;
+        Some(format!("{}/fhir/R4/Binary/{link}", self.root))
+    }
+}
+
+/// Fetches an attachment by the id under which it was given out.
+pub(crate) async fn attachment(
+    room: &Arc<Room>,
+    request: AttachmentRequest,
+) -> Result<AttachmentAnswer, Refusal> {
+    let opened = room.links.open_named(&request.link, room.clock.now());
+    let (source, attachment) = opened.map_err(|fault| match fault {
+        LinkFault::Unknown => Refusal::NoSuchAttachment,
+        LinkFault::Expired => Refusal::AttachmentExpired,
+    })?;
+    let access = access(&request, attachment.patient);
+    let rule = permitted(room, &request, &access).await?;
+    let port = located(room, &request, (&source, attachment.patient), &access).await?;
+    let intent = ledger::intend(room, access, rule, vec![source.clone()], request.deadline).await?;
+    let began = Instant::now();
+    let outcome = fetch(room, &port, &request, &attachment).await;
+    let elapsed = began.elapsed();
+    let fault = outcome.as_ref().err().copied();
+    count(room, &port, fault, elapsed);
+    let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
+    let fetched = outcome.as_ref().ok();
+    let http = fault.map_or(200, |fault| failure(fault).http());
+    let completeness = Tally::of([status]).completeness();
+    let told = ledger::outcome(http, completeness, fetched.map(|one| one.body.as_ref()), Vec::new());
+    let body = fetched.map(|one| one.received);
+    let entry = Contribution { source: &source, status, fault, body, elapsed, fetch: None }.entry();
+    let audit = intent.disclose(vec![entry], told, None, request.deadline).await?;
+    let Fetched { body, content_type, .. } =
+        outcome.map_err(|fault| Refusal::Source(fault, failure(fault)))?;
+    Ok(AttachmentAnswer { body, content_type, audit })
+}
+
+fn access(request: &AttachmentRequest, patient: NhsNumber) -> Arc<Access> {
+    ledger::attachment_access(request, patient, sections())
+}
+
+/// A document is a document, whatever else its type makes of it.
+fn sections() -> SectionSet {
+    [Section::Documents].into_iter().collect()
+}
+
+/// The policy's word now, whatever it was when the address was given out.
+async fn permitted(
+    room: &Arc<Room>,
+    request: &AttachmentRequest,
+    access: &Arc<Access>,
+) -> Result<&'static str, Refusal> {
+    let facts = Facts {
+        role: request.requester.role,
+        assurance: request.requester.assurance,
+        purpose: Purpose::DirectCare,
+        sections: sections(),
+        break_glass: false,
+        demo: room.mode == Mode::Demo,
+    };
+    match room.decide(&facts) {
+        Ok(obligations) => Ok(obligations.rule),
+        Err(refusal) => {
+            if let Refusal::Denied(reason) = refusal {
+                ledger::deny(room, Arc::clone(access), reason, request.deadline).await;
+            }
+            Err(refusal)
+        }
+    }
+}
+
+/// The source, if it may still be asked about this patient.
+async fn located(
+    room: &Arc<Room>,
+    request: &AttachmentRequest,
+    (source, patient): (&SourceId, NhsNumber),
+    access: &Arc<Access>,
+) -> Result<Arc<SourcePort>, Refusal> {
+    ledger::trace(room, access, request.deadline).await?;
+    let located = match room.locate(patient, &request.requester, request.deadline).await {
+        Ok(located) => located,
+        Err(refusal) => {
+            ledger::barred(room, Arc::clone(access), refusal, request.deadline).await;
+            return Err(refusal);
+        }
+    };
+    let mut ports = located.ports.into_iter();
+    ports.find(|port| port.card.id == *source).ok_or(Refusal::NoSuchAttachment)
+}
+
+/// An attachment in the caller's form.
+struct Fetched {
+    body: Bytes,
+    content_type: String,
+    received: Received,
+}
+
+async fn fetch(
+    room: &Arc<Room>,
+    port: &SourcePort,
+    request: &AttachmentRequest,
+    attachment: &Attachment,
+) -> Result<Fetched, SourceFault> {
+    if room.mixups.is_off(&port.card.id) {
+        return Err(SourceFault::new(FaultClass::IdentitySwitch));
+    }
+    let Some(service) = port.attachments.clone() else {
+        return Err(SourceFault::new(FaultClass::SwitchedOff));
+    };
+    let ask = AttachmentAsk {
+        id: Redacted::new(attachment.id.clone()),
+        requester: Arc::clone(&request.requester),
+        deadline: source_deadline(request.deadline).capped(port.timeout),
+    };
+    let _in_flight = room.in_flight(port);
+    let deadline = ask.deadline;
+    let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
+    let attached = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
+    let form = request.form;
+    // Five megabytes are decoded on a thread of their own.
+    let work = move || written(&attached, form);
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or(Err(FaultClass::Internal)).map_err(|class| SourceFault::new(class).with_http(200))
+}
+
+fn written(attached: &Attached, form: AttachmentForm) -> Result<Fetched, FaultClass> {
+    let received =
+        Received { attempts: attached.attempts, ..Received::of(attached.document.text().as_bytes()) };
+    let root = attached.document.root();
+    // R4 says `data`, STU3 says `content`.
+    let data = root.get("data").or_else(|| root.get("content")).ok_or(FaultClass::Shape)?;
+    let media = root.get("contentType").ok_or(FaultClass::Shape)?;
+    let content_type = media.text().ok_or(FaultClass::Shape)?.into_owned();
+    let encoded = data.text().ok_or(FaultClass::Shape)?;
+    if encoded.trim_end_matches('=').len().saturating_mul(3) / 4 > MOST_BYTES {
+        return Err(FaultClass::TooLarge);
+    }
+    // FHIR lets base64 be broken into lines.
+    let plain: String = encoded.split_ascii_whitespace().collect();
+    let bytes = STANDARD.decode(plain.as_bytes()).map_err(|_no_base64| FaultClass::Shape)?;
+    let body = match form {
+        AttachmentForm::Native => Bytes::from(bytes),
+        AttachmentForm::Fhir => Bytes::from(binary(media, data)),
+    };
+    Ok(Fetched { body, content_type, received })
+}
+
+fn binary(media: Json<'_>, data: Json<'_>) -> String {
+    let mut json = Writer::with_capacity(data.raw().len() + 128);
+    json.object(|binary| {
+        binary.text("resourceType", "Binary");
+        binary.key("contentType").raw(|out| out.push_str(media.raw()));
+        binary.key("data").raw(|out| out.push_str(data.raw()));
+    });
+    json.finish()
+}
+
+/// What a failure means to the caller. A document that is gone is no fault of the way to it.
+fn failure(fault: SourceFault) -> RelayFailure {
+    match (fault.class, fault.http) {
+        (FaultClass::TooLarge, _) => RelayFailure::TooLarge,
+        (FaultClass::BadEndpoint | FaultClass::NoRecord, Some(404 | 410)) => RelayFailure::NoRecord,
+        _ => RelayFailure::of(fault),
+    }
+}
+
+fn count(room: &Room, port: &SourcePort, fault: Option<SourceFault>, elapsed: Duration) {
+    let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
+    room.metrics.source_ask(&port.counted_as, port.card.kind, status, elapsed.as_secs_f64());
+    if let Some(fault) = fault {
+        room.metrics.source_fault(&port.counted_as, fault.class);
+    }
+}
