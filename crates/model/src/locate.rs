@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::deadline::Deadline;
+use crate::demographics::Demographics;
 use crate::nhs_number::NhsNumber;
 use crate::requester::Requester;
 use crate::source::{OdsCode, SourceId};
@@ -33,17 +34,20 @@ pub struct Located<S> {
     pub practice: Practice,
     /// What readers of the record must know of the patient.
     pub notes: Vec<PatientNote>,
+    /// Who the patient is, where the national service was asked and answered.
+    pub demographics: Option<Demographics>,
 }
 
 impl<S> Located<S> {
     /// The same answer, with other words for sources that are in no registry.
     pub fn map<T>(self, change: impl Fn(S) -> T) -> Located<T> {
-        let Self { patient, expected, practice, notes } = self;
+        let Self { patient, expected, practice, notes, demographics } = self;
         let change = |one| match one {
             Expected::Registered(id) => Expected::Registered(id),
             Expected::Found(source) => Expected::Found(change(source)),
         };
-        Located { patient, expected: expected.into_iter().map(change).collect(), practice, notes }
+        let expected = expected.into_iter().map(change).collect();
+        Located { patient, expected, practice, notes, demographics }
     }
 }
 
@@ -107,6 +111,9 @@ notes! {
     /// Somebody told the service of a death; nothing is registered yet.
     DeceasedInformally, "deceased-informal", "warning",
         "The national demographics service holds an informal notice of the patient's death.";
+    /// The service does not know when the patient was born: no source's Patient can be checked against it.
+    NoBirthDate, "traced-without-birth-date", "information",
+        "The national demographics service gives no date of birth. Every answer was accepted on the NHS number alone.";
 }
 
 macro_rules! bars {

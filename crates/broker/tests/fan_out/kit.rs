@@ -191,7 +191,8 @@ fn everybody(ids: Vec<SourceId>) -> Locator {
     BoxCloneSyncService::new(service_fn(move |ask: Locate| {
         let expected = ids.iter().cloned().map(Expected::Registered).collect();
         let practice = Practice::AsConfigured;
-        std::future::ready(Ok(Located { patient: ask.patient, expected, practice, notes: Vec::new() }))
+        let (notes, demographics) = (Vec::new(), None);
+        std::future::ready(Ok(Located { patient: ask.patient, expected, practice, notes, demographics }))
     }))
 }
 

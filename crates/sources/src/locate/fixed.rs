@@ -57,7 +57,8 @@ impl Fixed {
             let list = lists.expected_for(ask.patient);
             let expected = list.iter().cloned().map(Expected::Registered).collect();
             let (practice, notes) = (Practice::AsConfigured, Vec::new());
-            std::future::ready(Ok(Located { patient: ask.patient, expected, practice, notes }))
+            let demographics = None;
+            std::future::ready(Ok(Located { patient: ask.patient, expected, practice, notes, demographics }))
         }))
     }
 }

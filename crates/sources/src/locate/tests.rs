@@ -95,7 +95,7 @@ async fn of_all_practices_only_the_patients_own_is_expected() {
     let found = located(200, &patient(ASKED, "U", &registered("B99902", "{}"))).await.unwrap();
     assert_eq!(names(&found), ["gp-2", "acute-1"]);
     assert_eq!(found.practice, Practice::At(tributary_model::OdsCode::parse("B99902").unwrap()));
-    assert_eq!(found.notes, []);
+    assert_eq!(found.notes, [PatientNote::NoBirthDate]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +144,7 @@ async fn about_some_patients_nobody_is_asked() {
 async fn a_replaced_number_is_followed_and_told() {
     let found = located(200, &patient(OTHER, "U", &registered("A99901", "{}"))).await.unwrap();
     assert_eq!(found.patient, number(OTHER));
-    assert_eq!(found.notes, [PatientNote::Superseded]);
+    assert_eq!(found.notes, [PatientNote::Superseded, PatientNote::NoBirthDate]);
     assert_eq!(names(&found), ["gp-1", "acute-1"]);
 }
 
@@ -153,5 +153,17 @@ async fn the_dead_are_located_as_the_living_are() {
     let dead = format!(r#"{},"deceasedDateTime":"2025-11""#, registered("A99901", "{}"));
     let found = located(200, &patient(ASKED, "U", &dead)).await.unwrap();
     assert_eq!(names(&found), ["gp-1", "acute-1"]);
-    assert_eq!(found.notes, [PatientNote::DeceasedInformally]);
+    assert_eq!(found.notes, [PatientNote::DeceasedInformally, PatientNote::NoBirthDate]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_the_patient_is_goes_with_whom_to_ask() {
+    let born = |number: &str| format!(r#"{},"birthDate":"1953-02-11""#, registered(number, "{}"));
+    for practice in ["A99901", "C99903"] {
+        let found = located(200, &patient(ASKED, "U", &born(practice))).await.unwrap();
+        let person = found.demographics.unwrap();
+        assert_eq!(person.birth_date.unwrap().expose().text(), "1953-02-11");
+        assert_eq!(found.notes, []);
+    }
+    assert_eq!(located(500, "").await.unwrap().demographics, None);
 }

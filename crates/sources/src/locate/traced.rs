@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
+use tributary_model::demographics::DeathNotice;
 use tributary_model::{
     Barred, Expected, FaultClass, Locate, LocateFault, Located, OdsCode, PatientNote, Practice, SourceId,
     SourceKind,
 };
 
 use super::{Fixed, Locator};
-use crate::national::pds::{self, Access, DeathNotice, Demographics, Pds, Registration};
+use crate::national::pds::{self, Access, Patient, Pds, Registration};
 use crate::national::practice::{Names, PracticeSource, PracticeTemplate, Practices};
 use crate::registry::SourceEntry;
 
@@ -78,7 +79,7 @@ impl Traced {
                 self.located(&now, self.silent(None, FaultClass::NoPractice), Practice::None)
             }
         };
-        Ok(Located { notes, ..located })
+        Ok(Located { notes, demographics: Some(found.person), ..located })
     }
 
     fn source_of(&self, ods: &OdsCode) -> Expected<PracticeSource> {
@@ -101,12 +102,12 @@ impl Traced {
     ) -> Located<PracticeSource> {
         let others = self.others.expected_for(ask.patient).iter().cloned().map(Expected::Registered);
         let expected = std::iter::once(gp).chain(others).collect();
-        Located { patient: ask.patient, expected, practice, notes: Vec::new() }
+        Located { patient: ask.patient, expected, practice, notes: Vec::new(), demographics: None }
     }
 }
 
 /// Why nobody may be asked. Where a restricted patient is must not even be looked for.
-fn bar(found: &Demographics) -> Option<Barred> {
+fn bar(found: &Patient) -> Option<Barred> {
     match found.access {
         Access::Restricted | Access::VeryRestricted => Some(Barred::Restricted),
         Access::Unrestricted if !found.verified => Some(Barred::UnverifiedNumber),
@@ -114,11 +115,12 @@ fn bar(found: &Demographics) -> Option<Barred> {
     }
 }
 
-fn notes(found: &Demographics, ask: &Locate) -> Vec<PatientNote> {
+fn notes(found: &Patient, ask: &Locate) -> Vec<PatientNote> {
     let superseded = (found.number != ask.patient).then_some(PatientNote::Superseded);
-    let dead = found.death.map(|death| match death.notice {
+    let dead = found.person.death.as_ref().map(|death| match death.expose().notice {
         DeathNotice::Formal => PatientNote::Deceased,
         DeathNotice::Informal => PatientNote::DeceasedInformally,
     });
-    superseded.into_iter().chain(dead).collect()
+    let unchecked = found.person.birth_date.is_none().then_some(PatientNote::NoBirthDate);
+    superseded.into_iter().chain(dead).chain(unchecked).collect()
 }

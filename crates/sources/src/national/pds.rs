@@ -1,6 +1,7 @@
 //! The Personal Demographics Service, read by NHS number (FHIR R4, application-restricted).
 
 mod patient;
+mod person;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::{Carry, Make, jitter, secret, value};
 use crate::checkup::Contact;
 use crate::egress::{Bounds, Egress, Outgoing, Received};
 
-pub use patient::{Access, Death, DeathNotice, Demographics, Registration};
+pub use patient::{Access, Patient, Registration};
 
 pub(crate) const END_USER: HeaderName = HeaderName::from_static("nhsd-end-user-organisation-ods");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,7 +47,7 @@ pub struct PdsSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Traced {
     /// The patient.
-    Found(Demographics),
+    Found(Box<Patient>),
     /// The number was withdrawn.
     Invalidated,
     /// Nobody has the number.
@@ -102,7 +103,7 @@ struct Inner {
     tokens: Tokens,
     carrier: Arc<dyn Carry>,
     pace: Pace,
-    kept: Keep<Key, Demographics>,
+    kept: Keep<Key, Patient>,
 }
 
 /// For whom an answer is kept.
@@ -133,12 +134,12 @@ impl Pds {
             patient: ask.patient,
         };
         if let Some(kept) = inner.settings.cache_ttl.and_then(|_ttl| inner.kept.get(&key)) {
-            return Ok(Traced::Found(kept));
+            return Ok(Traced::Found(Box::new(kept)));
         }
         let traced = judge(inner.fetch(ask).await?, ask)?;
         match (&traced, inner.settings.cache_ttl) {
             (Traced::Found(found), Some(ttl)) if found.may_be_kept(ask.patient) => {
-                inner.kept.put(key, found.clone(), ttl);
+                inner.kept.put(key, Patient::clone(found), ttl);
             }
             (Traced::Found(_) | Traced::Invalidated | Traced::Unknown, _) => inner.kept.forget(&key),
         }
@@ -244,7 +245,7 @@ fn judge(received: Received, ask: &Locate) -> Result<Traced, PdsFault> {
         200 => {
             let body = body.filter(|body| body.says("resourceType", "Patient"));
             let body = body.ok_or(PdsFault::Malformed(200))?;
-            patient::read(body, ask.at).map(Traced::Found)
+            patient::read(body, ask.at).map(Box::new).map(Traced::Found)
         }
         404 => match body.and_then(spine_code).as_deref() {
             Some("RESOURCE_NOT_FOUND") => Ok(Traced::Unknown),

@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use tributary_fhir::Json;
 use tributary_model::date::zoned;
 use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
-use tributary_model::{FhirDate, NhsNumber, OdsCode};
+use tributary_model::{Demographics, FhirDate, NhsNumber, OdsCode};
 
-use super::PdsFault;
+use super::{PdsFault, person};
 
 const ODS_SYSTEM: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const MALFORMED: PdsFault = PdsFault::Malformed(200);
 
-/// What the service knows of a patient, as far as locating needs it.
+/// What the service knows of a patient.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Demographics {
+pub struct Patient {
     /// The patient's number now; another one than asked for when that was replaced.
     pub number: NhsNumber,
     /// Whether the number is present and verified.
@@ -22,8 +22,8 @@ pub struct Demographics {
     pub access: Access,
     /// With which practice the patient is registered on the day asked about.
     pub registration: Registration,
-    /// A death that was told, and not taken back.
-    pub death: Option<Death>,
+    /// Who the patient is.
+    pub person: Demographics,
 }
 
 /// Who may know where a patient is.
@@ -48,40 +48,18 @@ pub enum Registration {
     None,
 }
 
-/// A death.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Death {
-    /// What it is known from.
-    pub notice: DeathNotice,
-    /// When, as precisely as it is known.
-    pub date: Option<FhirDate>,
-}
-
-/// What a death is known from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeathNotice {
-    /// Somebody said so.
-    Informal,
-    /// A certificate is registered.
-    Formal,
-}
-
-impl Demographics {
+impl Patient {
     /// Restricted patients are never kept, nor is what a replaced number led to.
     pub(super) fn may_be_kept(&self, asked: NhsNumber) -> bool {
         self.access == Access::Unrestricted && self.number == asked
     }
 }
 
-pub(super) fn read(patient: Json<'_>, at: Timestamp) -> Result<Demographics, PdsFault> {
+pub(super) fn read(patient: Json<'_>, at: Timestamp) -> Result<Patient, PdsFault> {
     let (number, identifier) = identity(patient)?;
-    Ok(Demographics {
-        number,
-        verified: is_verified(identifier),
-        access: access(patient)?,
-        registration: registration(patient, at)?,
-        death: death(patient),
-    })
+    let (access, registration) = (access(patient)?, registration(patient, at)?);
+    let person = person::read(patient, &registration, at);
+    Ok(Patient { number, verified: is_verified(identifier), access, registration, person })
 }
 
 /// The id, which every NHS number identifier must repeat.
@@ -98,12 +76,12 @@ fn identity(patient: Json<'_>) -> Result<(NhsNumber, Json<'_>), PdsFault> {
 }
 
 /// Extensions whose address ends in this name, whichever base it has.
-fn extensions<'d>(of: Json<'d>, name: &'static str) -> impl Iterator<Item = Json<'d>> {
+pub(super) fn extensions<'d>(of: Json<'d>, name: &'static str) -> impl Iterator<Item = Json<'d>> {
     let all = of.get("extension").into_iter().flat_map(Json::items);
     all.filter(move |one| one.text_at("url").is_some_and(|url| url.rsplit('/').next() == Some(name)))
 }
 
-fn code_of(extension: Json<'_>) -> Option<String> {
+pub(super) fn code_of(extension: Json<'_>) -> Option<String> {
     let code = extension.path(&["valueCodeableConcept", "coding"])?.text_at("code")?;
     Some(code.into_owned())
 }
@@ -161,14 +139,14 @@ fn removed(patient: Json<'_>, at: Timestamp) -> Result<Option<Period>, PdsFault>
 }
 
 /// From a day to a day, both included. An end that is open is open.
-struct Period {
+pub(super) struct Period {
     start: Option<FhirDate>,
     end: Option<FhirDate>,
 }
 
 impl Period {
     /// A date that cannot be read is no open end.
-    fn of(period: Option<Json<'_>>) -> Result<Self, PdsFault> {
+    pub(super) fn of(period: Option<Json<'_>>) -> Result<Self, PdsFault> {
         let date = |key: &str| match period.and_then(|period| period.get(key)) {
             None => Ok(None),
             Some(date) => date.text().and_then(|text| FhirDate::parse(&text)).map(Some).ok_or(MALFORMED),
@@ -182,7 +160,7 @@ impl Period {
         began(self).zip(began(other)).is_some_and(|(own, others)| own < others)
     }
 
-    fn holds(&self, at: Timestamp) -> bool {
+    pub(super) fn holds(&self, at: Timestamp) -> bool {
         let today = zoned(at).date();
         let has_begun = self.start.is_none_or(|start| match start {
             FhirDate::Instant(start) => start <= at,
@@ -196,20 +174,4 @@ impl Period {
         });
         has_begun && !has_ended
     }
-}
-
-/// A death, unless the notice was taken back.
-fn death(patient: Json<'_>) -> Option<Death> {
-    let status = extensions(patient, "Extension-UKCore-DeathNotificationStatus").next();
-    let code =
-        status.and_then(|status| extensions(status, "deathNotificationStatus").next()).and_then(code_of);
-    let date = patient.text_at("deceasedDateTime");
-    let notice = match code.as_deref() {
-        Some("U") => return None,
-        Some("2") => DeathNotice::Formal,
-        Some(_) => DeathNotice::Informal,
-        None if date.is_some() => DeathNotice::Informal,
-        None => return None,
-    };
-    Some(Death { notice, date: date.and_then(|date| FhirDate::parse(&date)) })
 }

@@ -4,6 +4,9 @@ use super::*;
 
 use tokio::time::{Instant, advance};
 
+use tributary_model::Redacted;
+use tributary_model::demographics::{DeathNotice, Demographics};
+
 use crate::national::oauth::TokenError;
 use crate::national::stub::{
     Stub, granting, number, outcome, patient, question, received, registered, requester, tokens,
@@ -35,9 +38,9 @@ async fn traced(body: &str) -> Result<Traced, PdsFault> {
     pds(&always(200, body)).read(&question(ASKED)).await
 }
 
-async fn found(more: &str) -> Demographics {
+async fn found(more: &str) -> Patient {
     match traced(&patient(ASKED, "U", more)).await {
-        Ok(Traced::Found(found)) => found,
+        Ok(Traced::Found(found)) => *found,
         other => panic!("{other:?}"),
     }
 }
@@ -125,7 +128,10 @@ async fn a_death_is_told_unless_it_was_taken_back() {
         )
     };
     let on = |date: &str| format!(r#","deceasedDateTime":"{date}""#);
-    let death = async |more: String| found(&more).await.death.map(|death| (death.notice, death.date));
+    let death = async |more: String| {
+        let death = found(&more).await.person.death?.into_inner();
+        Some((death.notice, death.date.map(|date| date.date())))
+    };
     for date in ["2025", "2025-11", "2025-11-02", "2025-11-02T00:00:00+00:00"] {
         let told = death(status("2") + &on(date)).await;
         assert_eq!(told, Some((DeathNotice::Formal, tributary_model::FhirDate::parse(date))), "{date}");
@@ -134,6 +140,52 @@ async fn a_death_is_told_unless_it_was_taken_back() {
     assert_eq!(death(on("once")).await, Some((DeathNotice::Informal, None)));
     assert_eq!(death(status("U") + &on("2025")).await, None);
     assert_eq!(death(String::new()).await, None);
+}
+
+/// Family and given names, date of birth, gender, lines of the address and postcode.
+fn told(person: &Demographics) -> String {
+    let name = person.name.as_ref().map(Redacted::expose);
+    let name =
+        name.map(|name| format!("{}, {} ({})", name.family, name.given.join("+"), name.prefix.join("+")));
+    let born = person.birth_date.as_ref().map(|date| date.expose().text().to_owned());
+    let gender = person.gender.as_ref().map(|gender| gender.expose().code().to_owned());
+    let home = person.address.as_ref().map(Redacted::expose);
+    let home =
+        home.map(|home| format!("{} {}", home.lines.join("+"), home.postcode.clone().unwrap_or_default()));
+    let all = [name, born, gender, home].map(|one| one.unwrap_or_else(|| "-".to_owned()));
+    all.join(" | ")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_is_who_they_are_on_the_day() {
+    let told = async |more: &str| told(&found(more).await.person);
+    let whole = r#","birthDate":"1953-02-11","gender":"male","name":[
+        {"use":"old","family":"Former","given":["G"]},
+        {"use":"usual","family":"Past","given":["G"],"period":{"end":"2026-03-09"}},
+        {"use":"official","family":"Official","given":["G"]},
+        {"use":"usual","family":"Ashworth","given":["George","Albert"],"prefix":["Mr"],"period":{"start":"1953-02-11"}}],
+        "address":[{"use":"temp","line":["2 Away"],"postalCode":"L1 1AA"},
+        {"use":"home","line":["1 Past"],"period":{"end":"2020-01-01"}},
+        {"use":"home","line":["1 Ferry Lane","","Birkenhead"],"postalCode":"CH41 1AA"}]"#;
+    assert_eq!(
+        told(whole).await,
+        "Ashworth, George+Albert (Mr) | 1953-02-11 | male | 1 Ferry Lane+Birkenhead CH41 1AA"
+    );
+    let cases = [
+        ("", "- | - | - | -"),
+        (r#","birthDate":"1953","gender":"M""#, "- | 1953 | - | -"),
+        (r#","birthDate":"11/02/1953","gender":7"#, "- | - | - | -"),
+        (r#","name":[{"use":"old","family":"Former"},{"use":"maiden","family":"Maiden"}]"#, "- | - | - | -"),
+        (r#","name":[{"use":"usual","family":"Ash","period":{"end":"soon"}}]"#, "Ash,  () | - | - | -"),
+        (r#","name":[{"use":"usual"}],"address":[{"use":"home"}]"#, "- | - | - | -"),
+        (r#","name":"x","address":{"use":"home"},"birthDate":{}"#, "- | - | - | -"),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(told(more).await, expected, "{more}");
+    }
+    let here = found(&registered("A99901", "{}")).await.person;
+    assert!(here.practice.is_some_and(|practice| practice.expose().as_str() == "A99901"));
+    assert_eq!(found(&registered("A99901", r#"{"end":"2020"}"#)).await.person.practice, None);
 }
 
 #[tokio::test(start_paused = true)]
