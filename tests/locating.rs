@@ -7,6 +7,8 @@
     reason = "a test may stop where it stands"
 )]
 
+#[path = "locating/person.rs"]
+mod person;
 #[path = "locating/stage.rs"]
 mod stage;
 
@@ -86,9 +88,15 @@ async fn a_patient_who_becomes_restricted_is_restricted_at_once() {
 #[tokio::test]
 async fn without_a_practice_the_gp_part_is_told_as_missing() {
     let stage = Stage::set(Practices::Registered).await;
-    let own = |state: Option<PatientState>| PatientState {
-        nhs_number: GEORGE.to_owned(),
-        ..state.expect("a state")
+    let george = PatientState::registered_at(GEORGE, "A99901");
+    let own = |state: Option<PatientState>| {
+        let state = state.expect("a state");
+        PatientState {
+            nhs_number: GEORGE.to_owned(),
+            name: state.name.as_ref().and(george.name.clone()),
+            birth_date: state.birth_date.as_ref().and(george.birth_date.clone()),
+            ..state
+        }
     };
     for patient in [
         PdsPatient::NoPractice,

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
@@ -52,6 +53,7 @@ pub(crate) fn distorted(reply: Reply, fault: &Fault, circumstances: &Circumstanc
             let stranger = stranger(&reply, circumstances);
             with_entries(reply, &[stranger])
         }
+        Fault::OtherDetails { members } => other_details(reply, members),
         Fault::MixedPatients => {
             let entries = [stranger(&reply, circumstances), strangers_statement(&reply, circumstances)];
             with_entries(reply, &entries)
@@ -151,6 +153,25 @@ fn wrong_patient(reply: Reply, circumstances: &Circumstances) -> Reply {
     };
     let body = text.replace(asked, &other).into_bytes();
     Reply { body, ..reply }
+}
+
+/// The same answer, every other byte of it, with other members of its Patient.
+fn other_details(reply: Reply, members: &serde_json::Map<String, Value>) -> Reply {
+    let Ok(text) = std::str::from_utf8(&reply.body) else { return reply };
+    let entries = Fields::of(text).and_then(|fields| fields.get("entry")).unwrap_or("[]");
+    let entries: Vec<&RawValue> = serde_json::from_str(entries).unwrap_or_default();
+    let resources = entries.iter().filter_map(|entry| Fields::of(entry.get())?.get("resource"));
+    let is_patient =
+        |one: &&str| Fields::of(one).is_some_and(|one| one.get("resourceType") == Some("\"Patient\""));
+    let Some(patient) = resources.into_iter().find(is_patient) else { return reply };
+    let kept = Fields::of(patient).map(|fields| fields.0).unwrap_or_default();
+    let kept = kept.iter().filter(|(key, _)| !members.contains_key(key));
+    let kept = kept.map(|(key, value)| format!("\"{key}\":{}", value.get()));
+    let others = members.iter().filter(|(_, value)| !value.is_null());
+    let others = others.map(|(key, value)| format!("\"{key}\":{value}"));
+    let parts: Vec<String> = kept.chain(others).collect();
+    let body = text.replace(patient, &format!("{{{}}}", parts.join(",")));
+    Reply { body: body.into_bytes(), ..reply }
 }
 
 fn present(reply: &Reply) -> Vec<Resource> {

@@ -70,6 +70,11 @@ pub enum Fault {
     MixedPatients,
     /// The right Bundle with a second Patient in it.
     TwoPatients,
+    /// The right Bundle whose Patient says other things of the same number.
+    OtherDetails {
+        /// Members of the Patient; `null` takes one out.
+        members: serde_json::Map<String, serde_json::Value>,
+    },
     /// A DSTU2 Bundle whatever was asked.
     Dstu2,
     /// The right answer with bytes in it that are no UTF-8.

@@ -80,6 +80,7 @@ pub(crate) async fn perform(
         | Fault::WrongPatient
         | Fault::MixedPatients
         | Fault::TwoPatients
+        | Fault::OtherDetails { .. }
         | Fault::Dstu2
         | Fault::InvalidUtf8
         | Fault::EmptyBody

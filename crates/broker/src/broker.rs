@@ -12,9 +12,9 @@ use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Trail};
 use tributary_merge::{Maps, SourceCard};
 use tributary_model::{
-    Capability, Clock, Deadline, Decision, DenyReason, Expected, Facts, Locate, LocateFault, NhsNumber,
-    Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester, SourceId,
-    SystemClock,
+    Capability, Clock, Deadline, Decision, Demographics, DenyReason, Expected, Facts, Locate, LocateFault,
+    NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester,
+    SourceId, SystemClock,
 };
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
@@ -84,6 +84,8 @@ pub(crate) struct Located {
     pub(crate) practice: Registration,
     /// What readers must know of the patient.
     pub(crate) notes: Vec<PatientNote>,
+    /// Who the patient is, where the national service was asked and answered.
+    pub(crate) pds: Option<Demographics>,
 }
 
 impl Located {
@@ -266,7 +268,13 @@ impl Room {
         let mut ports: Vec<_> = found.expected.into_iter().filter_map(port).collect();
         ports.sort_by(|a, b| (a.card.rank, &a.card.id).cmp(&(b.card.rank, &b.card.id)));
         ports.dedup_by(|a, b| a.card.id == b.card.id);
-        Ok(Located { patient: found.patient, ports, practice: found.practice, notes: found.notes })
+        Ok(Located {
+            patient: found.patient,
+            ports,
+            practice: found.practice,
+            notes: found.notes,
+            pds: found.demographics,
+        })
     }
 
     /// The GP system of a practice: registered, or to be found.

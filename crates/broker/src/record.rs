@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tributary_audit::{Digest, SourceEntry};
 use tributary_merge::{Answer as SourceAnswer, Heard, Inputs, Record, RecordView, SourceCard, merge};
 use tributary_model::{
-    Completeness, Facts, FaultClass, Handling, NhsNumber, PatientNote, RecordForm, RecordRequest, SectionSet,
-    SourceFault, SourceId, SourceStatus, StatusClass, Tally,
+    Completeness, Demographics, Facts, FaultClass, Handling, NhsNumber, PatientNote, RecordForm,
+    RecordRequest, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
 };
 
 use crate::answer::{Answer, Verdict};
@@ -48,7 +48,7 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let access = ledger::now_known_as(access, located.patient);
     let request = RecordRequest { patient: located.patient, ..request };
     // A source that serves nothing of what may be asked is not expected to say anything.
-    let Located { mut ports, notes, .. } = located;
+    let Located { mut ports, notes, pds, .. } = located;
     ports.retain(|port| !port.card.serves.and(allowed).is_empty());
     if ports.is_empty() {
         // Nobody was asked, so nobody can be said to hold nothing.
@@ -60,7 +60,7 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let found = ports.iter().filter(|port| !room.ports.contains_key(&port.card.id)).cloned().collect();
     let RecordRequest { patient, handling, form, .. } = request;
     let public_root = Arc::clone(&request.public_root);
-    let about = About { patient, sections: allowed, handling, form, public_root, notes, found };
+    let about = About { patient, sections: allowed, handling, form, public_root, notes, pds, found };
     let merging = merge_all(room, about, heard);
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
@@ -96,6 +96,8 @@ struct About {
     /// The address below which callers reach this broker.
     public_root: Arc<str>,
     notes: Vec<PatientNote>,
+    /// Who the patient is, as traced.
+    pds: Option<Demographics>,
     /// Sources that are in no registry.
     found: Vec<Arc<SourcePort>>,
 }
@@ -152,6 +154,7 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Merged {
         registry: &registry,
         answers: &answers,
         notes: &about.notes,
+        pds: about.pds.as_ref(),
         maps: &room.maps,
         attachments: Some(&addresses),
     };
@@ -258,6 +261,7 @@ fn without_statements(mut view: RecordView) -> RecordView {
     view.patient.name.clear();
     view.patient.born.clear();
     view.patient.gender.clear();
+    view.patient.died.clear();
     view
 }
 

@@ -32,6 +32,8 @@ pub struct Banner {
     pub gender: String,
     /// Grouped 3-3-4.
     pub nhs_number: String,
+    /// `03-Nov-2024`, or that the date is not known; empty unless the record says that the patient is dead.
+    pub died: String,
 }
 
 /// What became of one source.

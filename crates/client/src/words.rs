@@ -36,11 +36,26 @@ pub(crate) fn title(statement: Json<'_>) -> String {
 /// The banner's facts of a Patient.
 pub(crate) fn banner(patient: Json<'_>, as_of: &str) -> Banner {
     let number = nhs_numbers(patient).find_map(|number| NhsNumber::parse(&number).ok());
+    let died = died(patient);
+    // The dead grow no older.
+    let born = |date: FhirDate| if died.is_empty() { born(date, as_of) } else { date.display() };
     Banner {
         name: name(patient),
-        born: FhirDate::parse(&text(patient, "birthDate")).map(|date| born(date, as_of)).unwrap_or_default(),
+        born: FhirDate::parse(&text(patient, "birthDate")).map(born).unwrap_or_default(),
         gender: capitalised(&text(patient, "gender")),
         nhs_number: number.map(|number| number.grouped()).unwrap_or_default(),
+        died,
+    }
+}
+
+/// When the patient died; empty unless the Patient says so.
+fn died(patient: Json<'_>) -> String {
+    let date = text(patient, "deceasedDateTime");
+    let is_dead = patient.get("deceasedBoolean").and_then(Json::truth) == Some(true);
+    match FhirDate::parse(&date) {
+        Some(date) => date.display(),
+        None if is_dead || !date.is_empty() => "Date not known".to_owned(),
+        None => String::new(),
     }
 }
 

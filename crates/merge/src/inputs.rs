@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tributary_fhir::Reply;
-use tributary_model::{NhsNumber, OdsCode, PatientNote, SectionSet, SourceFault, SourceId, SourceKind};
+use tributary_model::{
+    Demographics, NhsNumber, OdsCode, PatientNote, SectionSet, SourceFault, SourceId, SourceKind,
+};
 
 use crate::maps::Maps;
 
@@ -78,6 +80,8 @@ pub struct Inputs<'a> {
     pub answers: &'a [Answer],
     /// What readers must know of the patient, from outside the sources.
     pub notes: &'a [PatientNote],
+    /// Who the patient is, where the national service was asked and answered. Every answer is held against it.
+    pub pds: Option<&'a Demographics>,
     /// Optional code maps.
     pub maps: &'a Maps,
     /// Makes addresses of attachments that lead through us; without it they stay as they were sent.

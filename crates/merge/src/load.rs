@@ -8,6 +8,7 @@ use tributary_fhir::{Bundle, Json, Reply};
 use tributary_model::{FaultClass, NhsNumber};
 use uuid::Uuid;
 
+use crate::gate::{self, Whom};
 use crate::identity::{self, Proof, Tie};
 use crate::inputs::{Answer, SourceCard};
 
@@ -81,9 +82,10 @@ impl<'a> Loaded<'a> {
         card: &'a SourceCard,
         answer: &'a Answer,
         reply: &'a Reply,
-        number: NhsNumber,
+        whom: Whom<'_>,
     ) -> Result<(), FaultClass> {
-        let proof = identity::prove(&reply.documents, number)?;
+        let proof = identity::prove(&reply.documents, whom.number)?;
+        gate::check(proof.patient, whom)?;
         let patient_names = identity::names(card.base_url.as_deref(), proof);
         let mut accepted = Accepted {
             card,
@@ -97,7 +99,7 @@ impl<'a> Loaded<'a> {
             statements_by_plan: HashMap::new(),
             reported: HashSet::new(),
         };
-        let statements = self.open(&mut accepted, number)?;
+        let statements = self.open(&mut accepted, whom.number)?;
         let first = self.statements.len();
         self.statements.extend(statements);
         accepted.statements_by_plan = plans(&accepted, &self.statements, first);

@@ -10,10 +10,12 @@ use crate::concept;
 use crate::copies::{self, Copy};
 use crate::facts::{self, Part, Reader, Thing};
 use crate::gaps::{self, Found, SourceRecord};
+use crate::gate::Whom;
 use crate::inputs::{Answer, Heard, Inputs, SourceCard};
 use crate::label::{AllergyFacts, AllergyLabel};
 use crate::lines::{self, Ground, Line};
 use crate::load::{Accepted, Loaded, own_id};
+use crate::person;
 use crate::refs::{self, Fate};
 use crate::rules::{self, Discrepancy};
 
@@ -40,11 +42,13 @@ impl std::fmt::Debug for Record<'_> {
 /// Merges answers into a record. Pure: no clock, no chance, no input or output, no order of arrival.
 pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
     let mut loaded = Loaded::default();
+    let today = tributary_model::date::zoned(inputs.as_of).date();
+    let whom = Whom { number: inputs.patient, traced: inputs.pds, today };
     let mut pending = Vec::new();
     for (card, answer) in expected(&inputs) {
         let verdict = match &answer.heard {
             Heard::Reply(reply) => {
-                loaded.admit(card, answer, reply, inputs.patient).map_err(SourceFault::new).map_err(Some)
+                loaded.admit(card, answer, reply, whom).map_err(SourceFault::new).map_err(Some)
             }
             Heard::Fault(fault) => Err(Some(*fault)),
             Heard::Pending => Err(None),
@@ -55,7 +59,7 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
     let copies = copies::find(&loaded, &parts, inputs.registry);
     let ground = Ground { loaded: &loaded, parts: &parts, copies: &copies };
     let lines = lines::group(ground);
-    let discrepancies = rules::all(ground, &lines, &loaded.answers);
+    let discrepancies = rules::all(ground, &lines, whom);
     let patient_id = own_id(&format!("patient|{}", inputs.patient.expose()));
     let asked = inputs.sections;
     let sources: Vec<SourceRecord<'_>> = pending
@@ -111,7 +115,7 @@ fn found(loaded: &Loaded<'_>, parts: &[Part], card: &SourceCard, reply: &Reply, 
     if ended_allergies(loaded, place).next().is_some() {
         sections.insert(Section::Allergies);
     }
-    if home.proof.patient.get("birthDate").is_none() {
+    if person::birth(home.proof.patient).is_none() {
         notices.push(Notice { kind: NoticeKind::NoBirthDate, section: None, count: None, detail: None });
     }
     let unresolved = unresolved(loaded, home, place, patient);

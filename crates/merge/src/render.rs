@@ -3,6 +3,7 @@
 mod lines;
 mod lists;
 mod outcome;
+mod patient;
 mod provenance;
 mod r4;
 mod statement;

@@ -4,14 +4,15 @@
 //! never of treatment.
 
 mod across;
+mod death;
 mod demographics;
 mod within;
 mod words;
 
 use tributary_model::Section;
 
+use crate::gate::Whom;
 use crate::lines::{Ground, Line};
-use crate::load::Accepted;
 
 /// How much a discrepancy weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +68,7 @@ pub(crate) const NAME: Rule = rule("demographics-name", Weight::Conflict, "moder
 pub(crate) const BIRTH_DATE: Rule = rule("demographics-birthdate", Weight::Conflict, "high");
 pub(crate) const GENDER: Rule = rule("demographics-gender", Weight::Conflict, "moderate");
 pub(crate) const ADDRESS: Rule = rule("demographics-address", Weight::Conflict, "moderate");
+pub(crate) const PRACTICE: Rule = rule("demographics-practice", Weight::Difference, "low");
 pub(crate) const DECEASED: Rule = rule("deceased", Weight::Conflict, "high");
 pub(crate) const POSSIBLE_SAME: Rule = rule("possible-same", Weight::Possible, "low");
 
@@ -93,6 +95,7 @@ pub const RULE_IDS: &[&str] = &[
     BIRTH_DATE.id,
     GENDER.id,
     ADDRESS.id,
+    PRACTICE.id,
     DECEASED.id,
     POSSIBLE_SAME.id,
 ];
@@ -120,7 +123,7 @@ pub(crate) fn of_line(ground: Ground<'_>, members: &[usize]) -> Vec<Verdict> {
 }
 
 /// Every discrepancy of the record, most severe first.
-pub(crate) fn all(ground: Ground<'_>, lines: &[Line], answers: &[Accepted<'_>]) -> Vec<Discrepancy> {
+pub(crate) fn all(ground: Ground<'_>, lines: &[Line], whom: Whom<'_>) -> Vec<Discrepancy> {
     let mut found = Vec::new();
     for line in lines {
         for verdict in of_line(ground, &line.members) {
@@ -132,7 +135,8 @@ pub(crate) fn all(ground: Ground<'_>, lines: &[Line], answers: &[Accepted<'_>]) 
             .into_iter()
             .map(|(verdict, section)| words::tell(ground, verdict, Some(section))),
     );
-    found.extend(demographics::judge(ground, answers));
+    found.extend(demographics::judge(ground, whom));
+    found.extend(death::judge(ground, whom));
     let weight = |severity: &str| match severity {
         "high" => 0,
         "moderate" => 1,

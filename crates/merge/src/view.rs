@@ -38,6 +38,8 @@ pub struct PatientView {
     pub born: String,
     /// `Male`, `Female` …; empty when no source said it.
     pub gender: String,
+    /// `03-Nov-2024`, or that the date is not known; empty unless the national service holds a formal notice.
+    pub died: String,
 }
 
 /// What became of one source.

@@ -46,7 +46,9 @@ pub fn record(out: &mut dyn Write, answer: &RecordAnswer, colour: Colour) -> io:
     let born = if patient.born.is_empty() { "date of birth not given" } else { &patient.born };
     let name = if patient.name.is_empty() { "name not given" } else { &patient.name };
     let number = &patient.nhs_number;
-    writeln!(out, "{}   born {born}   NHS number {number}", colour.bold(name))?;
+    let is_dead = !patient.died.is_empty();
+    let died = if is_dead { colour.warn(&format!("   died {}", patient.died)) } else { String::new() };
+    writeln!(out, "{}   born {born}{died}   NHS number {number}", colour.bold(name))?;
     let (answered, expected) = answer.sources;
     let completeness = colour.bold(answer.completeness.code());
     writeln!(out, "Completeness: {completeness} ({answered} of {expected} sources answered)\n")?;
@@ -233,9 +235,10 @@ mod tests {
             table: RecordTable {
                 patient: Banner {
                     name: text("PICKERING, Harold"),
-                    born: text("01-Jan-1950 (76y)"),
+                    born: text("01-Jan-1950"),
                     gender: text("Male"),
                     nhs_number: text("999 000 0301"),
+                    died: text("03-Nov-2024"),
                 },
                 as_of: text("2026-03-10T00:00:00Z"),
                 allergy_label: text("Allergies unavailable"),
@@ -273,7 +276,7 @@ mod tests {
     #[test]
     fn everything_of_a_record_is_printed() {
         let expected = "\
-PICKERING, Harold   born 01-Jan-1950 (76y)   NHS number 999 000 0301
+PICKERING, Harold   born 01-Jan-1950   died 03-Nov-2024   NHS number 999 000 0301
 Completeness: partial (1 of 2 sources answered)
 
   Riverside Surgery (gp)  ok  Riverside Surgery answered.     240 ms

@@ -197,6 +197,20 @@ async fn persons_are_mixed_up() {
 }
 
 #[tokio::test]
+async fn a_patient_is_described_otherwise() {
+    let other = json!({"birthDate": "1953-11-02", "gender": null, "deceasedBoolean": true});
+    let members = other.as_object().unwrap().clone();
+    let (seen, healthy) = under(Fault::OtherDetails { members }).await;
+    let (bundle, before) = (seen.json(), healthy.json());
+    let patient = patients(&bundle)[0];
+    assert_eq!(number(patient), P1);
+    assert_eq!(patient["birthDate"], "1953-11-02");
+    assert!(patient.get("gender").is_none() && patient["deceasedBoolean"] == true);
+    assert_eq!(patient["name"], patients(&before)[0]["name"]);
+    assert_eq!(bundle["entry"].as_array().unwrap().len(), before["entry"].as_array().unwrap().len());
+}
+
+#[tokio::test]
 async fn rules_are_narrowed_to_once_and_to_a_patient() {
     let federation = quiet_federation().await;
     gp(&federation).set_fault(FaultRule::once(Fault::status(503)));

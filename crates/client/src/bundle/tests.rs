@@ -32,6 +32,22 @@ fn the_banner_is_read_from_the_merged_patient() {
     assert_eq!(patient.born, "11-Feb-1953 (73y)");
     assert_eq!(patient.nhs_number, "999 000 0107");
     assert_eq!(patient.gender, "Male");
+    assert_eq!(patient.died, "");
+}
+
+#[test]
+fn the_dead_are_told_from_the_living() {
+    let with = |death: &str| {
+        let patient = format!(r#"{{"resourceType":"Patient","birthDate":"1953-02-11"{death}}}"#);
+        let document = Document::scan(patient.into_bytes(), &Limits::default()).unwrap();
+        let banner = words::banner(document.root(), "2026-03-10T02:10:00Z");
+        format!("{} / {}", banner.born, banner.died)
+    };
+    assert_eq!(with(""), "11-Feb-1953 (73y) / ");
+    assert_eq!(with(r#","deceasedBoolean":false"#), "11-Feb-1953 (73y) / ");
+    assert_eq!(with(r#","deceasedBoolean":true"#), "11-Feb-1953 / Date not known");
+    assert_eq!(with(r#","deceasedDateTime":"2024-11""#), "11-Feb-1953 / Nov-2024");
+    assert_eq!(with(r#","deceasedDateTime":"soon""#), "11-Feb-1953 / Date not known");
 }
 
 #[test]

@@ -87,6 +87,7 @@ fn write_patient(view: &RecordView, json: &mut Writer) {
         ("name", patient.name.as_str()),
         ("born", patient.born.as_str()),
         ("gender", patient.gender.as_str()),
+        ("died", patient.died.as_str()),
     ]);
 }
 

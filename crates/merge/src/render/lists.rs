@@ -1,10 +1,10 @@
-//! The merged Patient and one List for every section.
+//! One List for every section.
 
-use tributary_fhir::{Json, Writer};
+use tributary_fhir::Writer;
 use tributary_model::{NoticeKind, Section, SectionState};
 use uuid::Uuid;
 
-use super::{r4, statement};
+use super::r4;
 use crate::gaps;
 use crate::lines::Line;
 use crate::load::{hex, own_id};
@@ -184,50 +184,4 @@ fn write_empty_reason(record: &Record<'_>, section: Section, reason: &mut Writer
         });
     });
     reason.text("text", &crate::words::empty(&record.sources, section));
-}
-
-/// Elements of the banner. A date of death is never taken over: no source can declare it for the others.
-const BANNER: &[&str] = &["name", "telecom", "gender", "birthDate", "address"];
-
-/// The Patient of the record: the number that was asked for, and what the source of lowest rank says.
-pub(super) fn write_patient(record: &Record<'_>, json: &mut Writer) {
-    json.object(|patient| {
-        patient.text("resourceType", "Patient");
-        patient.text("id", &record.patient_id.to_string());
-        patient.key("identifier").array(|list| {
-            list.object(|identifier| {
-                identifier.text("system", tributary_model::nhs_number::NHS_NUMBER_SYSTEM);
-                identifier.text("value", record.inputs.patient.expose());
-            });
-        });
-        for key in BANNER {
-            let holder =
-                record.loaded.answers.iter().find_map(|home| Some((home, home.proof.patient.get(key)?)));
-            if let Some((home, value)) = holder {
-                patient.key(key).raw(|out| statement::copy(record, home, value, out));
-            }
-        }
-        write_links(record, patient);
-    });
-}
-
-/// Every source keeps its own Patient; the merged one points to them.
-fn write_links(record: &Record<'_>, patient: &mut Writer) {
-    let mut twins = record.loaded.statements.iter().filter(|one| one.kind == "Patient").peekable();
-    if twins.peek().is_none() {
-        return;
-    }
-    patient.key("link").array(|links| {
-        for twin in twins {
-            links.object(|link| {
-                link.key("other").record([("reference", &r4::urn(twin.id))]);
-                link.text("type", "seealso");
-            });
-        }
-    });
-}
-
-/// The first value a source of lowest rank gives for an element of its Patient.
-pub(crate) fn banner<'a>(record: &Record<'a>, key: &str) -> Option<Json<'a>> {
-    record.loaded.answers.iter().find_map(|home| home.proof.patient.get(key))
 }

@@ -44,6 +44,10 @@ pub(super) fn write_discrepancy(record: &Record<'_>, one: &Discrepancy, json: &m
             for statement in one.members.iter().filter_map(|place| record.loaded.statements.get(*place)) {
                 list.object(|item| item.text("reference", &r4::urn(statement.id)));
             }
+            // What the national service says stands in the merged Patient.
+            if one.section.is_none() && record.inputs.pds.is_some() {
+                list.object(|item| item.text("reference", &r4::urn(record.patient_id)));
+            }
         });
         issue.text("detail", &one.words);
     });

@@ -6,7 +6,7 @@ use tributary_fhir::Writer;
 use tributary_model::Section;
 use uuid::Uuid;
 
-use super::{lists, outcome, provenance, statement};
+use super::{lists, outcome, patient, provenance, statement};
 use crate::facts::Part;
 use crate::load::own_id;
 use crate::record::Record;
@@ -57,7 +57,7 @@ impl Record<'_> {
 
     fn write_entries(&self, entries: &mut Writer) {
         entry(entries, own_id("outcome"), |json| outcome::of(self).write(json));
-        entry(entries, self.patient_id, |json| lists::write_patient(self, json));
+        entry(entries, self.patient_id, |json| patient::write(self, json));
         for section in self.inputs.sections.iter() {
             entry(entries, lists::id(section), |json| lists::write(self, section, json));
         }

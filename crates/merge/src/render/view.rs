@@ -1,16 +1,16 @@
 //! The record copied out in words.
 
-use tributary_fhir::{Json, Mark};
+use tributary_fhir::Mark;
 use tributary_model::{FhirDate, Section};
 
-use super::{lists, r4};
+use super::{patient, r4};
 use crate::facts::{Facts, Thing};
 use crate::gaps::{self, SourceRecord};
 use crate::lines::Line;
 use crate::load::{Accepted, Statement};
 use crate::record::Record;
 use crate::refs;
-use crate::view::{DiscrepancyView, LineView, MemberView, PatientView, RecordView, SectionView, SourceRow};
+use crate::view::{DiscrepancyView, LineView, MemberView, RecordView, SectionView, SourceRow};
 use crate::words;
 
 impl Record<'_> {
@@ -20,7 +20,7 @@ impl Record<'_> {
         // Worst first; equals keep the order of ranks.
         sources.sort_by_key(|row| std::cmp::Reverse(row.status.class()));
         RecordView {
-            patient: patient(self),
+            patient: patient::view(self),
             sources,
             allergy_label: self.label,
             sections: self.inputs.sections.iter().map(|section| self.section_view(section)).collect(),
@@ -148,39 +148,4 @@ fn said(facts: &Facts) -> Vec<String> {
     }
     said.retain(|word| !word.is_empty());
     said
-}
-
-fn patient(record: &Record<'_>) -> PatientView {
-    let today = tributary_model::date::zoned(record.inputs.as_of).date();
-    let born =
-        lists::banner(record, "birthDate").and_then(Json::text).and_then(|text| FhirDate::parse(&text));
-    let born = born.map(|date| {
-        let age = words::age(date, today).map(|age| format!(" ({age}y)")).unwrap_or_default();
-        format!("{}{age}", date.display())
-    });
-    let gender = lists::banner(record, "gender").and_then(Json::text).map(|text| capital(&text));
-    PatientView {
-        nhs_number: record.inputs.patient.grouped(),
-        name: lists::banner(record, "name").map(name).unwrap_or_default(),
-        born: born.unwrap_or_default(),
-        gender: gender.unwrap_or_default(),
-    }
-}
-
-/// `ASHWORTH, George (Mr)`, as the professional standard wants it.
-fn name(names: Json<'_>) -> String {
-    let official = names.each().find(|one| one.says("use", "official")).or_else(|| names.each().next());
-    let Some(one) = official else { return String::new() };
-    let part = |key| one.path(&[key]).and_then(Json::text).unwrap_or_default();
-    let (family, given, prefix) = (part("family"), part("given"), part("prefix"));
-    if family.is_empty() {
-        return part("text").into_owned();
-    }
-    let prefix = if prefix.is_empty() { String::new() } else { format!(" ({prefix})") };
-    format!("{}, {given}{prefix}", family.to_uppercase())
-}
-
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use tributary_fhir::{Document, Limits, Reply};
 use tributary_merge::view::{LineView, MemberView};
 use tributary_merge::{Answer, Heard, Inputs, Maps, Record, SourceCard, merge};
-use tributary_model::{FaultClass, NhsNumber, Section, SectionSet, SourceFault, SourceId, SourceKind};
+use tributary_model::demographics::{Gender, PersonName};
+use tributary_model::{
+    Demographics, FaultClass, NhsNumber, Redacted, Section, SectionSet, SentDate, SourceFault, SourceId,
+    SourceKind,
+};
 
 pub(crate) const NHS: &str = "9990000107";
 
@@ -17,16 +21,43 @@ pub(crate) struct Federation {
     pub(crate) maps: Maps,
     pub(crate) sections: SectionSet,
     pub(crate) as_of: &'static str,
+    pub(crate) pds: Option<Demographics>,
 }
 
 pub(crate) fn federation() -> Federation {
     let (registry, answers, maps) = (Vec::new(), Vec::new(), Maps::default());
-    Federation { registry, answers, maps, sections: SectionSet::all(), as_of: "2026-03-10T02:10:00Z" }
+    let (sections, as_of) = (SectionSet::all(), "2026-03-10T02:10:00Z");
+    Federation { registry, answers, maps, sections, as_of, pds: None }
 }
 
 pub(crate) fn patient() -> Value {
     json!({"resourceType": "Patient", "id": "p1", "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": NHS}],
         "name": [{"use": "official", "family": "Ashworth", "given": ["George"]}], "gender": "male", "birthDate": "1953-02-11"})
+}
+
+/// The same person as the national service has him.
+pub(crate) fn traced() -> Demographics {
+    let name = PersonName {
+        family: "Ashworth".to_owned(),
+        given: vec!["George".to_owned(), "Albert".to_owned()],
+        prefix: vec!["Mr".to_owned()],
+    };
+    Demographics {
+        name: Some(Redacted::new(name)),
+        birth_date: SentDate::parse("1953-02-11").map(Redacted::new),
+        gender: Gender::from_code("male").map(Redacted::new),
+        ..Demographics::default()
+    }
+}
+
+/// The Patient with other members; `null` takes one out.
+pub(crate) fn patient_with(members: impl Borrow<Value>) -> Value {
+    let mut patient = patient();
+    for (key, value) in members.borrow().as_object().expect("an object") {
+        patient[key] = value.clone();
+    }
+    patient.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
+    patient
 }
 
 pub(crate) fn snomed(code: &str, display: &str) -> Value {
@@ -62,7 +93,12 @@ impl Federation {
     }
 
     pub(crate) fn answers(&mut self, id: &str, resources: &[Value]) {
-        let mut all = vec![patient()];
+        self.describes(id, patient(), resources);
+    }
+
+    /// An answer with this Patient and these resources about it.
+    pub(crate) fn describes(&mut self, id: &str, patient: Value, resources: &[Value]) {
+        let mut all = vec![patient];
         all.extend_from_slice(resources);
         self.hears(id, Heard::Reply(Arc::new(reply(&all))));
     }
@@ -92,6 +128,7 @@ impl Federation {
             registry: &self.registry,
             answers: &self.answers,
             notes: &[],
+            pds: self.pds.as_ref(),
             maps: &self.maps,
             attachments: None,
         })

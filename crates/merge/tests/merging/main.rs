@@ -9,6 +9,8 @@
 
 mod hazards;
 mod kit;
+mod person;
 mod properties;
 mod stories;
 mod structured;
+mod traced;

@@ -180,6 +180,7 @@ pub(crate) fn view(words: &str) -> RecordView {
             name: format!("ASHWORTH, George {words}"),
             born: "11-Feb-1953 (73y)".to_owned(),
             gender: String::new(),
+            died: format!("03-Nov-2024 {words}"),
         },
         sources: vec![row(SourceStatus::Timeout), row(SourceStatus::Ok)],
         allergy_label: AllergyLabel::Incomplete,

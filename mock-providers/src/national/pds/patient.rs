@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use super::concept;
+use crate::story::stories;
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const UK_CORE: &str = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-";
@@ -135,11 +136,25 @@ pub struct PatientState {
 }
 
 impl PatientState {
-    /// A living, unrestricted patient with a verified number, registered at a practice since 2015.
+    /// A living, unrestricted patient with a verified number, registered at a practice since 2015. The patient
+    /// of a story is who the story says; everybody else has one name and one date of birth.
     pub fn registered_at(nhs_number: &str, practice: &str) -> Self {
         let practice = Practice { ods: practice.to_owned(), from: Date::constant(2015, 4, 1), until: None };
+        let anybody = Self::anybody(nhs_number);
+        let Some(story) = stories().iter().find(|story| story.nhs_number == nhs_number) else {
+            return Self { practice: Some(practice), ..anybody };
+        };
         Self {
             practice: Some(practice),
+            name: Some(PatientName { family: story.family.clone(), given: story.given.clone() }),
+            gender: Some(story.gender.clone()),
+            birth_date: Some(story.birth_date.to_string()),
+            ..anybody
+        }
+    }
+
+    fn anybody(nhs_number: &str) -> Self {
+        Self {
             name: Some(PatientName { family: "Mersey".to_owned(), given: "Robin".to_owned() }),
             gender: Some("female".to_owned()),
             birth_date: Some("1958-06-14".to_owned()),

@@ -56,6 +56,9 @@ fn banner(html: &mut Html, patient: &PatientView) {
     let name = said(&patient.name, "Name not recorded");
     html.element("<p class=\"name\">", name, "</p>\n<dl>\n");
     html.element("<div><dt>Born</dt><dd>", said(&patient.born, "Not recorded"), "</dd></div>\n");
+    if !patient.died.is_empty() {
+        html.element("<div><dt>Died</dt><dd>", &patient.died, "</dd></div>\n");
+    }
     html.element("<div><dt>Gender</dt><dd>", said(&patient.gender, "Not recorded"), "</dd></div>\n");
     html.element(
         "<div><dt>NHS No.</dt><dd class=\"number\">",
