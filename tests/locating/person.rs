@@ -67,7 +67,7 @@ async fn the_banner_is_who_pds_says() {
 #[tokio::test]
 async fn a_swapped_day_and_month_is_quarantined_and_the_strip_says_so() {
     let stage = Stage::set(Practices::Registered).await;
-    described(&stage, "acute-a", &json!({"birthDate": "1953-11-02", "name": [{"family": "SECRET"}]}));
+    described(&stage, "acute-a", &json!({"birthDate": "1953-11-02", "telecom": [{"value": "SECRET"}]}));
     let reply = stage.record(GEORGE).await;
     assert_eq!(status_of(&reply, "acute-a"), was("identity-mismatch", false));
     assert_eq!(status_of(&reply, "gp"), was("ok", false));

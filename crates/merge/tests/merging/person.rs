@@ -69,7 +69,7 @@ fn who_agrees_with_the_national_service_is_shown_without_a_word() {
 #[test]
 fn a_swapped_day_and_month_leaves_nothing_of_the_answer() {
     let other = patient_with(json!({"id": "of-acute-patient", "birthDate": "1953-11-02",
-        "name": [{"family": "SECRET", "given": ["George"]}], "deceasedBoolean": true}));
+        "telecom": [{"value": "SECRET"}], "deceasedBoolean": true}));
     let mut problem = about("Condition", "of-acute", json!({"code": {"text": "asthma acute"}}));
     problem["subject"] = json!({"reference": "Patient/of-acute-patient"});
     let mut stage = stage(Some(traced()), patient(), patient());

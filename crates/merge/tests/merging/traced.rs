@@ -126,7 +126,7 @@ proptest! {
                 answer.heard = tributary_merge::Heard::Fault(fault);
             }
         }
-        prop_assert_eq!(absent.merged().to_r4(), bundle.clone());
+        prop_assert_eq!(&absent.merged().to_r4(), &bundle);
         for (id, told) in IDS.iter().zip(&all) {
             prop_assert_eq!(bundle.contains(&format!("mark-{id}")), passes(told, &pds), "{:?}", told);
         }
