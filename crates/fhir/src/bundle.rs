@@ -40,6 +40,13 @@ impl<'d> Entry<'d> {
 impl<'d> Bundle<'d> {
     /// Takes a document for a Bundle: every entry that holds anything must hold a resource with a type.
     pub fn of(doc: &'d Document) -> Result<Self, FaultClass> {
+        let bundle = Self::of_own(doc)?;
+        let count = bundle.0.get("entry").into_iter().flat_map(Json::items).count();
+        if count > MAX_ENTRIES { Err(FaultClass::TooLarge) } else { Ok(bundle) }
+    }
+
+    /// The same for a Bundle of our own making: it may hold the entries of many, each of which was counted.
+    pub fn of_own(doc: &'d Document) -> Result<Self, FaultClass> {
         let root = doc.root();
         if !root.says("resourceType", "Bundle") {
             return Err(FaultClass::Shape);
@@ -48,15 +55,13 @@ impl<'d> Bundle<'d> {
         if entries.is_some_and(|entries| entries.kind() != Kind::Array) {
             return Err(FaultClass::Shape);
         }
-        let mut count = 0;
         for entry in entries.into_iter().flat_map(Json::items) {
-            count += 1;
             // An entry may be a bare search outcome without resource; a resource without type is nothing.
             if entry.get("resource").is_some_and(|resource| resource.text_at("resourceType").is_none()) {
                 return Err(FaultClass::Shape);
             }
         }
-        if count > MAX_ENTRIES { Err(FaultClass::TooLarge) } else { Ok(Self(root)) }
+        Ok(Self(root))
     }
 
     /// The entries that hold a resource.

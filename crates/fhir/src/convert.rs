@@ -1,4 +1,4 @@
-//! STU3 to R4, by explicit tables.
+//! STU3 to R4 and back, by explicit tables.
 //!
 //! One table for each resource type says which element is renamed, reshaped or recoded. Whatever a table does
 //! not name is copied byte for byte; whatever R4 has no home for is kept as an extension and noted. A type
@@ -7,27 +7,42 @@
 mod administration;
 mod allergy;
 mod appointment;
+mod back;
 mod care_plan;
+mod care_team;
 mod carried;
+mod communication;
+mod composition;
+mod data;
+mod device;
+mod discrepancy;
 mod document;
 mod edit;
 mod encounter;
 mod episode_of_care;
 mod extension;
+mod family_history;
 mod flag;
+mod goal;
 mod immunisation;
+mod impression;
 mod kept;
 mod list;
+mod media;
 mod medication;
 mod observation;
 mod patient;
 mod problem;
 mod procedure;
+mod provenance;
 mod questionnaire_response;
 mod report;
 mod request;
+mod restore;
 mod rewrite;
+mod risk;
 mod task;
+mod to_stu3;
 
 use std::borrow::Cow;
 
@@ -40,6 +55,7 @@ use crate::reply::{Carried, LossNote};
 
 use edit::Notes;
 use rewrite::Rewriter;
+pub use to_stu3::convert_bundle_to_stu3;
 
 /// Marks an entry whose resource has another type than the source gave it.
 const ORIGINAL_TYPE: &str = "urn:x-tributary:original-type";
@@ -79,7 +95,7 @@ pub fn convert_bundle(stu3: &Document) -> Result<Converted, FaultClass> {
 
 /// Limits for our own text. Its original has passed the gate; wrapping and extensions make it deeper and
 /// richer in tokens, and a carried resource becomes one long string.
-fn room(bytes: usize) -> Limits {
+pub fn room(bytes: usize) -> Limits {
     let gate = Limits::default();
     Limits { depth: gate.depth * 4, tokens: gate.tokens * 4, string_bytes: bytes, ..gate }
 }
@@ -90,38 +106,54 @@ type Table = for<'d> fn(&mut Fields<'d>, &mut Notes<'_>);
 /// The R4 type of a STU3 type, and the table that leads there.
 fn table(stu3: &str) -> Option<(&'static str, Table)> {
     let found: (&'static str, Table) = match stu3 {
-        "AllergyIntolerance" => ("AllergyIntolerance", allergy::convert),
-        "Appointment" => ("Appointment", appointment::convert),
-        "CarePlan" => ("CarePlan", care_plan::convert),
-        "Condition" => ("Condition", problem::convert),
-        "DiagnosticReport" => ("DiagnosticReport", report::convert),
-        "DocumentReference" => ("DocumentReference", document::convert),
-        "Encounter" => ("Encounter", encounter::convert),
-        "EpisodeOfCare" => ("EpisodeOfCare", episode_of_care::convert),
-        "Flag" => ("Flag", flag::convert),
+        "AllergyIntolerance" => ("AllergyIntolerance", allergy::to_r4),
+        "Appointment" => ("Appointment", appointment::to_r4),
+        "Basic" => ("Basic", administration::unchanged),
+        "CarePlan" => ("CarePlan", care_plan::to_r4),
+        "CareTeam" => ("CareTeam", care_team::to_r4),
+        "ClinicalImpression" => ("ClinicalImpression", impression::to_r4),
+        "Communication" => ("Communication", communication::to_r4),
+        "CommunicationRequest" => ("CommunicationRequest", communication::request_to_r4),
+        "Composition" => ("Composition", composition::to_r4),
+        "Condition" => ("Condition", problem::to_r4),
+        "DetectedIssue" => ("DetectedIssue", discrepancy::to_r4),
+        "Device" => ("Device", device::to_r4),
+        "DeviceUseStatement" => ("DeviceUseStatement", device::usage_to_r4),
+        "DiagnosticReport" => ("DiagnosticReport", report::to_r4),
+        "DocumentReference" => ("DocumentReference", document::to_r4),
+        "Encounter" => ("Encounter", encounter::to_r4),
+        "Endpoint" => ("Endpoint", administration::unchanged),
+        "EpisodeOfCare" => ("EpisodeOfCare", episode_of_care::to_r4),
+        "FamilyMemberHistory" => ("FamilyMemberHistory", family_history::to_r4),
+        "Flag" => ("Flag", flag::to_r4),
+        "Goal" => ("Goal", goal::to_r4),
+        "Group" => ("Group", administration::unchanged),
         "HealthcareService" => ("HealthcareService", administration::healthcare_service),
-        "Immunization" => ("Immunization", immunisation::convert),
-        "List" => ("List", list::convert),
+        "Immunization" => ("Immunization", immunisation::to_r4),
+        "List" => ("List", list::to_r4),
         "Location" => ("Location", administration::location),
+        "Media" => ("Media", media::to_r4),
         "Medication" => ("Medication", medication::product),
         "MedicationAdministration" => ("MedicationAdministration", medication::administration),
         "MedicationDispense" => ("MedicationDispense", medication::dispense),
         "MedicationRequest" => ("MedicationRequest", medication::request),
         "MedicationStatement" => ("MedicationStatement", medication::statement),
-        "Observation" => ("Observation", observation::convert),
+        "Observation" => ("Observation", observation::to_r4),
         "Organization" => ("Organization", administration::unchanged),
-        "Patient" => ("Patient", patient::convert),
+        "Patient" => ("Patient", patient::to_r4),
         "Practitioner" => ("Practitioner", administration::unchanged),
         "PractitionerRole" => ("PractitionerRole", administration::unchanged),
-        "Procedure" => ("Procedure", procedure::convert),
+        "Procedure" => ("Procedure", procedure::to_r4),
         "ProcedureRequest" => ("ServiceRequest", request::procedure),
-        "QuestionnaireResponse" => ("QuestionnaireResponse", questionnaire_response::convert),
+        "QuestionnaireResponse" => ("QuestionnaireResponse", questionnaire_response::to_r4),
         "ReferralRequest" => ("ServiceRequest", request::referral),
         "RelatedPerson" => ("RelatedPerson", administration::related_person),
+        "RiskAssessment" => ("RiskAssessment", risk::to_r4),
         "Schedule" => ("Schedule", appointment::offer),
         "Slot" => ("Slot", appointment::offer),
         "Specimen" => ("Specimen", report::specimen),
-        "Task" => ("Task", task::convert),
+        "Substance" => ("Substance", administration::unchanged),
+        "Task" => ("Task", task::to_r4),
         _ => return None,
     };
     Some(found)

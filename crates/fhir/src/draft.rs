@@ -166,6 +166,19 @@ impl<'d> Fields<'d> {
         self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
+    /// The members in their order, their values to be edited.
+    pub fn members_mut(&mut self) -> impl Iterator<Item = (&str, &mut Draft<'d>)> {
+        self.0.iter_mut().map(|(key, value)| {
+            let key: &Cow<'d, str> = key;
+            (key.as_ref(), value)
+        })
+    }
+
+    /// An object of these members, whose keys differ.
+    pub fn gather(members: impl IntoIterator<Item = (Cow<'d, str>, Draft<'d>)>) -> Self {
+        Self(members.into_iter().collect())
+    }
+
     /// Removes a member and gives it.
     pub fn take(&mut self, key: &str) -> Option<Draft<'d>> {
         let place = self.place(key)?;

@@ -87,7 +87,8 @@ enum NodeKind {
 pub enum Mark {
     /// A string under the key `reference`.
     Reference,
-    /// A string under the key `system` that begins with `http://hl7.org/fhir/`.
+    /// A string under the key `system` that begins with `http://hl7.org/fhir/`, or with the address to which
+    /// R4 moved such systems.
     System,
     /// A string under the key `url` that names a `Binary`: what is attached.
     Attachment,

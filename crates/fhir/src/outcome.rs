@@ -117,7 +117,7 @@ impl Issue {
         self
     }
 
-    fn write(&self, json: &mut Writer) {
+    pub(crate) fn write(&self, json: &mut Writer) {
         json.object(|issue| {
             if !self.extensions.is_empty() {
                 issue.key("extension").array(|list| self.extensions.iter().for_each(|one| one.write(list)));

@@ -3,7 +3,9 @@
 use crate::draft::{Draft, Fields};
 use crate::json::Kind;
 
+use super::back::{keep_new, single};
 use super::edit::{Notes, has, is_object, rehome};
+use super::kept::{keep, keep_rest};
 
 /// Types whose elements are the same in both versions.
 pub(super) const fn unchanged(_fields: &mut Fields<'_>, _notes: &mut Notes<'_>) {}
@@ -48,4 +50,69 @@ fn eligibility(fields: &mut Fields<'_>) {
     if !whole.is_empty() {
         fields.put("eligibility", Draft::Array(vec![Draft::Object(whole)]));
     }
+}
+
+/// `Group` back to STU3.
+pub(super) fn group_to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    keep(fields, notes, "Group.managingEntity", "Reference");
+    fields.each("characteristic", |one| {
+        keep(one, notes, "Group.characteristic.valueReference", "Reference");
+    });
+}
+
+/// `Location` back to STU3.
+pub(super) fn location_to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    single(fields, notes, "Location.type", "CodeableConcept");
+    keep_new(
+        fields,
+        notes,
+        &[("Location.hoursOfOperation", ""), ("Location.availabilityExceptions", "String")],
+    );
+}
+
+/// `RelatedPerson` back to STU3.
+pub(super) fn related_person_to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    single(fields, notes, "RelatedPerson.relationship", "CodeableConcept");
+    keep(fields, notes, "RelatedPerson.communication", "");
+}
+
+/// `HealthcareService` back to STU3.
+pub(super) fn healthcare_service_to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    single(fields, notes, "HealthcareService.category", "CodeableConcept");
+    eligibility_to_stu3(fields, notes);
+    programs_to_stu3(fields, notes);
+    keep(fields, notes, "HealthcareService.communication", "CodeableConcept");
+}
+
+fn eligibility_to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    single(fields, notes, "HealthcareService.eligibility", "");
+    let Some(mut one) = fields.take("eligibility") else { return };
+    let is_free = !has(fields, "eligibilityNote") && !fields.has("_eligibility");
+    let Some(inner) = one.fields().filter(|_| is_free) else { return fields.put("eligibility", one) };
+    for (old, new) in
+        [("code", "eligibility"), ("comment", "eligibilityNote"), ("_comment", "_eligibilityNote")]
+    {
+        if let Some(value) = inner.take(old) {
+            fields.put(new, value);
+        }
+    }
+    keep_rest(fields, notes, "HealthcareService.eligibility", std::mem::take(inner));
+}
+
+/// A program is a name in STU3.
+fn programs_to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    let programs = fields.get("program").cloned().as_mut().and_then(Draft::items).map(std::mem::take);
+    let name = |program: &mut Draft<'_>| {
+        let fields = program.fields()?;
+        let is_name = fields.len() == 1 && fields.get("text").is_some_and(|text| text.kind() == Kind::String);
+        fields.take("text").filter(|_| is_name).map(|_| ())
+    };
+    let Some(programs) = programs else { return };
+    let is_names = programs.iter().cloned().all(|mut program| name(&mut program).is_some());
+    if !is_names || has(fields, "programName") {
+        return keep(fields, notes, "HealthcareService.program", "CodeableConcept");
+    }
+    fields.take("program");
+    let names = programs.into_iter().filter_map(|mut program| program.fields()?.take("text")).collect();
+    fields.append_all("programName", names);
 }

@@ -6,6 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use crate::draft::{Draft, Fields};
 use crate::json::{Json, Kind};
 
+use super::edit::{Notes, rehome};
+
 /// The elements that name the subject, in the order in which they are believed.
 const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual"];
 
@@ -14,14 +16,32 @@ const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individ
 /// Whose record it is must stay visible from outside, so the subject becomes the security context: the
 /// whole of it, for a reference may name the patient by an identifier alone.
 pub(super) fn binary<'d>(resource: Json<'d>, id: &str) -> Fields<'d> {
+    whole(resource, id, "\"application/fhir+json; fhirVersion=3.0\"", "data")
+}
+
+/// The same in STU3, for a resource of R4. Which source sent it stays outside.
+pub(super) fn binary_of_r4<'d>(resource: Json<'d>, id: &str) -> Fields<'d> {
+    let mut binary = whole(resource, id, "\"application/fhir+json; fhirVersion=4.0\"", "content");
+    if let Some(meta) = resource.get("meta").filter(|meta| meta.kind() == Kind::Object) {
+        binary.put("meta", Draft::Raw(meta));
+    }
+    binary
+}
+
+/// `Binary` itself: what it holds has another name in STU3.
+pub(super) fn to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    rehome(fields, notes, "Binary.data", "content", "Base64Binary");
+}
+
+fn whole<'d>(resource: Json<'d>, id: &str, kind: &'static str, holder: &'static str) -> Fields<'d> {
     let mut binary = Fields::default();
     binary.put("resourceType", Draft::literal("\"Binary\""));
     binary.put("id", Draft::string(id));
-    binary.put("contentType", Draft::literal("\"application/fhir+json; fhirVersion=3.0\""));
+    binary.put("contentType", Draft::literal(kind));
     let mut subjects = SUBJECTS.iter().filter_map(|name| resource.get(name));
     if let Some(subject) = subjects.find(|subject| subject.kind() == Kind::Object) {
         binary.put("securityContext", Draft::Raw(subject));
     }
-    binary.put("data", Draft::string(&STANDARD.encode(resource.raw())));
+    binary.put(holder, Draft::string(&STANDARD.encode(resource.raw())));
     binary
 }

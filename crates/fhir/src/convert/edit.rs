@@ -6,24 +6,37 @@ use crate::draft::{Draft, Fields};
 use crate::json::{Json, Kind};
 use crate::reply::{KeptAs, LossNote};
 
-use super::kept::{attach, keep, keep_rest};
+use super::kept::{FROM_R4, FROM_STU3, attach, keep, keep_rest};
 
 /// Where a table writes down what found no home, and what it may know of the resource.
 #[derive(Debug)]
 pub(super) struct Notes<'n> {
     statement: &'n str,
     is_gp_connect: bool,
+    base: &'static str,
     losses: &'n mut Vec<LossNote>,
 }
 
 impl<'n> Notes<'n> {
+    /// The notes of a STU3 resource.
     pub(super) fn new(statement: &'n str, resource: Json<'_>, losses: &'n mut Vec<LossNote>) -> Self {
-        Self { statement, is_gp_connect: claims_gp_connect(resource), losses }
+        Self { statement, is_gp_connect: claims_gp_connect(resource), base: FROM_STU3, losses }
+    }
+
+    /// The notes of an R4 resource.
+    pub(super) fn of_r4(statement: &'n str, resource: Json<'_>, losses: &'n mut Vec<LossNote>) -> Self {
+        Self { base: FROM_R4, ..Self::new(statement, resource, losses) }
+    }
+
+    /// What the addresses of kept elements begin with: the version the element is of.
+    pub(super) const fn base(&self) -> &'static str {
+        self.base
     }
 
     /// The notes of a contained resource: it is part of the same statement.
     pub(super) fn within(&mut self, contained: Json<'_>) -> Notes<'_> {
-        Notes { statement: self.statement, is_gp_connect: claims_gp_connect(contained), losses: self.losses }
+        let is_gp_connect = claims_gp_connect(contained);
+        Notes { statement: self.statement, is_gp_connect, base: self.base, losses: self.losses }
     }
 
     /// Whether the resource claims a GP Connect profile, whose fixed values say nothing.
@@ -157,7 +170,7 @@ pub(super) fn restate(fields: &mut Fields<'_>, notes: &mut Notes<'_>, path: &str
     let before = fields.get(key).cloned();
     let sibling = fields.take(&format!("_{key}"));
     if before.is_some() || sibling.is_some() {
-        attach(fields, path, "Code", (before, sibling));
+        attach(fields, notes, path, "Code", (before, sibling));
         notes.kept(path);
     }
     fields.put(key.to_owned(), Draft::string(code));

@@ -5,4 +5,7 @@ use crate::draft::Fields;
 use super::edit::Notes;
 
 /// The elements are the same in both versions.
-pub(super) const fn convert(_fields: &mut Fields<'_>, _notes: &mut Notes<'_>) {}
+pub(super) const fn to_r4(_fields: &mut Fields<'_>, _notes: &mut Notes<'_>) {}
+
+/// So they are on the way back.
+pub(super) const fn to_stu3(_fields: &mut Fields<'_>, _notes: &mut Notes<'_>) {}

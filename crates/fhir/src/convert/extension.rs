@@ -16,7 +16,7 @@ fn is_named(extension: &Draft<'_>, name: &str) -> bool {
     })
 }
 
-fn url_of<'a>(extension: &'a Draft<'_>) -> Option<Cow<'a, str>> {
+pub(super) fn url_of<'a>(extension: &'a Draft<'_>) -> Option<Cow<'a, str>> {
     match extension {
         Draft::Raw(json) => json.text_at("url"),
         Draft::Object(fields) => fields.text_at("url"),

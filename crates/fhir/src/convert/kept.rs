@@ -1,4 +1,4 @@
-//! Keeping an element that R4 has no home for.
+//! Keeping an element that the other version has no home for.
 //!
 //! The official way is an extension named after the element's path in its own version
 //! (<http://hl7.org/fhir/R4/versions.html#extensions>). Leaves are moved as raw slices.
@@ -10,7 +10,10 @@ use crate::json::Kind;
 
 use super::edit::{Notes, has, key_of};
 
-const BASE: &str = "http://hl7.org/fhir/3.0/StructureDefinition/extension-";
+/// Elements of STU3 that R4 has not.
+pub(super) const FROM_STU3: &str = "http://hl7.org/fhir/3.0/StructureDefinition/extension-";
+/// Elements of R4 that STU3 has not.
+pub(super) const FROM_R4: &str = "http://hl7.org/fhir/4.0/StructureDefinition/extension-";
 
 /// Moves the element at `path`, whose last step is its key, into the extensions of its parent.
 ///
@@ -22,13 +25,19 @@ pub(super) fn keep(fields: &mut Fields<'_>, notes: &mut Notes<'_>, path: &str, k
     }
     let value = fields.take(key);
     let sibling = fields.take(&format!("_{key}"));
-    attach(fields, path, kind, (value, sibling));
+    attach(fields, notes, path, kind, (value, sibling));
     notes.kept(path);
 }
 
 /// Adds an extension for the element at `path` without touching the element.
-pub(super) fn attach<'d>(fields: &mut Fields<'d>, path: &str, kind: &'static str, pair: Pair<'d>) {
-    fields.append_all("extension", extensions(&url(path), kind, pair));
+pub(super) fn attach<'d>(
+    fields: &mut Fields<'d>,
+    notes: &Notes<'_>,
+    path: &str,
+    kind: &'static str,
+    pair: Pair<'d>,
+) {
+    fields.append_all("extension", extensions(&format!("{}{path}", notes.base()), kind, pair));
 }
 
 /// Keeps what is left of the element at `path` after its mapped parts were taken, part by part.
@@ -36,11 +45,8 @@ pub(super) fn keep_rest<'d>(fields: &mut Fields<'d>, notes: &mut Notes<'_>, path
     for key in rest.keys().filter(|key| *key != "extension") {
         notes.kept(format!("{path}.{}", key.strip_prefix('_').unwrap_or(key)));
     }
-    fields.append_all("extension", parts(rest, &|key| url(&format!("{path}.{key}"))));
-}
-
-fn url(path: &str) -> String {
-    format!("{BASE}{path}")
+    let base = notes.base();
+    fields.append_all("extension", parts(rest, &|key| format!("{base}{path}.{key}")));
 }
 
 /// A value and the sibling that holds its extensions.
@@ -142,7 +148,7 @@ fn fits(found: Kind, kind: &str) -> bool {
     match kind {
         "" => false,
         "Boolean" => matches!(found, Kind::True | Kind::False),
-        "Integer" | "Decimal" | "PositiveInt" => found == Kind::Number,
+        "Integer" | "Decimal" | "PositiveInt" | "UnsignedInt" => found == Kind::Number,
         "Code" | "DateTime" | "Instant" | "String" | "Uri" => found == Kind::String,
         _ => found == Kind::Object,
     }

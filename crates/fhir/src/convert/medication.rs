@@ -9,6 +9,7 @@ use super::edit::{
 use super::extension;
 use super::kept::{keep, keep_rest};
 
+pub(super) mod back;
 mod repeat;
 
 const UK_CORE_AGENCY: &str =

@@ -3,10 +3,11 @@
 use crate::draft::{Draft, Fields};
 use crate::json::{Json, Kind};
 
+use super::back::pointing;
 use super::edit::{Notes, encounter, rehome};
 use super::kept::keep;
 
-pub(super) fn convert(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+pub(super) fn to_r4(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     encounter(fields, notes, "QuestionnaireResponse.context");
     rehome(fields, notes, "QuestionnaireResponse.parent", "partOf", "Reference");
     questionnaire(fields, notes);
@@ -41,4 +42,14 @@ fn item_subjects(parent: &mut Fields<'_>, notes: &mut Notes<'_>) {
         item_subjects(item, notes);
         item.each("answer", |answer| item_subjects(answer, notes));
     });
+}
+
+/// Back to STU3.
+pub(super) fn to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    rehome(fields, notes, "QuestionnaireResponse.encounter", "context", "Reference");
+    rehome(fields, notes, "QuestionnaireResponse.partOf", "parent", "Reference");
+    let address = fields.get("questionnaire").and_then(Draft::raw).and_then(pointing);
+    if let Some(reference) = address.filter(|_| !fields.has("_questionnaire")) {
+        fields.put("questionnaire", reference);
+    }
 }

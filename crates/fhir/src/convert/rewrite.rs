@@ -102,6 +102,39 @@ fn moved_system(text: &str) -> Option<String> {
     }
 }
 
+/// Code systems that R4 made, so that STU3 has no address for them.
+const NEW_IN_R4: &[&str] = &[
+    "dose-rate-type",
+    "goal-achievement",
+    "library-type",
+    "medicationrequest-course-of-therapy",
+    "medicationrequest-status-reason",
+    "observation-statistics",
+    "program",
+    "service-referral-method",
+];
+
+/// Code systems that have another name in STU3.
+const RENAMED: &[(&str, &str)] = &[
+    ("allergyintolerance-clinical", "allergy-clinical-status"),
+    ("allergyintolerance-verification", "allergy-verification-status"),
+    ("medicationrequest-category", "medication-request-category"),
+    ("provenance-participant-type", "provenance-participant-role"),
+];
+
+/// The STU3 address of an R4 code system.
+pub(super) fn system_of_stu3(text: &str) -> Option<String> {
+    let name = text.strip_prefix("http://terminology.hl7.org/CodeSystem/").filter(|name| is_name(name))?;
+    let renamed = RENAMED.iter().find(|(r4, _)| *r4 == name).map(|(_, stu3)| *stu3);
+    let old = match (name.split_once('-'), renamed) {
+        _ if NEW_IN_R4.contains(&name) => return None,
+        (_, Some(renamed)) => renamed.to_owned(),
+        (Some((version @ ("v2" | "v3"), table)), None) => format!("{version}/{table}"),
+        (_, None) => name.to_owned(),
+    };
+    Some(format!("http://hl7.org/fhir/{old}"))
+}
+
 /// Pages and files, which sources quote too, have dots in their names.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -130,6 +163,21 @@ mod tests {
         check("http://hl7.org/fhir/codesystem-list-order.html", None);
         check("http://hl7.org/fhir/stu3/valueset-immunization-role.html", None);
         check("http://snomed.info/sct", None);
+    }
+
+    #[test]
+    fn code_systems_move_back() {
+        let check = |new: &str, old: Option<&str>| {
+            let new = format!("http://terminology.hl7.org/CodeSystem/{new}");
+            assert_eq!(system_of_stu3(&new).as_deref(), old, "{new}");
+        };
+        check("condition-category", Some("http://hl7.org/fhir/condition-category"));
+        check("v2-0074", Some("http://hl7.org/fhir/v2/0074"));
+        check("v3-NullFlavor", Some("http://hl7.org/fhir/v3/NullFlavor"));
+        check("allergyintolerance-clinical", Some("http://hl7.org/fhir/allergy-clinical-status"));
+        check("medicationrequest-course-of-therapy", None);
+        check("a/b", None);
+        assert_eq!(system_of_stu3("http://hl7.org/fhir/sid/icd-10"), None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What conversion must not get wrong. Each known mistake of other converters has its test here.
 
 mod administration;
+mod back;
+mod care;
 mod clinical;
 mod envelope;
 mod medicines;

@@ -9,8 +9,8 @@ use super::{Document, Kind, Limits, Mark, Node, NodeKind, Rejection};
 /// Objects up to this size are checked for duplicate keys by comparing pairs; larger ones by hashing.
 const PAIRWISE_KEYS: usize = 16;
 
-/// Code systems of STU3 that moved in R4 begin so.
-const OLD_SYSTEM: &[u8] = b"http://hl7.org/fhir/";
+/// Code systems that moved between STU3 and R4 begin so, in one version or the other.
+const MOVED_SYSTEMS: &[&[u8]] = &[b"http://hl7.org/fhir/", b"http://terminology.hl7.org/CodeSystem/"];
 
 pub(super) fn scan(text: String, limits: &Limits) -> Result<Document, Rejection> {
     if u32::try_from(text.len()).is_err() {
@@ -151,7 +151,10 @@ impl<'t> Scanner<'t> {
         let mark = match key {
             Some(b"reference") => Some(Mark::Reference),
             Some(b"system")
-                if self.bytes.get(start + 1..).is_some_and(|text| text.starts_with(OLD_SYSTEM)) =>
+                if self
+                    .bytes
+                    .get(start + 1..)
+                    .is_some_and(|text| MOVED_SYSTEMS.iter().any(|moved| text.starts_with(moved))) =>
             {
                 Some(Mark::System)
             }

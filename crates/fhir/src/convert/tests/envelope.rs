@@ -59,7 +59,7 @@ fn a_renamed_type_says_what_it_was_and_references_follow() {
 #[test]
 fn a_type_without_table_is_carried_whole() {
     let sequence = r#"{ "resourceType":"Sequence","id":"s", "patient":{"reference":"Patient/1"},"note":"é \u00e9 1.50" }"#;
-    let converted = converted(&[sequence, r#"{"resourceType":"Goal"}"#]);
+    let converted = converted(&[sequence, r#"{"resourceType":"Claim"}"#]);
     let bundle: Value = serde_json::from_str(converted.document.text()).unwrap();
     let binary = &bundle["entry"][0]["resource"];
     assert_eq!(binary["resourceType"], "Binary");
@@ -73,7 +73,7 @@ fn a_type_without_table_is_carried_whole() {
         converted.carried,
         [
             Carried { resource_type: "Sequence".to_owned(), binary_id: "s".to_owned() },
-            Carried { resource_type: "Goal".to_owned(), binary_id: "carried-2".to_owned() },
+            Carried { resource_type: "Claim".to_owned(), binary_id: "carried-2".to_owned() },
         ]
     );
 }
