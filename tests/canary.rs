@@ -47,14 +47,16 @@ fn requests() -> Vec<(&'static str, String, String)> {
             "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"CANARYTOKEN\"}]}".to_owned(),
         ),
         ("GET", record.clone(), String::new()),
+        ("POST", "/fhir/STU3/Patient/$record".to_owned(), parameters("9990000019", &["CANARYTOKEN"])),
         ("DELETE", record, parameters(GEORGE, &[])),
         ("POST", relay, parameters(GEORGE, &[])),
         ("POST", "/record".to_owned(), format!("nhs={GEORGE}x&CANARYTOKEN")),
         ("GET", format!("/fhir/R4/Patient/{GEORGE}?name=CANARYTOKEN"), String::new()),
         ("GET", format!("/{GEORGE}/CANARYTOKEN"), String::new()),
     ];
-    for path in ["/", "/fhir/R4/metadata", "/sources", "/_ping", "/_status", "/openapi.yaml", "/viewer.css"] {
-        all.push(("GET", path.to_owned(), String::new()));
+    let fhir = ["/fhir/R4/metadata", "/fhir/STU3/metadata"];
+    for path in ["/", "/sources", "/_ping", "/_status", "/openapi.yaml", "/viewer.css"].iter().chain(&fhir) {
+        all.push(("GET", (*path).to_owned(), String::new()));
         all.push(("PUT", format!("{path}?CANARYTOKEN={GEORGE}"), GEORGE.to_owned()));
     }
     all

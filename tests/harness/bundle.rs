@@ -163,7 +163,9 @@ impl Merged {
         let issues = self.resources().filter(|one| one["resourceType"] == "DetectedIssue");
         let mut rows: Vec<String> = issues
             .map(|issue| {
-                let mut codings = texts(&issue["code"], "coding");
+                // STU3 calls it a category.
+                let code = issue.get("code").unwrap_or(&issue["category"]);
+                let mut codings = texts(code, "coding");
                 let rule =
                     codings.find(|coding| coding["system"] == "urn:x-tributary:discrepancy").expect("rule");
                 let mut members: Vec<String> = texts(issue, "implicated")
@@ -190,9 +192,12 @@ impl Merged {
     }
 }
 
-/// Source and `Type/id` from `meta.source`.
+/// Source and `Type/id` from `meta.source`, which is an extension in STU3.
 pub fn origin(resource: &Value) -> Option<(String, String)> {
-    let source = resource["meta"]["source"].as_str()?.strip_prefix("urn:x-tributary:")?;
+    const STU3: &str = "http://hl7.org/fhir/4.0/StructureDefinition/extension-Meta.source";
+    let meta = &resource["meta"];
+    let source = meta["source"].as_str().or_else(|| extension(meta, STU3)?["valueUri"].as_str())?;
+    let source = source.strip_prefix("urn:x-tributary:")?;
     let (source, origin) = source.split_once('#')?;
     Some((source.to_owned(), origin.to_owned()))
 }

@@ -125,7 +125,7 @@ async fn merge_all(
     let shared = Arc::clone(room);
     let work = move || {
         let merged = merge_now(&shared, &about, &heard);
-        (merged, heard)
+        merged.map(|merged| (merged, heard))
     };
     let began = tokio::time::Instant::now();
     let done = if bytes > room.limits.merge_inline_bytes {
@@ -134,10 +134,10 @@ async fn merge_all(
         work()
     };
     room.metrics.merged(began.elapsed().as_secs_f64());
-    Ok(done)
+    done
 }
 
-fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Merged {
+fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Refusal> {
     let answers: Vec<SourceAnswer> = heard.iter().map(|one| one.answer.clone()).collect();
     let as_of = room.clock.now();
     let found = about.found.iter().map(|port| port.card_now());
@@ -161,20 +161,22 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Merged {
     let record = merge(inputs);
     let statuses = record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect();
     let verdict = verdict(&statuses, about.handling);
-    Merged {
+    Ok(Merged {
         verdict,
-        body: if verdict.is_record() { written(&record, about.form) } else { record.to_outcome() },
+        body: if verdict.is_record() { written(&record, about.form)? } else { record.to_outcome() },
         view: record.to_view(),
         tally: record.tally(),
         statuses,
         rules: record.rules().collect(),
-    }
+    })
 }
 
-fn written(record: &Record<'_>, form: RecordForm) -> String {
+fn written(record: &Record<'_>, form: RecordForm) -> Result<String, Refusal> {
     match form {
-        RecordForm::R4 => record.to_r4(),
-        RecordForm::Lines => record.to_lines(),
+        RecordForm::R4 => Ok(record.to_r4()),
+        // It reads our own text, so a text that cannot be read is our own mistake.
+        RecordForm::Stu3 => record.to_stu3().map_err(|_class| Refusal::Internal),
+        RecordForm::Lines => Ok(record.to_lines()),
     }
 }
 

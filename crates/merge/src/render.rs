@@ -7,4 +7,5 @@ mod patient;
 mod provenance;
 mod r4;
 mod statement;
+mod stu3;
 mod view;

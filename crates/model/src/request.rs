@@ -57,6 +57,8 @@ pub enum RecordForm {
     /// An R4 Bundle of type `collection`.
     #[default]
     R4,
+    /// A STU3 Bundle of type `collection`, converted from the R4 one.
+    Stu3,
     /// Compact JSON of lines, with the statements in the same answer (`?view=lines`).
     Lines,
 }

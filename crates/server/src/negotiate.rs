@@ -38,6 +38,29 @@ pub(crate) fn wants_document(headers: &HeaderMap, query: Option<&str>) -> bool {
         && wanted().any(|media| !is(media, &["*/*", "application/*", ""]))
 }
 
+/// Whether a merged record may be answered in STU3; 406 if not. STU3 also knows the older name of its JSON.
+pub(crate) fn stu3_record_answer(headers: &HeaderMap, query: Option<&str>) -> Result<(), Problem> {
+    let is_old = |media: Media<'_>| media.is_old_json() && !media.refused;
+    let is_named = match format_parameter(query) {
+        Some(format) => is_old(Media::read(&format)),
+        None => accepted(headers).any(is_old),
+    };
+    if is_named || accepts(headers, query, "3.0") {
+        return Ok(());
+    }
+    let words = "Answers are given as application/fhir+json in FHIR 3.0 only. Records are not offered as XML, \
+                 because converting them could change clinical values.";
+    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not-supported", words).naming("Accept"))
+}
+
+/// Whether the body of a record request is STU3 JSON; 415 if not.
+pub(crate) fn stu3_record_body(headers: &HeaderMap) -> Result<(), Problem> {
+    match text(headers, "content-type").map(Media::read) {
+        Some(media) if media.is_old_json() => Ok(()),
+        _ => stu3_body(headers),
+    }
+}
+
 /// How a GP Connect answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -153,6 +176,13 @@ impl<'t> Media<'t> {
             && self.version.is_none_or(|asked| asked == "3.0")
     }
 
+    /// What FHIR called its JSON before STU3, and STU3 servers still take.
+    fn is_old_json(self) -> bool {
+        self.essence.eq_ignore_ascii_case("application/json+fhir")
+            && self.charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
+            && self.version.is_none_or(|asked| asked == "3.0")
+    }
+
     fn is_json(self, version: &str) -> bool {
         const KNOWN: &[&str] = &["application/fhir+json", "application/json", "application/*", "*/*"];
         KNOWN.iter().any(|known| known.eq_ignore_ascii_case(self.essence))
@@ -209,6 +239,27 @@ mod tests {
         check_answer("text/html, */*;q=0.1", None, true);
         check_answer("application/fhir+xml", Some("_format=application/fhir+json"), true);
         assert!(r4_answer(&HeaderMap::new(), None).is_ok());
+    }
+
+    #[test]
+    fn a_merged_record_in_stu3_is_json_under_both_names() {
+        for (accept, accepted) in [
+            ("application/fhir+json", true),
+            ("application/json+fhir", true),
+            ("application/fhir+json; fhirVersion=3.0", true),
+            ("application/fhir+json; fhirVersion=4.0", false),
+            ("application/json+fhir; fhirVersion=4.0", false),
+            ("application/json+fhir;q=0", false),
+            ("application/fhir+xml", false),
+        ] {
+            let answer = stu3_record_answer(&headers(header::ACCEPT, accept), None);
+            assert_eq!(answer.is_ok(), accepted, "{accept}");
+            let body = stu3_record_body(&headers(header::CONTENT_TYPE, accept));
+            assert_eq!(body.is_ok(), accepted || accept.ends_with("q=0"), "{accept}");
+        }
+        assert!(stu3_record_answer(&HeaderMap::new(), Some("_format=application/json+fhir")).is_ok());
+        assert!(stu3_record_answer(&HeaderMap::new(), Some("_format=xml")).is_err());
+        assert!(stu3_record_body(&HeaderMap::new()).is_err());
     }
 
     #[test]

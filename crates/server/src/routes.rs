@@ -52,6 +52,10 @@ fn merged(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(record::record(exchange))
 }
 
+fn merged_stu3(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(record::record_stu3(exchange))
+}
+
 fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(page::record(exchange))
 }
@@ -61,6 +65,8 @@ pub(crate) const TABLE: &[Route] = &[
     post("/fhir/R4/Patient/$record", merged),
     get_one("/fhir/R4/Binary/{link}", attached),
     get("/fhir/R4/metadata", metadata::r4),
+    post("/fhir/STU3/Patient/$record", merged_stu3),
+    get("/fhir/STU3/metadata", metadata::stu3),
     get("/sources", sources::sources),
     get("/_ping", health::ping),
     get("/_status", health::status),

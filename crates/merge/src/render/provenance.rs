@@ -53,19 +53,28 @@ pub(super) fn write_discrepancy(record: &Record<'_>, one: &Discrepancy, json: &m
     });
 }
 
-/// One Provenance for each source, and one for each statement that conversion could not place whole.
-pub(super) fn write_all(record: &Record<'_>, entries: &mut Writer) {
+/// One Provenance for each source.
+pub(super) fn write_sources(record: &Record<'_>, entries: &mut Writer) {
     for (place, home) in record.loaded.answers.iter().enumerate() {
         let id = own_id(&format!("provenance|{}", home.card.id));
         let targets = targets(record, place);
         r4::entry(entries, id, |json| write_source(record, home, id, &targets, json));
     }
+}
+
+/// One Provenance for each statement that conversion to R4 could not place whole.
+pub(super) fn write_converted(record: &Record<'_>, entries: &mut Writer) {
     for (place, home) in record.loaded.answers.iter().enumerate() {
         for (statement, paths) in losses(record, place, home) {
-            let id = own_id(&format!("provenance|{statement}"));
+            let id = loss_id(statement);
             r4::entry(entries, id, |json| write_losses(record, id, statement, &paths, json));
         }
     }
+}
+
+/// The id of the Provenance that tells what a conversion kept of a statement.
+pub(super) fn loss_id(statement: Uuid) -> Uuid {
+    own_id(&format!("provenance|{statement}"))
 }
 
 /// The Lists a source contributed to; its Patient when it contributed to none.
@@ -113,7 +122,7 @@ fn write_entity(home: &Accepted<'_>, entity: &mut Writer) {
     });
 }
 
-fn begin(record: &Record<'_>, id: Uuid, targets: &[Uuid], provenance: &mut Writer) {
+pub(super) fn begin(record: &Record<'_>, id: Uuid, targets: &[Uuid], provenance: &mut Writer) {
     provenance.text("resourceType", "Provenance");
     provenance.text("id", &id.to_string());
     provenance.key("target").array(|list| {
@@ -157,15 +166,17 @@ fn losses<'r>(
 fn write_losses(record: &Record<'_>, id: Uuid, statement: Uuid, paths: &BTreeSet<&str>, json: &mut Writer) {
     json.object(|provenance| {
         begin(record, id, &[statement], provenance);
-        provenance.key("extension").array(|list| {
-            for path in paths {
-                list.object(|extension| {
-                    extension.text("url", "urn:x-tributary:kept-as-extension");
-                    extension.text("valueString", path);
-                });
-            }
-        });
+        write_kept(paths.iter().copied(), provenance);
         provenance.key("agent").array(write_assembler);
+    });
+}
+
+/// The paths of the elements that are kept as extensions.
+pub(super) fn write_kept<'p>(paths: impl Iterator<Item = &'p str>, provenance: &mut Writer) {
+    provenance.key("extension").array(|list| {
+        for path in paths {
+            list.record([("url", "urn:x-tributary:kept-as-extension"), ("valueString", path)]);
+        }
     });
 }
 

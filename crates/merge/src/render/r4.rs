@@ -32,6 +32,11 @@ pub(super) fn device_id() -> Uuid {
 impl Record<'_> {
     /// The merged record as an R4 Bundle of type `collection`. Equal records give equal bytes.
     pub fn to_r4(&self) -> String {
+        self.bundle(provenance::write_converted)
+    }
+
+    /// The Bundle; `converted` tells what the conversion to this version could not place.
+    pub(super) fn bundle(&self, converted: fn(&Record<'_>, &mut Writer)) -> String {
         let received: usize = self.loaded.statements.iter().map(|one| one.resource.raw().len() + 700).sum();
         let mut json = Writer::with_capacity(received + 16_384);
         json.object(|bundle| {
@@ -43,7 +48,7 @@ impl Record<'_> {
             });
             bundle.text("type", "collection");
             bundle.text("timestamp", &self.inputs.as_of.to_string());
-            bundle.key("entry").array(|entries| self.write_entries(entries));
+            bundle.key("entry").array(|entries| self.write_entries(converted, entries));
         });
         json.finish()
     }
@@ -55,7 +60,7 @@ impl Record<'_> {
         json.finish()
     }
 
-    fn write_entries(&self, entries: &mut Writer) {
+    fn write_entries(&self, converted: fn(&Record<'_>, &mut Writer), entries: &mut Writer) {
         entry(entries, own_id("outcome"), |json| outcome::of(self).write(json));
         entry(entries, self.patient_id, |json| patient::write(self, json));
         for section in self.inputs.sections.iter() {
@@ -72,7 +77,8 @@ impl Record<'_> {
         for place in self.supporting_order() {
             statement::write_entry(self, place, entries);
         }
-        provenance::write_all(self, entries);
+        provenance::write_sources(self, entries);
+        converted(self, entries);
         entry(entries, device_id(), provenance::write_device);
     }
 

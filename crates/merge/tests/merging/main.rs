@@ -13,4 +13,5 @@ mod person;
 mod properties;
 mod stories;
 mod structured;
+mod stu3;
 mod traced;

@@ -22,14 +22,49 @@ pub(crate) fn r4(exchange: &Exchange) -> Reply {
     reply(StatusCode::OK, FHIR_JSON, r4_statement(base))
 }
 
+/// `GET /fhir/STU3/metadata`.
+pub(crate) fn stu3(exchange: &Exchange) -> Reply {
+    if let Err(problem) = negotiate::stu3_record_answer(&exchange.headers, exchange.query.as_deref()) {
+        return respond(Dialect::R4, problem);
+    }
+    let base = &exchange.edge.settings.public_base_url;
+    reply(StatusCode::OK, FHIR_JSON, stu3_statement(base))
+}
+
+/// STU3 wants to know what becomes of unknown elements, and names operations beside the resources.
+fn stu3_statement(base: &str) -> String {
+    let mut json = Writer::with_capacity(2_048);
+    json.object(|statement| {
+        head(FhirVersion::Stu3, statement);
+        statement.text("acceptUnknown", "no");
+        implementation(statement, &format!("{base}/fhir/STU3"));
+        formats(statement);
+        let definition = format!("{base}/fhir/STU3/OperationDefinition/record");
+        statement.key("rest").array(|rest| {
+            rest.object(|server| {
+                server.text("mode", "server");
+                server.key("security").object(|security| security.text("description", SECURITY));
+                operation(server, "record", |operation| {
+                    operation.key("definition").record([("reference", definition.as_str())]);
+                });
+            });
+        });
+    });
+    json.finish()
+}
+
+fn implementation(statement: &mut Writer, url: &str) {
+    statement.key("implementation").object(|implementation| {
+        implementation.text("description", "Federated care record: many sources, one answer");
+        implementation.text("url", url);
+    });
+}
+
 fn r4_statement(base: &str) -> String {
     let mut json = Writer::with_capacity(2_048);
     json.object(|statement| {
-        head(statement);
-        statement.key("implementation").object(|implementation| {
-            implementation.text("description", "Federated care record: many sources, one answer");
-            implementation.text("url", &format!("{base}/fhir/R4"));
-        });
+        head(FhirVersion::R4, statement);
+        implementation(statement, &format!("{base}/fhir/R4"));
         formats(statement);
         statement.key("rest").array(|rest| rest.object(|server| r4_server(server, base)));
     });
@@ -65,13 +100,13 @@ pub(crate) fn software(statement: &mut Writer) {
     });
 }
 
-fn head(statement: &mut Writer) {
+fn head(version: FhirVersion, statement: &mut Writer) {
     statement.text("resourceType", "CapabilityStatement");
     statement.text("status", "active");
     statement.text("date", DATE);
     statement.text("kind", "instance");
     software(statement);
-    statement.text("fhirVersion", FhirVersion::R4.number());
+    statement.text("fhirVersion", version.number());
 }
 
 fn formats(statement: &mut Writer) {

@@ -1,4 +1,4 @@
-//! `POST /fhir/R4/Patient/$record`.
+//! `POST /fhir/R4/Patient/$record`, and the same in STU3.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,18 @@ const COME_BACK: Duration = Duration::from_secs(5);
 
 /// Answers one record request.
 pub(crate) async fn record(exchange: Exchange) -> Reply {
-    let request = match request(&exchange) {
+    let request = request(&exchange);
+    answer(exchange, request).await
+}
+
+/// Answers one record request in STU3.
+pub(crate) async fn record_stu3(exchange: Exchange) -> Reply {
+    let request = request_stu3(&exchange);
+    answer(exchange, request).await
+}
+
+async fn answer(exchange: Exchange, request: Result<RecordRequest, Problem>) -> Reply {
+    let request = match request {
         Ok(request) => request,
         Err(problem) => return respond(Dialect::R4, problem),
     };
@@ -36,6 +47,20 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
 fn request(exchange: &Exchange) -> Result<RecordRequest, Problem> {
     negotiate::r4_body(&exchange.headers)?;
     negotiate::r4_answer(&exchange.headers, exchange.query.as_deref())?;
+    read(exchange, form(exchange.query.as_deref())?)
+}
+
+fn request_stu3(exchange: &Exchange) -> Result<RecordRequest, Problem> {
+    negotiate::stu3_record_body(&exchange.headers)?;
+    negotiate::stu3_record_answer(&exchange.headers, exchange.query.as_deref())?;
+    if form(exchange.query.as_deref())? != RecordForm::R4 {
+        return Err(Problem::parameter("view", "Lines are given by the operation below /fhir/R4."));
+    }
+    read(exchange, RecordForm::Stu3)
+}
+
+/// The parameters are the same in both versions.
+fn read(exchange: &Exchange, form: RecordForm) -> Result<RecordRequest, Problem> {
     let asked = parameters::read(&exchange.body)?;
     Ok(RecordRequest {
         id: exchange.id,
@@ -48,7 +73,7 @@ fn request(exchange: &Exchange) -> Result<RecordRequest, Problem> {
         deadline: exchange.deadline,
         handling: handling(&exchange.headers),
         freshness: freshness(&exchange.headers),
-        form: form(exchange.query.as_deref())?,
+        form,
         public_root: exchange.edge.public_root(),
     })
 }
@@ -99,7 +124,7 @@ pub(crate) fn from_answer(answer: Answer, form: RecordForm) -> Reply {
     }
     let media = match form {
         RecordForm::Lines if answer.verdict.is_record() => JSON,
-        RecordForm::R4 | RecordForm::Lines => FHIR_JSON,
+        RecordForm::R4 | RecordForm::Stu3 | RecordForm::Lines => FHIR_JSON,
     };
     let mut reply = reply(status(answer.verdict.http()), media, answer.body);
     let tally = answer.tally;

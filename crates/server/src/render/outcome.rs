@@ -17,9 +17,16 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect of a path, known or not.
+    /// The dialect of a path, known or not. Outcomes of the merged record have one shape in both versions.
     pub(crate) fn of(path: &str) -> Self {
-        if path.split('/').any(|part| part == "STU3") { Self::GpConnect } else { Self::R4 }
+        let is_merged = path == "/fhir/STU3" || path.starts_with("/fhir/STU3/");
+        if is_merged {
+            Self::R4
+        } else if path.split('/').any(|part| part == "STU3") {
+            Self::GpConnect
+        } else {
+            Self::R4
+        }
     }
 }
 
