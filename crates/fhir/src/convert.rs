@@ -216,9 +216,8 @@ impl<'d> Writing<'d> {
     }
 
     fn whole(&mut self, resource: Json<'d>, stu3: &str) {
-        let id = id_of(resource)
-            .unwrap_or_else(|| Cow::Owned(format!("carried-{}", self.carried.len() + 1)))
-            .into_owned();
+        // Made of its content, so that it does not depend on what else is in the bundle, or in which order.
+        let id = id_of(resource).map_or_else(|| carried::made_up_id(resource), Cow::into_owned);
         self.out.push_str(r#""resource":"#);
         carried::binary(resource, &id)
             .write(&mut self.out, &mut |mark, text| self.rewriter.replacement(mark, text));

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 
 use crate::draft::{Draft, Fields};
 use crate::json::{Json, Kind};
@@ -10,6 +11,13 @@ use super::edit::{Notes, rehome};
 
 /// The elements that name the subject, in the order in which they are believed.
 const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual"];
+
+/// The id of a resource that has none.
+pub(super) fn made_up_id(resource: Json<'_>) -> String {
+    let digest = Sha256::digest(resource.raw().as_bytes());
+    let head = digest.iter().take(8).fold(0_u64, |head, byte| head << 8 | u64::from(*byte));
+    format!("carried-{head:016x}")
+}
 
 /// The `Binary` that holds the text of a resource exactly as it was received.
 ///
