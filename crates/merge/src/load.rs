@@ -242,7 +242,8 @@ impl<'a> Named<'a> {
 
     /// Makes it a statement. A twin under the same name with other content is told apart by its content.
     fn statement(&self, accepted: &Accepted<'_>, answer: usize, twin: bool) -> Statement<'a> {
-        let suffix = if twin { format!("~{}", content_hash(self.raw(), 8)) } else { String::new() };
+        // Long enough that nobody can make two contents that would share an id.
+        let suffix = if twin { format!("~{}", content_hash(self.raw(), 32)) } else { String::new() };
         let origin_id = format!("{}{suffix}", self.origin_id);
         let id = own_id(&format!("{}|{}|{origin_id}", accepted.card.id, self.origin_type));
         Statement {

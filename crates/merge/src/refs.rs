@@ -33,7 +33,7 @@ pub(crate) fn fate(loaded: &Loaded<'_>, home: &Accepted<'_>, patient: Uuid, refe
     let base = home.card.base_url.as_deref().map(|base| base.trim_end_matches('/'));
     let own = base.and_then(|base| target.strip_prefix(base)?.strip_prefix('/'));
     // A name of that form could be anybody's: what is not in this answer must not lead to another one's entry.
-    let is_urn = target.starts_with("urn:uuid:") || target.starts_with("urn:oid:");
+    let is_urn = is_urn(target, "urn:uuid:") || is_urn(target, "urn:oid:");
     match own.or_else(|| (is_relative(target) || is_urn).then_some(target)) {
         // A bare `Type/id` would attach to another source's resource of the same name.
         Some(relative) => Fate::Nowhere(unresolved(&home.card.id, relative)),
@@ -56,6 +56,11 @@ pub(crate) fn attachment(
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
         && id.bytes().any(|byte| byte != b'.');
     is_id.then(|| links?.address(&home.card.id, id)).flatten()
+}
+
+/// The scheme and the name space of a URN have no case.
+fn is_urn(text: &str, space: &str) -> bool {
+    text.get(..space.len()).is_some_and(|start| start.eq_ignore_ascii_case(space))
 }
 
 fn unresolved(source: &SourceId, relative: &str) -> String {

@@ -52,14 +52,16 @@ fn write_meta(
 ) {
     let own = statement.resource.get("meta");
     let members = || own.into_iter().flat_map(Json::members);
+    // An extension of the source may hold a reference, which would lead to whoever has that name.
+    let write = |value, out: &mut String| copy(record, home, value, out);
     for (key, value) in members() {
         if !matches!(key, "source" | "tag" | "extension") {
-            meta.key(key).raw(|out| out.push_str(value.raw()));
+            meta.key(key).raw(|out| write(value, out));
         }
     }
     meta.text("source", &format!("urn:x-tributary:{}#{}", home.card.id, statement.origin()));
     meta.key("extension").array(|list| {
-        kept(home, own, "extension", "url", list);
+        kept(home, own, ("extension", "url"), &mut |item| list.raw(|out| write(item, out)));
         list.object(|extension| {
             extension.text("url", "urn:x-tributary:retrieved-at");
             extension.text("valueInstant", &home.answer.fetched_at.to_string());
@@ -67,12 +69,12 @@ fn write_meta(
         if let Some(source) = own.and_then(|own| own.get("source")) {
             list.object(|extension| {
                 extension.text("url", "urn:x-tributary:meta-source-as-sent");
-                extension.key("valueUri").raw(|out| out.push_str(source.raw()));
+                extension.key("valueUri").raw(|out| write(source, out));
             });
         }
     });
     meta.key("tag").array(|list| {
-        kept(home, own, "tag", "system", list);
+        kept(home, own, ("tag", "system"), &mut |item| list.raw(|out| write(item, out)));
         tag(list, "urn:x-tributary:source", home.card.id.as_str(), Some(&home.card.name));
         let handling = record.ground().copy(place).map_or("original", crate::copies::Copy::code);
         tag(list, "urn:x-tributary:handling", handling, None);
@@ -84,11 +86,16 @@ fn write_meta(
 }
 
 /// What the source put there itself. Our names are ours: a source that is no broker of this kind cannot use them.
-fn kept(home: &Accepted<'_>, meta: Option<Json<'_>>, key: &str, name: &str, list: &mut Writer) {
+fn kept<'d>(
+    home: &Accepted<'_>,
+    meta: Option<Json<'d>>,
+    (key, name): (&str, &str),
+    write: &mut dyn FnMut(Json<'d>),
+) {
     for item in meta.and_then(|meta| meta.get(key)).into_iter().flat_map(Json::each) {
         let is_ours = item.text_at(name).is_some_and(|name| name.starts_with("urn:x-tributary:"));
         if !is_ours || home.card.kind == SourceKind::Broker {
-            list.raw(|out| out.push_str(item.raw()));
+            write(item);
         }
     }
 }
