@@ -111,7 +111,7 @@ pub(crate) fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, numb
     // An appointment names its patient among the participants.
     let participants = (kind == "Appointment").then(|| resource.get("participant")).flatten();
     let actors = participants.into_iter().flat_map(Json::items).filter_map(|one| one.get("actor"));
-    let contained = contained_numbers(resource);
+    let contained = contained_patients(resource, number);
     let mut verdict = Tie::Loose;
     for subject in subjects.chain(actors) {
         match tie_one(subject, &contained, names, number) {
@@ -123,18 +123,31 @@ pub(crate) fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, numb
     verdict
 }
 
-/// The NHS numbers of contained Patients, by their id. A number that does not parse proves nothing.
-fn contained_numbers(resource: Json<'_>) -> HashMap<String, Vec<NhsNumber>> {
+/// Whose contained Patients are, by their id. A number that does not parse proves nothing. Judged once each: a
+/// resource may name one of them a thousand times.
+fn contained_patients(resource: Json<'_>, number: NhsNumber) -> HashMap<String, Tie> {
     let contained = resource.get("contained").into_iter().flat_map(Json::items);
     let patients = contained.filter(|one| one.says("resourceType", "Patient"));
-    let numbers =
-        |patient| bundle::nhs_numbers(patient).filter_map(|text| NhsNumber::parse(&text).ok()).collect();
-    patients.filter_map(|patient| Some((bundle::id_of(patient)?.into_owned(), numbers(patient)))).collect()
+    let judged = |patient| tie_of(bundle::nhs_numbers(patient), number);
+    // Of two under one id the last one is meant, as ever.
+    patients.filter_map(|patient| Some((bundle::id_of(patient)?.into_owned(), judged(patient)))).collect()
+}
+
+/// Whose numbers these are.
+fn tie_of<'n>(numbers: impl Iterator<Item = std::borrow::Cow<'n, str>>, number: NhsNumber) -> Tie {
+    let mut tie = Tie::Loose;
+    for stated in numbers.filter_map(|text| NhsNumber::parse(&text).ok()) {
+        if stated != number {
+            return Tie::Other;
+        }
+        tie = Tie::Tied;
+    }
+    tie
 }
 
 fn tie_one(
     subject: Json<'_>,
-    contained: &HashMap<String, Vec<NhsNumber>>,
+    contained: &HashMap<String, Tie>,
     names: &BTreeSet<String>,
     number: NhsNumber,
 ) -> Tie {
@@ -143,14 +156,12 @@ fn tie_one(
     let stated = identifiers
         .filter(|one| one.says("system", NHS_NUMBER_SYSTEM))
         .filter_map(|one| one.text_at("value"));
-    let mut numbers: Vec<NhsNumber> = stated.filter_map(|text| NhsNumber::parse(&text).ok()).collect();
-    if let Some(id) = reference.strip_prefix('#') {
-        numbers.extend(contained.get(id).into_iter().flatten().copied());
-    }
+    let inside = reference.strip_prefix('#').and_then(|id| contained.get(id)).copied();
+    let ties = [tie_of(stated, number), inside.unwrap_or(Tie::Loose)];
     // Whatever else it says: a subject that names another number is somebody else.
-    if numbers.iter().any(|stated| *stated != number) {
+    if ties.contains(&Tie::Other) {
         Tie::Other
-    } else if !numbers.is_empty() || names.contains(bare(&reference)) {
+    } else if ties.contains(&Tie::Tied) || names.contains(bare(&reference)) {
         Tie::Tied
     } else {
         Tie::Loose

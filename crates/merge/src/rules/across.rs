@@ -115,23 +115,32 @@ fn deeds(ground: Ground<'_>, lines: &[Line], section: Section) -> Vec<Verdict> {
     both.map(|(members, _)| Verdict { rule: DONE_VS_NOT_DONE, members: sorted(ground, members) }).collect()
 }
 
+/// The statements of one name.
+#[derive(Default)]
+struct Named {
+    /// The lines they are on, by source.
+    lines_of: BTreeMap<usize, BTreeSet<usize>>,
+    members: Vec<usize>,
+}
+
 /// Equal names under different keys of different sources: typically a code map is missing.
 ///
 /// One verdict for each set of lines, and in it only the statements of that name, so that the work and the answer
 /// stay as large as what was sent.
 fn same_names(ground: Ground<'_>, lines: &[Line], section: Section) -> Vec<Verdict> {
-    let mut names: BTreeMap<String, (BTreeSet<usize>, Vec<usize>)> = BTreeMap::new();
+    let mut names: BTreeMap<String, Named> = BTreeMap::new();
     for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.section == section) {
         for (place, facts) in ground.valid(&line.members).filter(|(_, facts)| facts.conceptual) {
-            let (on_lines, members) = names.entry(concept::normal(&facts.title)).or_default();
-            on_lines.insert(index);
-            members.push(place);
+            let alike = names.entry(concept::normal(&facts.title)).or_default();
+            alike.lines_of.entry(ground.source(place)).or_default().insert(index);
+            alike.members.push(place);
         }
     }
     let mut sets: BTreeMap<BTreeSet<usize>, Vec<usize>> = BTreeMap::new();
-    for (on_lines, members) in names.into_values().filter(|(on_lines, _)| on_lines.len() > 1) {
-        let sources: BTreeSet<usize> = members.iter().map(|place| ground.source(*place)).collect();
-        if sources.len() > 1 {
+    for Named { lines_of, members } in names.into_values() {
+        let on_lines: BTreeSet<usize> = lines_of.values().flatten().copied().collect();
+        // Sources that each have both entries do not differ from each other.
+        if lines_of.into_values().collect::<BTreeSet<_>>().len() > 1 {
             sets.entry(on_lines).or_default().extend(members);
         }
     }

@@ -39,14 +39,17 @@ fn fire<T>(rule: Rule, said: &[Said<'_, T>], found: &mut Vec<Verdict>) {
     found.push(Verdict { rule, members: said.iter().map(|(place, ..)| *place).collect() });
 }
 
-/// Whether some source says it and some other source says the opposite.
+/// Whether some source says it and some other source says the opposite. Two sources that both say both do not
+/// disagree with each other: the contradiction is in either record alone.
 fn opposed<T>(said: &[Said<'_, T>], one: impl Fn(&T) -> bool, other: impl Fn(&T) -> bool) -> bool {
-    let sources = |says: &dyn Fn(&T) -> bool| -> BTreeSet<usize> {
-        said.iter().filter(|(.., what)| says(what)).map(|(_, source, _)| *source).collect()
-    };
-    let (for_it, against) = (sources(&one), sources(&other));
-    // Two different sources: not the same single one on both sides.
-    !for_it.is_empty() && !against.is_empty() && for_it.union(&against).count() > 1
+    let mut by_source: BTreeMap<usize, (bool, bool)> = BTreeMap::new();
+    for (_, source, what) in said {
+        let (for_it, against) = by_source.entry(*source).or_default();
+        *for_it |= one(what);
+        *against |= other(what);
+    }
+    let spoke = |sides: &(bool, bool)| sides.0 || sides.1;
+    by_source.into_values().filter(spoke).collect::<BTreeSet<_>>().len() > 1
 }
 
 fn allergies(said: &[Said<'_, Allergy>], found: &mut Vec<Verdict>) {
@@ -86,11 +89,12 @@ fn medicines(said: &[Said<'_, Medicine>], found: &mut Vec<Verdict>) {
         .filter(|(.., medicine)| medicine.position == Position::Current && !medicine.dose.is_empty())
         .copied()
         .collect();
-    let doses: BTreeSet<&str> = current.iter().map(|(.., medicine)| medicine.dose.as_str()).collect();
-    let sources: BTreeSet<usize> = current.iter().map(|(_, source, _)| *source).collect();
-    // With two doses and two sources there are always two sources that differ.
-    let doses_differ = doses.len() > 1 && sources.len() > 1;
-    if doses_differ {
+    let mut doses: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for (_, source, medicine) in &current {
+        doses.entry(*source).or_default().insert(&medicine.dose);
+    }
+    // Two doses in one source alone are its own business; different sets in two sources are not.
+    if doses.into_values().collect::<BTreeSet<_>>().len() > 1 {
         fire(MEDICINE_DOSE, &current, found);
     }
 }
@@ -118,10 +122,11 @@ fn findings(said: &[Said<'_, Finding>], found: &mut Vec<Verdict>) {
     if values.len() > 1 {
         fire(RESULT_VALUE, &finals, found);
     }
-    let corrected = said.iter().filter(|(.., finding)| finding.standing == Standing::Corrected);
-    let corrects = corrected
-        .into_iter()
-        .any(|(.., correction)| finals.iter().any(|(.., old)| old.value != correction.value));
+    let mut corrected = said.iter().filter(|(.., finding)| finding.standing == Standing::Corrected);
+    // Every value once: a line may hold thousands of either kind.
+    let old: BTreeSet<Option<&str>> = finals.iter().map(|(.., finding)| finding.value.as_deref()).collect();
+    let corrects =
+        corrected.any(|(.., correction)| old.iter().any(|old| *old != correction.value.as_deref()));
     if corrects {
         fire(RESULT_CORRECTED, said, found);
     }
