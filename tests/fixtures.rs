@@ -11,6 +11,11 @@
     reason = "a test may stop where it stands"
 )]
 
+#[path = "fixtures/over_http.rs"]
+mod over_http;
+#[path = "fixtures/together.rs"]
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -150,23 +155,24 @@ fn expected(bundle: &Value) -> (BTreeMap<String, usize>, usize) {
     (count(tied), loose)
 }
 
-fn check_whole(file: &str, served: &str, reply: &Reply) {
-    let merged = Merged::of(reply.json());
-    let source: Value = serde_json::from_str(served).unwrap();
-    let (tied, loose) = expected(&source);
+/// Looks for everything that a source served in a record.
+fn check_whole((source, file): (&str, &str), served: &str, body: &str, merged: &Merged) {
+    let bundle: Value = serde_json::from_str(served).unwrap();
+    let (tied, loose) = expected(&bundle);
+    let own = format!("{source} ");
     let origins =
-        merged.origins().into_iter().filter_map(|origin| origin.strip_prefix("gp ").map(str::to_owned));
+        merged.origins().into_iter().filter_map(|origin| origin.strip_prefix(&own).map(str::to_owned));
     // A second resource under the same id carries a mark of its content behind it.
     let held = count(origins.map(|origin| origin.split('~').next().unwrap_or_default().to_owned()));
     for (name, times) in &tied {
         assert_eq!(held.get(name), Some(times), "{file}: {name}");
     }
-    let withheld: usize =
-        merged.notices().iter().filter(|notice| notice.starts_with("not-tied-to-patient")).count();
+    let told = format!("not-tied-to-patient {source} ");
+    let withheld: usize = merged.notices().iter().filter(|notice| notice.starts_with(&told)).count();
     assert_eq!(withheld > 0, loose > 0, "{file}: {loose} loose statements, notices {:?}", merged.notices());
     if loose == 0 {
         for literal in literals(served) {
-            assert!(reply.body.contains(&literal), "{file}: {literal} is not in the record");
+            assert!(body.contains(&literal), "{file}: {literal} is not in the record");
         }
     }
     let text = merged.bundle.to_string();
@@ -194,7 +200,7 @@ async fn every_recording_is_whole_or_refused_with_a_reason() {
         );
         if reply.status == 200 {
             whole += 1;
-            check_whole(&patient.file, &served, &reply);
+            check_whole(("gp", &patient.file), &served, &reply.body, &Merged::of(reply.json()));
         } else {
             let outcome = reply.json();
             assert_eq!(outcome["resourceType"], "OperationOutcome", "{}", patient.file);

@@ -11,6 +11,8 @@
 )]
 
 pub mod bundle;
+#[path = "../fuzz/machine.rs"]
+pub mod fuzz;
 pub mod http;
 pub mod national;
 pub mod process;
