@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mock_providers::{Fault, Played};
+use mock_providers::{ErrorBody, Fault, Played};
 use tributary_tests::bundle::Merged;
 use tributary_tests::{GEORGE, Plan, Stage, parameters, sha256};
 
@@ -30,9 +30,25 @@ async fn plays(text: &'static str) {
     let scenario = Scenario::of(text);
     let expected: Vec<&str> = scenario.rows("source").iter().map(|row| row[0]).collect();
     let number = scenario.one("patient").unwrap();
-    let plan =
-        Plan { expected, patient: number, played: Played::AsWritten, source_keys: "timeout_ms = 3500" };
+    let plan = Plan {
+        expected,
+        patient: number,
+        played: Played::AsWritten,
+        source_keys: "timeout_ms = 3500",
+        without_map: scenario.one("without-map"),
+    };
     let stage = Stage::set(plan).await;
+    for row in scenario.rows("fault") {
+        let fault = match row[1] {
+            "silent" => Fault::HangBeforeHead,
+            "not-found" => {
+                let spine_code = Some("PATIENT_NOT_FOUND".to_owned());
+                Fault::Status { status: 404, body: ErrorBody::Outcome, spine_code, retry_after_secs: None }
+            }
+            status => Fault::status(status.parse().unwrap()),
+        };
+        stage.federation.provider(row[0]).unwrap().set_fault(fault);
+    }
     let sections = scenario.rows("sections")[0];
     let sections = if sections == ["all"] { &[][..] } else { sections };
     let reply = stage.ask(&parameters(number, sections), &[]).await;
@@ -78,24 +94,21 @@ fn is_sound(merged: &Merged) {
 }
 
 #[tokio::test]
-async fn george_ashworth_line_by_line() {
-    plays(include_str!("scenarios/p1-george-ashworth.tsv")).await;
+async fn every_scenario_line_by_line() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "tsv")).collect();
+    files.sort();
+    assert!(files.len() >= STORIES, "{files:?}");
+    for file in files {
+        eprintln!("{}", file.display());
+        // A scenario lives as long as the test, and its plan wants words that do.
+        plays(Box::leak(std::fs::read_to_string(file).unwrap().into_boxed_str())).await;
+    }
 }
 
-#[tokio::test]
-async fn doris_unsworth_line_by_line() {
-    plays(include_str!("scenarios/p2-doris-unsworth.tsv")).await;
-}
-
-#[tokio::test]
-async fn harold_pickering_line_by_line() {
-    plays(include_str!("scenarios/p3-harold-pickering.tsv")).await;
-}
-
-#[tokio::test]
-async fn aisha_rahman_line_by_line() {
-    plays(include_str!("scenarios/p4-aisha-rahman.tsv")).await;
-}
+/// The stories themselves; their variants are more.
+const STORIES: usize = 4;
 
 /// The 32 entries of George's story, as its sources name them. GP Lists have no id on the wire.
 const ENTRIES: &[&str] = &[

@@ -18,7 +18,7 @@ pub mod national;
 pub mod process;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mock_providers::{Federation, FederationOptions, Played, SourceFacts, start_story_federation};
 use serde_json::json;
@@ -54,12 +54,20 @@ pub struct Plan {
     pub source_keys: &'static str,
     /// Whether the stories' delays and faults are played.
     pub played: Played,
+    /// A code map that the broker goes without.
+    pub without_map: Option<&'static str>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
         let expected = vec!["gp", "acute-a", "specialist", "walkin"];
-        Self { patient: GEORGE, expected, source_keys: "timeout_ms = 3000", played: Played::Off }
+        Self {
+            patient: GEORGE,
+            expected,
+            source_keys: "timeout_ms = 3000",
+            played: Played::Off,
+            without_map: None,
+        }
     }
 }
 
@@ -76,7 +84,7 @@ pub fn configuration(facts: &[SourceFacts], plan: &Plan, audit: &Path) -> String
         "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[log]\nlevel = \"trace\"\nformat = \"json\"\n\
          [audit]\ndir = {}\n[maps]\ndir = {}\n[demo]\ninsecure = true\nas_of = \"{AS_OF}\"\n",
         quoted(audit),
-        quoted(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/maps")),
+        quoted(&maps(plan.without_map, audit)),
     );
     for facts in facts {
         let list = |words: &[&str]| serde_json::to_string(words).expect("words");
@@ -102,6 +110,20 @@ pub fn configuration(facts: &[SourceFacts], plan: &Plan, audit: &Path) -> String
     )
     .expect("text");
     text
+}
+
+/// The maps of the repository, or a copy of them without one.
+fn maps(without: Option<&str>, beside: &Path) -> PathBuf {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/maps");
+    let Some(without) = without else { return all };
+    let copy = beside.with_extension("maps");
+    std::fs::create_dir_all(&copy).expect("a directory");
+    for file in std::fs::read_dir(&all).expect("maps").map(|file| file.expect("a file").path()) {
+        if file.file_stem().is_some_and(|name| name != without) {
+            std::fs::copy(&file, copy.join(file.file_name().expect("a name"))).expect("copied");
+        }
+    }
+    copy
 }
 
 fn quoted(path: &Path) -> String {

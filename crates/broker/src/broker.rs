@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Trail};
-use tributary_merge::{Maps, SourceCard};
+use tributary_merge::{Maps, Prompts, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, Demographics, DenyReason, Expected, Facts, Locate, LocateFault,
     NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester,
@@ -63,6 +63,7 @@ pub(crate) struct Room {
     /// The true time, whatever clock dates the rules.
     pub(crate) link_clock: SystemClock,
     pub(crate) maps: Maps,
+    pub(crate) prompts: Prompts,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
@@ -131,6 +132,7 @@ impl Broker {
             links: Links::new(&parts.link_key),
             link_clock: SystemClock,
             maps: parts.maps,
+            prompts: parts.prompts,
             mode: parts.mode,
             limits: parts.limits,
             cache,

@@ -26,5 +26,5 @@ pub use parts::{
     SourcePort, Tracing,
 };
 pub use refusal::{Refusal, RelayFailure};
-pub use tributary_merge::maps::{MAP_NAMES, MapError};
-pub use tributary_merge::{Maps, RULE_IDS, SourceCard, label, view};
+pub use tributary_merge::maps::{MAP_NAMES, MapError, PROMPT_MAPS};
+pub use tributary_merge::{Maps, Prompt, Prompts, RULE_IDS, SourceCard, label, view};

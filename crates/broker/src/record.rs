@@ -157,6 +157,7 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
         pds: about.pds.as_ref(),
         maps: &room.maps,
         attachments: Some(&addresses),
+        prompts: room.prompts,
     };
     let record = merge(inputs);
     let statuses = record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect();

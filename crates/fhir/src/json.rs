@@ -92,6 +92,8 @@ pub enum Mark {
     System,
     /// A string under the key `url` that names a `Binary`: what is attached.
     Attachment,
+    /// A string under the key `div`: a narrative.
+    Narrative,
 }
 
 /// A scanned text and the tape of its values.
@@ -269,18 +271,41 @@ impl<'d> Json<'d> {
     ///
     /// Everything else is copied in runs, byte for byte.
     pub fn copy_into(self, out: &mut String, rewrite: &mut dyn FnMut(Mark, &str) -> Option<String>) {
+        self.copy_adding(out, rewrite, &[]);
+    }
+
+    /// As [`Json::copy_into`], with texts put in: each before the byte at its offset in the document. The offsets
+    /// ascend and lie in no marked string.
+    pub fn copy_adding(
+        self,
+        out: &mut String,
+        rewrite: &mut dyn FnMut(Mark, &str) -> Option<String>,
+        additions: &[(usize, String)],
+    ) {
         let span = self.span();
         let mut copied = span.start;
+        let mut copy_to = |out: &mut String, to: usize, from: usize| {
+            out.push_str(self.doc.text.get(copied..to).unwrap_or_default());
+            copied = from;
+        };
+        let mut additions = additions.iter().peekable();
         for (mark, string) in self.marks() {
+            let place = string.span();
+            while let Some((at, text)) = additions.next_if(|(at, _)| *at <= place.start) {
+                copy_to(out, *at, *at);
+                out.push_str(text);
+            }
             let Some(text) = string.text() else { continue };
             if let Some(replacement) = rewrite(mark, &text) {
-                let place = string.span();
-                out.push_str(self.doc.text.get(copied..place.start).unwrap_or_default());
+                copy_to(out, place.start, place.end);
                 text::quote_into(out, &replacement);
-                copied = place.end;
             }
         }
-        out.push_str(self.doc.text.get(copied..span.end).unwrap_or_default());
+        for (at, text) in additions {
+            copy_to(out, *at, *at);
+            out.push_str(text);
+        }
+        copy_to(out, span.end, span.end);
     }
 }
 

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod convert;
 pub mod draft;
 pub mod json;
+pub mod narrative;
 pub mod outcome;
 pub mod reply;
 pub mod version;

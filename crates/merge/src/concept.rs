@@ -8,6 +8,7 @@ use crate::maps::Maps;
 /// SNOMED CT, which dm+d is part of.
 pub(crate) const SNOMED: &str = "http://snomed.info/sct";
 const DMD: &str = "https://dmd.nhs.uk";
+const LOINC: &str = "http://loinc.org";
 
 /// Codes that say "something was here": transfer-degraded entries, comment notes, the default report code.
 /// Without their text they would make one line of things that have nothing in common.
@@ -43,8 +44,11 @@ impl Concept {
     pub(crate) fn of(concept: Json<'_>, maps: &Maps) -> Option<Self> {
         let text = words(concept).map(|text| normal(&text)).unwrap_or_default();
         let codings: Vec<Json<'_>> = concept.get("coding").into_iter().flat_map(Json::items).collect();
-        if let Some((coding, code)) = codings.iter().find_map(|coding| Some((*coding, placeholder(*coding)?)))
-        {
+        // A null flavour beside a code says nothing about the code.
+        let has_code = codings.iter().any(|coding| snomed_code(*coding).is_some());
+        let is_open = |coding: &&Json<'_>| !(has_code && is_null_flavour(**coding));
+        let held = codings.iter().filter(is_open).find_map(|coding| Some((*coding, placeholder(*coding)?)));
+        if let Some((coding, code)) = held {
             // The text must be the clinician's: the placeholder's own name says nothing.
             let own = concept.text_at("text").map(|text| normal(&text)).filter(|text| !text.is_empty())?;
             let is_its_name = coding.text_at("display").is_some_and(|display| normal(&display) == own);
@@ -52,17 +56,17 @@ impl Concept {
             return (!is_its_name).then_some(Self { key, code: None, placeholder: true });
         }
         if let Some(code) = snomed(&codings) {
-            return Some(Self {
-                key: format!("sct|{}", maps.product(&code)),
-                code: Some(code),
-                placeholder: false,
-            });
+            let today = maps.blood_pressure(&code).unwrap_or_else(|| maps.product(&code));
+            return Some(Self { key: format!("sct|{today}"), code: Some(code), placeholder: false });
         }
         let other = codings.iter().filter_map(|coding| {
             let code = coding.text_at("code").filter(|code| !code.is_empty())?;
             // A code without its system is a number that anybody may have given to anything.
             let system = coding.text_at("system").filter(|system| !system.trim().is_empty())?;
-            Some(format!("{}|{code}", system.trim_end()))
+            match maps.blood_pressure(&code).filter(|_| system.trim_end() == LOINC) {
+                Some(panel) => Some(format!("sct|{panel}")),
+                None => Some(format!("{}|{code}", system.trim_end())),
+            }
         });
         if let Some(key) = other.min() {
             return Some(Self { key, code: None, placeholder: false });
@@ -142,9 +146,14 @@ fn description(coding: Json<'_>) -> Option<String> {
     inner.text_at("valueString").filter(|text| !text.trim().is_empty()).map(std::borrow::Cow::into_owned)
 }
 
-/// Text brought to one form for comparing: NFKC, one space between words, lower case.
+/// Text brought to one form for comparing: NFKC, one space between words, case folded.
 pub(crate) fn normal(text: &str) -> String {
-    let folded: String = text.nfkc().collect::<String>().to_lowercase();
+    // Upper case first: `ß` and `SS`, `ς` and `Σ` are one word in two spellings.
+    let folded = if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text.nfkc().collect::<String>().to_uppercase().to_lowercase()
+    };
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -192,12 +201,18 @@ mod tests {
             r#"{"coding":[{"system":"http://hl7.org/fhir/v3/NullFlavor","code":"UNK"}],"text":"Flu"}"#,
             Some("placeholder|null-flavour:UNK|flu"),
         );
+        check(
+            r#"{"coding":[{"system":"http://hl7.org/fhir/v3/NullFlavor","code":"UNK"},{"system":"http://snomed.info/sct","code":"9"}],"text":"Flu"}"#,
+            Some("sct|9"),
+        );
     }
 
     #[test]
     fn then_other_codes_then_text() {
         check(r#"{"coding":[{"system":"b","code":"1"},{"system":"a","code":"2"}],"text":"t"}"#, Some("a|2"));
         check(r#"{"text":" Morphine  10mg\u00a0TABLETS "}"#, Some("txt|morphine 10mg tablets"));
+        check(r#"{"text":"STRASSE"}"#, Some("txt|strasse"));
+        check(r#"{"text":"Straße"}"#, Some("txt|strasse"));
         check(r#"{"coding":[]}"#, None);
     }
 }

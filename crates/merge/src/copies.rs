@@ -1,13 +1,15 @@
 //! Copies: entries that a system imported from their author and hands on under the author's identifier.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use tributary_fhir::Json;
 
+use crate::cascade;
 use crate::facts::{Facts, Part, Thing};
 use crate::inputs::SourceCard;
 use crate::load::{Loaded, Statement};
-use tributary_model::SectionState;
+use tributary_model::{Section, SectionState, SourceKind};
 
 /// What a copy is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +42,12 @@ type Identifier = (String, String);
 pub(crate) fn find(loaded: &Loaded<'_>, parts: &[Part], registry: &[SourceCard]) -> Vec<Option<Copy>> {
     let originals = originals(loaded);
     let judge = |statement: &Statement<'_>, facts: &Facts| {
-        let home = loaded.home(statement)?;
+        let voice = loaded.voice(statement)?;
         let (owner, identifier) = identifiers(statement.resource).find_map(|identifier| {
-            let owner = registry.iter().find(|card| owns(card, &identifier.0))?;
-            (owner.id != home.card.id).then_some((owner, identifier))
+            let owner = owner(registry, &identifier.0)?;
+            (owner.id != voice.id).then_some((owner, identifier))
         })?;
-        let author = loaded.answers.iter().find(|accepted| accepted.card.id == owner.id);
-        let spoke = author.is_some_and(|author| {
-            let told = author.reply.states.get(&facts.section);
-            !matches!(told, Some(SectionState::Failed | SectionState::Withheld | SectionState::Partial))
-        });
+        let spoke = spoke(loaded, owner, facts.section);
         let Some(place) = originals.get(&(owner.id.as_str().to_owned(), identifier)) else {
             return Some(if spoke { Copy::OfAbsent } else { Copy::Unverified });
         };
@@ -57,13 +55,43 @@ pub(crate) fn find(loaded: &Loaded<'_>, parts: &[Part], registry: &[SourceCard])
         Some(if same { Copy::Echo } else { Copy::Stale })
     };
     let pairs = loaded.statements.iter().zip(parts);
-    pairs
-        .map(|(statement, part)| if let Part::Line(facts) = part { judge(statement, facts) } else { None })
-        .collect()
+    let copy = |statement: &Statement<'_>, part: &Part| {
+        let Part::Line(facts) = part else { return None };
+        judge(statement, facts).or_else(|| passed(loaded, statement))
+    };
+    pairs.map(|(statement, part)| copy(statement, part)).collect()
+}
+
+/// Whether the author of an entry answered for its section, itself or through a broker.
+fn spoke(loaded: &Loaded<'_>, owner: &SourceCard, section: Section) -> bool {
+    let heard = loaded.voices.iter().filter(|voice| voice.id == owner.id);
+    let mut answers = heard.filter_map(|voice| loaded.answers.get(voice.answer));
+    answers.any(|answer| {
+        let seen = answer.reply.states.get(&section);
+        let told = seen.or_else(|| answer.told.as_ref()?.states.get(&section));
+        !matches!(told, Some(SectionState::Failed | SectionState::Withheld | SectionState::Partial))
+    })
+}
+
+/// What a broker found out about a copy whose owner is not registered here.
+fn passed(loaded: &Loaded<'_>, statement: &Statement<'_>) -> Option<Copy> {
+    let is_passed = loaded.home(statement)?.card.kind == SourceKind::Broker;
+    if is_passed { cascade::copy(statement.resource) } else { None }
+}
+
+/// The source with the longest prefix of an identifier's system, whatever order the registry has.
+fn owner<'r>(registry: &'r [SourceCard], system: &str) -> Option<&'r SourceCard> {
+    let claims = registry.iter().filter_map(|card| Some((claim(card, system)?, Reverse(&card.id), card)));
+    claims.max_by_key(|(length, id, _)| (*length, *id)).map(|(.., card)| card)
+}
+
+fn claim(card: &SourceCard, system: &str) -> Option<usize> {
+    let prefixes = card.owns.iter().filter(|prefix| system.starts_with(prefix.as_str()));
+    prefixes.map(String::len).max()
 }
 
 fn owns(card: &SourceCard, system: &str) -> bool {
-    card.owns.iter().any(|prefix| system.starts_with(prefix.as_str()))
+    claim(card, system).is_some()
 }
 
 fn identifiers(resource: Json<'_>) -> impl Iterator<Item = Identifier> {
@@ -74,11 +102,10 @@ fn identifiers(resource: Json<'_>) -> impl Iterator<Item = Identifier> {
 fn originals(loaded: &Loaded<'_>) -> HashMap<(String, Identifier), usize> {
     let mut originals = HashMap::new();
     for (place, statement) in loaded.statements.iter().enumerate() {
-        let Some(home) = loaded.home(statement) else {
-            continue;
-        };
-        for identifier in identifiers(statement.resource).filter(|(system, _)| owns(home.card, system)) {
-            originals.entry((home.card.id.as_str().to_owned(), identifier)).or_insert(place);
+        let Some(voice) = loaded.voice(statement) else { continue };
+        let Some(card) = loaded.registry.iter().find(|card| card.id == voice.id) else { continue };
+        for identifier in identifiers(statement.resource).filter(|(system, _)| owns(card, system)) {
+            originals.entry((card.id.as_str().to_owned(), identifier)).or_insert(place);
         }
     }
     originals

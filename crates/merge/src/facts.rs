@@ -10,7 +10,7 @@ mod result;
 use tributary_fhir::Json;
 use tributary_model::{FhirDate, Section};
 
-use crate::concept::{self, Concept};
+use crate::concept;
 use crate::load::{Loaded, Statement};
 use crate::maps::Maps;
 
@@ -47,8 +47,19 @@ pub(crate) struct Facts {
     pub(crate) remark: Option<&'static str>,
     /// Whether everything that changes its meaning is known here.
     pub(crate) understood: bool,
+    /// The classes it is of, for prompts.
+    pub(crate) classes: Classes,
     /// What kind of thing it is.
     pub(crate) thing: Thing,
+}
+
+/// The classes of a medicine or of an allergy's agent, as the maps for prompts have them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Classes {
+    /// Medicines of which two at once are a risk.
+    pub(crate) high_risk: Option<String>,
+    /// What allergies are about.
+    pub(crate) allergy: Option<String>,
 }
 
 /// What kind of thing a statement is about, with what makes two of them incompatible.
@@ -171,8 +182,8 @@ impl<'a> Reader<'a> {
             | "MedicationRequest"
             | "MedicationDispense"
             | "MedicationAdministration" => medicine::read(self),
-            "Condition" => plan::cpr(self).unwrap_or_else(|| problem::read(self)),
-            "Flag" => plan::cpr(self).unwrap_or_else(|| other::flag(self)),
+            "Condition" => plan::observation(self).unwrap_or_else(|| problem::read(self)),
+            "Flag" => plan::observation(self).unwrap_or_else(|| other::flag(self)),
             "Observation" => plan::observation(self).unwrap_or_else(|| result::read(self)),
             "DocumentReference" => plan::document(self).unwrap_or_else(|| other::document(self)),
             "CarePlan" | "QuestionnaireResponse" | "ClinicalImpression" | "Consent" => plan::read(self),
@@ -186,8 +197,7 @@ impl<'a> Reader<'a> {
 
     /// A line that only this statement can be on.
     pub(crate) fn origin_key(&self) -> String {
-        let source = self.loaded.home(self.statement).map_or("", |home| home.card.id.as_str());
-        format!("origin|{source}|{}|{}", self.statement.origin_type, self.statement.origin_id)
+        origin_key(self.loaded, self.statement)
     }
 
     /// Facts with an origin key and nothing special about them.
@@ -205,6 +215,7 @@ impl<'a> Reader<'a> {
             lapsed: None,
             remark: None,
             understood: true,
+            classes: Classes::default(),
             thing: Thing::Other { active: true },
         }
     }
@@ -212,10 +223,6 @@ impl<'a> Reader<'a> {
     /// Words for a concept, or the type's name where there are none.
     pub(crate) fn title(&self, concept: Option<Json<'_>>) -> String {
         concept.and_then(concept::words).unwrap_or_else(|| self.statement.kind.clone())
-    }
-
-    pub(crate) fn concept(&self, key: &str) -> Option<Concept> {
-        Concept::of(self.first(key)?, self.maps)
     }
 
     /// A member, or the first item of a list member.
@@ -258,10 +265,35 @@ impl<'a> Reader<'a> {
         of_resource.chain(of_document).any(|code| code == "NOPAT")
     }
 
-    /// A source can say "do not read me unless you know this rule". Then only the source's own words stand.
+    /// A source can say "do not read me unless you know this rule", at the resource or deep inside it. Then only
+    /// the source's own words stand. No modifier of UK Core or GP Connect is known to be sent, so each is unknown.
     fn must_not_be_understood(&self) -> bool {
-        self.resource().get("implicitRules").is_some() || self.resource().get("modifierExtension").is_some()
+        self.resource().get("implicitRules").is_some() || has_modifier(self.resource())
     }
+}
+
+fn has_modifier(resource: Json<'_>) -> bool {
+    // The text is searched first: nearly no resource has one, and words may name it without being it.
+    if !resource.raw().contains("\"modifierExtension\"") {
+        return false;
+    }
+    let mut open = vec![resource];
+    while let Some(value) = open.pop() {
+        for (key, member) in value.members() {
+            if key == "modifierExtension" {
+                return true;
+            }
+            open.push(member);
+        }
+        open.extend(value.items());
+    }
+    false
+}
+
+/// A line that only this statement can be on.
+fn origin_key(loaded: &Loaded<'_>, statement: &Statement<'_>) -> String {
+    let source = loaded.voice(statement).map_or("", |voice| voice.id.as_str());
+    format!("origin|{source}|{}|{}", statement.origin_type, statement.origin_id)
 }
 
 /// Types that only name what statements refer to. Source Lists are kept here too: lines replace them on

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tributary_fhir::{Notice, Reply};
 use tributary_model::{
     FaultClass, NoticeKind, Section, SectionSet, SectionState, SourceFault, SourceKind, SourceStatus,
-    SpineCode,
+    SpineCode, StatusClass,
 };
 
+use crate::cascade::{Relayed, Told};
 use crate::inputs::{Answer, SourceCard};
 use crate::label::AllergyFacts;
 
@@ -21,6 +22,8 @@ pub(crate) struct SourceRecord<'a> {
     pub(crate) fault: Option<SourceFault>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) states: BTreeMap<Section, SectionState>,
+    /// What a broker says of its own sources.
+    pub(crate) relayed: Vec<Relayed>,
 }
 
 impl SourceRecord<'_> {
@@ -37,6 +40,8 @@ pub(crate) struct Found {
     pub(crate) sections: BTreeSet<Section>,
     /// Notices the merge itself has to give.
     pub(crate) notices: Vec<Notice>,
+    /// What a broker says of its own sources.
+    pub(crate) told: Option<Told>,
 }
 
 /// The record of a source that did not get in.
@@ -77,6 +82,7 @@ pub(crate) fn failed<'a>(
         fault: Some(fault),
         notices: Vec::new(),
         states,
+        relayed: Vec::new(),
     }
 }
 
@@ -92,6 +98,7 @@ pub(crate) fn pending<'a>(card: &'a SourceCard, answer: &'a Answer, asked: Secti
         fault: None,
         notices: Vec::new(),
         states,
+        relayed: Vec::new(),
     }
 }
 
@@ -107,17 +114,68 @@ pub(crate) fn accepted<'a>(
     found: Found,
     asked: SectionSet,
 ) -> SourceRecord<'a> {
-    let mut notices = reply.notices.clone();
-    notices.extend(found.notices);
-    notices.sort();
-    notices.dedup();
+    // The same notice twice, from two pages or two requests, is one.
+    let once: BTreeSet<&Notice> = reply.notices.iter().collect();
+    let notices = one_of_each(once.into_iter().cloned().chain(found.notices));
     let states: BTreeMap<Section, SectionState> = asked
         .iter()
-        .map(|section| (section, state(card, reply, &found.sections, &notices, section)))
+        .map(|section| {
+            let told = told(reply, found.told.as_ref(), section);
+            let is_asked = card.serves.contains(section) && reply.asked.contains(section);
+            let unasked =
+                if card.serves.contains(section) { SectionState::NotAsked } else { SectionState::NotHeld };
+            let has_content = found.sections.contains(&section);
+            let of_section: Vec<&Notice> =
+                notices.iter().filter(|one| one.section == Some(section)).collect();
+            let state = match (is_asked, has_content) {
+                (true, _) => state(told, has_content, &of_section),
+                (false, true) => SectionState::Content,
+                (false, false) => unasked,
+            };
+            (section, state)
+        })
         .collect();
     let brought = found.sections.iter().any(|section| asked.contains(*section));
     let became = status(answer, reply, &notices, &states, brought);
-    SourceRecord { card, answer, status: became, pending: false, fault: None, notices, states }
+    let worst = found.told.as_ref().and_then(|told| told.worst);
+    let relayed = found.told.map(|told| told.relayed).unwrap_or_default();
+    let became = beneath(became, worst);
+    SourceRecord { card, answer, status: became, pending: false, fault: None, notices, states, relayed }
+}
+
+/// A broker is no better than the worst of its own sources.
+const fn beneath(became: SourceStatus, worst: Option<StatusClass>) -> SourceStatus {
+    match (worst, became) {
+        (Some(StatusClass::Missing | StatusClass::Degraded), _) => SourceStatus::OkTruncated,
+        (Some(StatusClass::Withheld), SourceStatus::Ok | SourceStatus::OkCached | SourceStatus::OkEmpty) => {
+            SourceStatus::WithheldSource
+        }
+        _ => became,
+    }
+}
+
+/// What is known of a section besides its content: what the connector saw, or what a broker says of its sources.
+fn told(reply: &Reply, broker: Option<&Told>, section: Section) -> SectionState {
+    let seen = reply.states.get(&section).copied();
+    seen.or_else(|| broker?.states.get(&section).copied()).unwrap_or(SectionState::Content)
+}
+
+/// One notice for each section and kind: counts added up, details put side by side.
+fn one_of_each(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
+    type Sum = (BTreeSet<String>, Option<u32>);
+    let mut sums: BTreeMap<(NoticeKind, Option<Section>), Sum> = BTreeMap::new();
+    for one in notices {
+        let (details, count) = sums.entry((one.kind, one.section)).or_default();
+        details.extend(one.detail);
+        if let Some(more) = one.count {
+            *count = Some(count.unwrap_or(0).saturating_add(more));
+        }
+    }
+    let one = |((kind, section), (details, count)): ((NoticeKind, Option<Section>), Sum)| {
+        let detail = details.into_iter().reduce(|all, detail| format!("{all}, {detail}"));
+        Notice { kind, section, count, detail }
+    };
+    sums.into_iter().map(one).collect()
 }
 
 fn is_warning(kind: NoticeKind) -> bool {
@@ -175,23 +233,10 @@ fn status(
     }
 }
 
-fn state(
-    card: &SourceCard,
-    reply: &Reply,
-    sections: &BTreeSet<Section>,
-    notices: &[Notice],
-    section: Section,
-) -> SectionState {
-    let has_content = sections.contains(&section);
-    let unasked = if card.serves.contains(section) { SectionState::NotAsked } else { SectionState::NotHeld };
-    if !card.serves.contains(section) || !reply.asked.contains(section) {
-        return if has_content { SectionState::Content } else { unasked };
-    }
-    let of_section = || notices.iter().filter(|notice| notice.section == Some(section));
-    let lacks = of_section().any(|notice| is_lack(notice.kind));
-    let is_confidential = of_section().any(|notice| notice.kind == NoticeKind::ConfidentialItems);
+fn state(told: SectionState, has_content: bool, notices: &[&Notice]) -> SectionState {
+    let lacks = notices.iter().any(|notice| is_lack(notice.kind));
+    let is_confidential = notices.iter().any(|notice| notice.kind == NoticeKind::ConfidentialItems);
     // What the connector saw on the wire is never made better here.
-    let told = reply.states.get(&section).copied().unwrap_or(SectionState::Content);
     let short = match told {
         SectionState::Content | SectionState::Empty | SectionState::Pending => lacks,
         SectionState::Failed
@@ -229,8 +274,9 @@ pub(crate) fn overall(sources: &[SourceRecord<'_>], section: Section) -> Section
         SectionState::Withheld,
         SectionState::Partial,
         SectionState::Content,
-        SectionState::Empty,
+        // Whoever was not asked may hold something: nothing is said of the others' emptiness before it.
         SectionState::NotAsked,
+        SectionState::Empty,
     ];
     order.into_iter().find(|state| has(*state)).unwrap_or(SectionState::NotHeld)
 }
@@ -240,7 +286,14 @@ pub(crate) fn allergy_gaps(sources: &[SourceRecord<'_>]) -> AllergyFacts {
     let states = || sources.iter().filter_map(|source| source.states.get(&Section::Allergies));
     AllergyFacts {
         unsure: states().any(|state| {
-            matches!(state, SectionState::Failed | SectionState::Withheld | SectionState::Partial)
+            // A source that holds allergies and was not asked for them is as silent as one that failed.
+            matches!(
+                state,
+                SectionState::Failed
+                    | SectionState::Withheld
+                    | SectionState::Partial
+                    | SectionState::NotAsked
+            )
         }),
         answered: states().any(|state| {
             matches!(state, SectionState::Content | SectionState::Partial | SectionState::Empty)

@@ -37,7 +37,7 @@ pub fn prove<'d>(documents: &'d [Document], number: NhsNumber) -> Result<Proof<'
     Ok(Proof { patient: entry.resource, full_url: entry.full_url })
 }
 
-fn patients(documents: &[Document]) -> Result<Vec<Entry<'_>>, FaultClass> {
+pub(crate) fn patients(documents: &[Document]) -> Result<Vec<Entry<'_>>, FaultClass> {
     let mut patients = Vec::new();
     for document in documents {
         let entries = Bundle::of(document)?.entries();
@@ -46,7 +46,7 @@ fn patients(documents: &[Document]) -> Result<Vec<Entry<'_>>, FaultClass> {
     Ok(patients)
 }
 
-fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), FaultClass> {
+pub(crate) fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), FaultClass> {
     let mut seen = false;
     for text in bundle::nhs_numbers(patient) {
         match NhsNumber::parse(&text) {

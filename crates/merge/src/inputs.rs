@@ -86,4 +86,26 @@ pub struct Inputs<'a> {
     pub maps: &'a Maps,
     /// Makes addresses of attachments that lead through us; without it they stay as they were sent.
     pub attachments: Option<&'a dyn AttachmentLinks>,
+    /// The prompts that are switched on; none unless somebody signed for it.
+    pub prompts: Prompts,
+}
+
+/// Whether a prompt is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prompt {
+    /// It is not.
+    #[default]
+    Off,
+    /// It is.
+    On,
+}
+
+/// The prompts there can be. They speak of treatment, where discrepancies speak of records alone: they are off by
+/// default, and need a clinical-safety sign-off (decision 13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prompts {
+    /// Two current medicines of one high-risk class.
+    pub same_high_risk_class: Prompt,
+    /// A positive allergy and a current medicine of the class it is about.
+    pub allergy_vs_current_medicine: Prompt,
 }

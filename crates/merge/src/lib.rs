@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod cascade;
 mod concept;
 mod copies;
+mod copying;
 mod facts;
 mod gaps;
 mod gate;
+mod identified;
 pub mod identity;
 pub mod inputs;
 pub mod label;
@@ -19,7 +22,7 @@ mod rules;
 pub mod view;
 mod words;
 
-pub use inputs::{Answer, AttachmentLinks, Heard, Inputs, SourceCard};
+pub use inputs::{Answer, AttachmentLinks, Heard, Inputs, Prompt, Prompts, SourceCard};
 pub use label::AllergyLabel;
 pub use load::NAMESPACE;
 pub use maps::Maps;

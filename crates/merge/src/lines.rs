@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tributary_model::{FhirDate, Section};
+use tributary_model::{FhirDate, Section, SourceId};
 
 use crate::copies::Copy;
 use crate::facts::{Facts, Part, Standing, Thing};
-use crate::load::Loaded;
+use crate::load::{Loaded, Voice};
 use crate::rules;
 
 /// How the statements of a line relate.
@@ -68,9 +68,19 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// The accepted answer of a statement, as its place in the order of ranks.
+    /// Who says a statement, as their place in the order of ranks. One source heard in two ways counts as two: what
+    /// they say may differ.
     pub(crate) fn source(&self, place: usize) -> usize {
-        self.loaded.statements.get(place).map_or(usize::MAX, |statement| statement.answer)
+        self.voice(place).map_or(usize::MAX, |voice| voice.order)
+    }
+
+    /// Whose statement it is. One source heard in two ways is one: it cannot confirm itself.
+    fn author(&self, place: usize) -> Option<&'a SourceId> {
+        self.voice(place).map(|voice| &voice.id)
+    }
+
+    fn voice(&self, place: usize) -> Option<&'a Voice> {
+        self.loaded.voice(self.loaded.statements.get(place)?)
     }
 
     /// Whether the statement repeats another source's entry.
@@ -126,11 +136,12 @@ fn class(ground: Ground<'_>, members: &[usize]) -> Class {
     if ground.valid(members).any(|one| lapsed(&one)) && !ground.valid(members).all(|one| lapsed(&one)) {
         return Class::Difference;
     }
-    let sources: BTreeSet<usize> = ground.valid(members).map(|(place, _)| ground.source(place)).collect();
-    let own: BTreeSet<usize> = ground
+    let sources: BTreeSet<Option<&SourceId>> =
+        ground.valid(members).map(|(place, _)| ground.author(place)).collect();
+    let own: BTreeSet<Option<&SourceId>> = ground
         .valid(members)
         .filter(|(place, _)| ground.copy(*place).is_none())
-        .map(|(place, _)| ground.source(place))
+        .map(|(place, _)| ground.author(place))
         .collect();
     match (sources.len(), own.len()) {
         (0 | 1, _) if members.len() > 1 => Class::Repeat,

@@ -1,13 +1,16 @@
 //! Opens the accepted answers: who said what, under which new id, and where each reference leads.
 
+mod broker;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 use tributary_fhir::bundle::{self, Entry};
 use tributary_fhir::{Bundle, Json, Reply};
-use tributary_model::{FaultClass, NhsNumber};
+use tributary_model::{FaultClass, NhsNumber, SourceId, SourceKind};
 use uuid::Uuid;
 
+use crate::cascade::{self, Told};
 use crate::gate::{self, Whom};
 use crate::identity::{self, Proof, Tie};
 use crate::inputs::{Answer, SourceCard};
@@ -28,6 +31,8 @@ pub(crate) fn own_id(name: &str) -> Uuid {
 pub(crate) struct Statement<'a> {
     /// Position of its answer among the accepted ones.
     pub(crate) answer: usize,
+    /// Position of who said it in [`Loaded::voices`].
+    pub(crate) voice: usize,
     /// The type the source gave it.
     pub(crate) origin_type: String,
     /// The id the source gave it, or one made from its content.
@@ -44,6 +49,28 @@ impl Statement<'_> {
     /// `Type/id` as the source knows it.
     pub(crate) fn origin(&self) -> String {
         format!("{}/{}", self.origin_type, self.origin_id)
+    }
+}
+
+/// Who says something: a source that was asked, or one that another broker asked for us.
+///
+/// The same source heard in two ways is two voices: what they say may differ, and then a reader must see it.
+#[derive(Debug)]
+pub(crate) struct Voice {
+    /// The source.
+    pub(crate) id: SourceId,
+    /// Its name: ours, where it is registered here.
+    pub(crate) name: String,
+    /// Position of the answer it is heard in.
+    pub(crate) answer: usize,
+    /// Where it stands among the others: by rank, by id, by the way it is heard.
+    pub(crate) order: usize,
+    rank: u32,
+}
+
+impl Voice {
+    fn of(card: &SourceCard, answer: usize) -> Self {
+        Self { id: card.id.clone(), name: card.name.clone(), answer, order: 0, rank: card.rank }
     }
 }
 
@@ -66,13 +93,20 @@ pub(crate) struct Accepted<'a> {
     pub(crate) statements_by_plan: HashMap<Uuid, usize>,
     /// The observations that a report names as its results, with the members of those.
     pub(crate) reported: HashSet<Uuid>,
+    /// What it says of its own sources, if it is a broker.
+    pub(crate) told: Option<Told>,
+    /// Statements of other answers that this one repeats byte for byte.
+    pub(crate) shared: Vec<usize>,
 }
 
 /// Everything accepted, in the order of ranks.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded<'a> {
+    /// Every registered source.
+    pub(crate) registry: &'a [SourceCard],
     pub(crate) answers: Vec<Accepted<'a>>,
     pub(crate) statements: Vec<Statement<'a>>,
+    pub(crate) voices: Vec<Voice>,
 }
 
 impl<'a> Loaded<'a> {
@@ -84,9 +118,16 @@ impl<'a> Loaded<'a> {
         reply: &'a Reply,
         whom: Whom<'_>,
     ) -> Result<(), FaultClass> {
-        let proof = identity::prove(&reply.documents, whom.number)?;
-        gate::check(proof.patient, whom)?;
-        let patient_names = identity::names(card.base_url.as_deref(), proof);
+        let base_url = card.base_url.as_deref();
+        let number = whom.number;
+        let is_broker = card.kind == SourceKind::Broker;
+        let (proof, patient_names) = if is_broker {
+            cascade::prove(&reply.documents, whom, base_url)?
+        } else {
+            let proof = identity::prove(&reply.documents, number)?;
+            gate::check(proof.patient, whom)?;
+            (proof, identity::names(base_url, proof))
+        };
         let mut accepted = Accepted {
             card,
             answer,
@@ -98,14 +139,28 @@ impl<'a> Loaded<'a> {
             received: 0,
             statements_by_plan: HashMap::new(),
             reported: HashSet::new(),
+            told: is_broker.then(|| cascade::told(&reply.documents, number)),
+            shared: Vec::new(),
         };
-        let statements = self.open(&mut accepted, whom.number)?;
         let first = self.statements.len();
-        self.statements.extend(statements);
+        let (statements, voices) = if is_broker {
+            self.open_broker(&mut accepted, number)?
+        } else {
+            (self.open(&mut accepted, number)?, vec![Voice::of(card, self.answers.len())])
+        };
+        self.adopt(statements, voices);
         accepted.statements_by_plan = plans(&accepted, &self.statements, first);
         accepted.reported = reported(&accepted, &self.statements, first);
         self.answers.push(accepted);
         Ok(())
+    }
+
+    /// Takes over what an answer says, and who says it.
+    fn adopt(&mut self, statements: Vec<Statement<'a>>, voices: Vec<Voice>) {
+        let base = self.voices.len();
+        self.statements
+            .extend(statements.into_iter().map(|one| Statement { voice: base + one.voice, ..one }));
+        self.voices.extend(voices);
     }
 
     fn open(&self, accepted: &mut Accepted<'a>, number: NhsNumber) -> Result<Vec<Statement<'a>>, FaultClass> {
@@ -132,17 +187,34 @@ impl<'a> Loaded<'a> {
             if twin && before.as_ref().is_some_and(|before| before.raw() == named.raw()) {
                 // A byte-equal repeat: the only thing that is ever dropped. Its address still leads somewhere.
                 if let Some(kept) = opened.last() {
-                    file(accepted, kept, named.entry, self.statements.len() + opened.len() - 1);
+                    file(accepted, names(kept), named.entry, self.statements.len() + opened.len() - 1);
                 }
                 continue;
             }
             let place = self.statements.len() + opened.len();
             let statement = named.statement(accepted, self.answers.len(), twin);
-            file(accepted, &statement, named.entry, place);
+            file(accepted, names(&statement), named.entry, place);
             opened.push(statement);
             before = Some(named);
         }
         Ok(opened)
+    }
+
+    /// Puts the voices in their order, once everybody is heard.
+    pub(crate) fn settle(&mut self) {
+        let key = |voice: &Voice| (voice.rank, voice.id.clone(), voice.answer);
+        let mut order: Vec<usize> = (0..self.voices.len()).collect();
+        order.sort_by_cached_key(|place| self.voices.get(*place).map(key));
+        for (at, place) in order.into_iter().enumerate() {
+            if let Some(voice) = self.voices.get_mut(place) {
+                voice.order = at;
+            }
+        }
+    }
+
+    /// Who made a statement.
+    pub(crate) fn voice(&self, statement: &Statement<'_>) -> Option<&Voice> {
+        self.voices.get(statement.voice)
     }
 
     /// The accepted answer a statement belongs to.
@@ -248,6 +320,7 @@ impl<'a> Named<'a> {
         let id = own_id(&format!("{}|{}|{origin_id}", accepted.card.id, self.origin_type));
         Statement {
             answer,
+            voice: 0,
             origin_type: self.origin_type.clone(),
             origin_id,
             kind: self.kind.clone(),
@@ -265,10 +338,15 @@ fn original_type(entry: Entry<'_>) -> Option<String> {
         .map(std::borrow::Cow::into_owned)
 }
 
-fn file(accepted: &mut Accepted<'_>, statement: &Statement<'_>, entry: Entry<'_>, place: usize) {
-    let mut names = vec![statement.origin(), format!("{}/{}", statement.kind, statement.origin_id)];
-    if let Some(base) = &accepted.card.base_url {
-        names.push(format!("{}/{}", base.trim_end_matches('/'), statement.origin()));
+/// The names a statement has inside its own answer.
+fn names(statement: &Statement<'_>) -> Vec<String> {
+    vec![statement.origin(), format!("{}/{}", statement.kind, statement.origin_id)]
+}
+
+/// Enters a statement under its names, the first of which also stands below the source's own address.
+fn file(accepted: &mut Accepted<'_>, mut names: Vec<String>, entry: Entry<'_>, place: usize) {
+    if let (Some(base), Some(first)) = (&accepted.card.base_url, names.first()) {
+        names.push(format!("{}/{first}", base.trim_end_matches('/')));
     }
     let full_url = entry.full_url.and_then(Json::text).filter(|url| !url.is_empty());
     names.extend(full_url.map(std::borrow::Cow::into_owned));

@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_fhir::{Json, Notice, Reply};
-use tributary_model::{FaultClass, NoticeKind, Section, SourceFault, SourceId, SourceStatus, Tally};
+use tributary_model::{
+    FaultClass, NoticeKind, Section, SourceFault, SourceId, SourceKind, SourceStatus, Tally,
+};
 use uuid::Uuid;
 
 use crate::concept;
 use crate::copies::{self, Copy};
+use crate::copying::Copier;
 use crate::facts::{self, Part, Reader, Thing};
 use crate::gaps::{self, Found, SourceRecord};
 use crate::gate::Whom;
+use crate::identified::Identified;
 use crate::inputs::{Answer, Heard, Inputs, SourceCard};
 use crate::label::{AllergyFacts, AllergyLabel};
 use crate::lines::{self, Ground, Line};
@@ -31,6 +35,7 @@ pub struct Record<'a> {
     pub(crate) sources: Vec<SourceRecord<'a>>,
     pub(crate) label: AllergyLabel,
     pub(crate) patient_id: Uuid,
+    pub(crate) identified: Identified,
 }
 
 impl std::fmt::Debug for Record<'_> {
@@ -41,11 +46,14 @@ impl std::fmt::Debug for Record<'_> {
 
 /// Merges answers into a record. Pure: no clock, no chance, no input or output, no order of arrival.
 pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
-    let mut loaded = Loaded::default();
     let today = tributary_model::date::zoned(inputs.as_of).date();
     let whom = Whom { number: inputs.patient, traced: inputs.pds, today };
+    let mut loaded = Loaded { registry: inputs.registry, ..Loaded::default() };
     let mut pending = Vec::new();
-    for (card, answer) in expected(&inputs) {
+    let mut expected = expected(&inputs);
+    // What a source says itself comes before what a broker says of it.
+    expected.sort_by_key(|(card, _)| card.kind == SourceKind::Broker);
+    for (card, answer) in expected {
         let verdict = match &answer.heard {
             Heard::Reply(reply) => {
                 loaded.admit(card, answer, reply, whom).map_err(SourceFault::new).map_err(Some)
@@ -55,11 +63,13 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
         };
         pending.push((card, answer, verdict));
     }
+    loaded.settle();
+    pending.sort_by_key(|(card, ..)| (card.rank, &card.id));
     let parts = read(&loaded, &inputs);
     let copies = copies::find(&loaded, &parts, inputs.registry);
     let ground = Ground { loaded: &loaded, parts: &parts, copies: &copies };
     let lines = lines::group(ground);
-    let discrepancies = rules::all(ground, &lines, whom);
+    let discrepancies = rules::all(ground, &lines, whom, inputs.prompts);
     let patient_id = own_id(&format!("patient|{}", inputs.patient.expose()));
     let asked = inputs.sections;
     let sources: Vec<SourceRecord<'_>> = pending
@@ -74,7 +84,8 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
         })
         .collect();
     let label = label(ground, &sources);
-    Record { inputs, loaded, parts, copies, lines, discrepancies, sources, label, patient_id }
+    let identified = Identified::default();
+    Record { inputs, loaded, parts, copies, lines, discrepancies, sources, label, patient_id, identified }
 }
 
 /// The expected sources with their cards, by rank and id: the only order there is.
@@ -107,6 +118,10 @@ fn found(loaded: &Loaded<'_>, parts: &[Part], card: &SourceCard, reply: &Reply, 
             sections.insert(facts.section);
         }
     }
+    let shared = home.shared.iter().filter_map(|place| parts.get(*place));
+    sections.extend(
+        shared.filter_map(|part| if let Part::Line(facts) = part { Some(facts.section) } else { None }),
+    );
     let mut notices = loose(home);
     notices.extend(carried(reply));
     notices.extend(not_understood(parts, &loaded.statements, place));
@@ -123,7 +138,11 @@ fn found(loaded: &Loaded<'_>, parts: &[Part], card: &SourceCard, reply: &Reply, 
         let kind = NoticeKind::UnresolvedReference;
         notices.push(Notice { kind, section: None, count: Some(unresolved), detail: None });
     }
-    Found { sections, notices }
+    if let Some(told) = &home.told {
+        let notice = |(kind, section, count)| Notice { kind, section, count, detail: None };
+        notices.extend(told.notices.iter().copied().map(notice));
+    }
+    Found { sections, notices, told: home.told.clone() }
 }
 
 /// One notice for each section that a withheld statement might have stood in. It is not read any closer: nobody
@@ -299,6 +318,15 @@ impl Record<'_> {
     /// The rules that fired, one item for each discrepancy.
     pub fn rules(&self) -> impl Iterator<Item = &'static str> {
         self.discrepancies.iter().map(|one| one.rule.id)
+    }
+
+    pub(crate) fn copier(&self) -> Copier<'_> {
+        Copier {
+            loaded: &self.loaded,
+            identified: &self.identified,
+            patient: self.patient_id,
+            attachments: self.inputs.attachments,
+        }
     }
 
     pub(crate) fn ground(&self) -> Ground<'_> {

@@ -6,12 +6,14 @@
 mod across;
 mod death;
 mod demographics;
+mod prompts;
 mod within;
 mod words;
 
 use tributary_model::Section;
 
 use crate::gate::Whom;
+use crate::inputs::Prompts;
 use crate::lines::{Ground, Line};
 
 /// How much a discrepancy weighs.
@@ -23,6 +25,8 @@ pub(crate) enum Weight {
     Difference,
     /// Perhaps the same thing twice.
     Possible,
+    /// Speaks of treatment, not of records.
+    Prompt,
 }
 
 impl Weight {
@@ -31,6 +35,7 @@ impl Weight {
             Self::Conflict => "conflict",
             Self::Difference => "difference",
             Self::Possible => "possible",
+            Self::Prompt => "prompt",
         }
     }
 }
@@ -70,7 +75,10 @@ pub(crate) const GENDER: Rule = rule("demographics-gender", Weight::Conflict, "m
 pub(crate) const ADDRESS: Rule = rule("demographics-address", Weight::Conflict, "moderate");
 pub(crate) const PRACTICE: Rule = rule("demographics-practice", Weight::Difference, "low");
 pub(crate) const DECEASED: Rule = rule("deceased", Weight::Conflict, "high");
-pub(crate) const POSSIBLE_SAME: Rule = rule("possible-same", Weight::Possible, "low");
+pub(crate) const POSSIBLE_SAME: Rule = rule("possible-same", Weight::Possible, "moderate");
+pub(crate) const SAME_HIGH_RISK_CLASS: Rule = rule("same-high-risk-class", Weight::Prompt, "moderate");
+pub(crate) const ALLERGY_VS_CURRENT_MEDICINE: Rule =
+    rule("allergy-vs-current-medicine", Weight::Prompt, "moderate");
 
 /// Every rule there is: labels of metrics come from here.
 pub const RULE_IDS: &[&str] = &[
@@ -98,6 +106,8 @@ pub const RULE_IDS: &[&str] = &[
     PRACTICE.id,
     DECEASED.id,
     POSSIBLE_SAME.id,
+    SAME_HIGH_RISK_CLASS.id,
+    ALLERGY_VS_CURRENT_MEDICINE.id,
 ];
 
 /// A rule that fired, and on which statements.
@@ -123,7 +133,7 @@ pub(crate) fn of_line(ground: Ground<'_>, members: &[usize]) -> Vec<Verdict> {
 }
 
 /// Every discrepancy of the record, most severe first.
-pub(crate) fn all(ground: Ground<'_>, lines: &[Line], whom: Whom<'_>) -> Vec<Discrepancy> {
+pub(crate) fn all(ground: Ground<'_>, lines: &[Line], whom: Whom<'_>, prompts: Prompts) -> Vec<Discrepancy> {
     let mut found = Vec::new();
     for line in lines {
         for verdict in of_line(ground, &line.members) {
@@ -133,6 +143,7 @@ pub(crate) fn all(ground: Ground<'_>, lines: &[Line], whom: Whom<'_>) -> Vec<Dis
     found.extend(
         across::judge(ground, lines)
             .into_iter()
+            .chain(prompts::judge(ground, lines, prompts))
             .map(|(verdict, section)| words::tell(ground, verdict, Some(section))),
     );
     found.extend(demographics::judge(ground, whom));

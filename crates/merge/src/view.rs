@@ -106,6 +106,8 @@ pub struct MemberView {
     pub full_url: String,
     /// Addresses of what is attached to it, as far as it can be fetched through us.
     pub attachments: Vec<String>,
+    /// Whether its own source says that it was a mistake: kept, and hidden by default with a count.
+    pub in_error: bool,
 }
 
 /// One discrepancy.

@@ -115,6 +115,8 @@ pub(crate) const PANICS: MetricFact =
     counter("tributary_panics_total", &[], "Panics caught at the edge: every one is a defect.");
 pub(crate) const MAP_LOADED: MetricFact =
     gauge("tributary_map_loaded", &["map"], "Whether a code map is loaded.");
+pub(crate) const MAP_ROWS: MetricFact =
+    gauge("tributary_map_rows", &["map"], "Rows of a code map; zero when it is not loaded.");
 pub(crate) const BUILD_INFO: MetricFact =
     gauge("tributary_build_info", &["version"], "Always 1; the label tells the version.");
 
@@ -138,5 +140,6 @@ const CATALOGUE: &[MetricFact] = &[
     SHED,
     PANICS,
     MAP_LOADED,
+    MAP_ROWS,
     BUILD_INFO,
 ];

@@ -40,6 +40,7 @@ pub struct Metrics {
     shed: IntCounterVec,
     panics: IntCounter,
     map_loaded: IntGaugeVec,
+    map_rows: IntGaugeVec,
 }
 
 /// The handles of one source, resolved once.
@@ -76,6 +77,7 @@ impl Metrics {
             shed: new.counters(&facts::SHED)?,
             panics: new.counter(&facts::PANICS)?,
             map_loaded: new.gauges(&facts::MAP_LOADED)?,
+            map_rows: new.gauges(&facts::MAP_ROWS)?,
             registry,
         };
         metrics.begin_at_zero();
@@ -191,9 +193,11 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// A code map was loaded, or not.
-    pub fn map_loaded(&self, map: &'static str, state: MapState) {
+    /// A code map was loaded with so many rows, or not.
+    pub fn map_loaded(&self, map: &'static str, state: MapState, rows: usize) {
         let value = i64::from(state == MapState::Loaded);
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        self.map_rows.with_label_values(&[map]).set(rows);
         self.map_loaded.with_label_values(&[map]).set(value);
     }
 

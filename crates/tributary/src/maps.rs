@@ -89,7 +89,7 @@ mod tests {
         check(
             &[("dmd-histroy.csv", GOOD)],
             Err(
-                "dmd-histroy.csv: there is no map of this name; known are dmd-history, dmd-amp-to-vmp, vmp-to-vtm, allergen-agent, neg-allergy",
+                "dmd-histroy.csv: there is no map of this name; known are dmd-history, dmd-amp-to-vmp, vmp-to-vtm, allergen-agent, neg-allergy, bp-panel, high-risk-class, allergy-class",
             ),
         );
         check(
@@ -99,7 +99,7 @@ mod tests {
         check(
             &[],
             Err(
-                "the directory holds no map; known are dmd-history.csv, dmd-amp-to-vmp.csv, vmp-to-vtm.csv, allergen-agent.csv, neg-allergy",
+                "the directory holds no map; known are dmd-history.csv, dmd-amp-to-vmp.csv, vmp-to-vtm.csv, allergen-agent.csv, neg-allergy.csv, bp-panel.csv, high-risk-class.csv, allergy-class",
             ),
         );
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_audit::{AuditObserver, Kind};
-use tributary_broker::MAP_NAMES;
-use tributary_broker::Maps;
+use tributary_broker::{MAP_NAMES, Maps, PROMPT_MAPS};
 use tributary_telemetry::{MapState, Metrics};
 
 /// Counts what becomes of audit records.
@@ -27,9 +26,9 @@ impl AuditObserver for AuditCounts {
 pub(crate) fn note_maps(maps: &Maps, metrics: &Metrics) {
     for name in MAP_NAMES {
         let state = if maps.has(name) { MapState::Loaded } else { MapState::Absent };
-        metrics.map_loaded(name, state);
-        if state == MapState::Absent {
-            tracing::info!(map = name, "code map not loaded");
+        metrics.map_loaded(name, state, maps.rows(name));
+        if state == MapState::Absent && !PROMPT_MAPS.contains(name) {
+            tracing::warn!(map = name, "code map not loaded: more lines, and fewer discrepancies found");
         }
     }
 }

@@ -7,6 +7,7 @@ mod locator;
 mod mistake;
 pub(crate) mod national;
 mod organisation;
+mod prompts;
 mod reader;
 mod server;
 mod source;
@@ -27,6 +28,7 @@ pub use identity::IdentitySettings;
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
 pub use national::{NationalSettings, OauthSection, SdsSection};
+pub use prompts::PromptSettings;
 pub use spine::SpineSettings;
 pub use tls::TlsFiles;
 pub(crate) use tls::is_open_to_others;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub national: NationalSettings,
     /// `[maps] dir`
     pub maps: Option<PathBuf>,
+    /// `[prompts]`
+    pub prompts: PromptSettings,
     /// `[demo]`
     pub demo: Option<DemoSettings>,
 }
@@ -84,6 +88,7 @@ impl Default for Settings {
             locator: LocatorSettings::default(),
             national: NationalSettings::default(),
             maps: None,
+            prompts: PromptSettings::default(),
             demo: None,
         }
     }
@@ -161,6 +166,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         national: national::read(&mut root, &sources, &locator),
         locator,
         maps: root.table("maps").and_then(read_maps),
+        prompts: root.table("prompts").map(prompts::read).unwrap_or_default(),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
         organisations: organisation::read(root.tables("organisation")),
         spine: root.table("spine").and_then(spine::read),

@@ -56,6 +56,7 @@ pub(crate) fn wire(
         clock,
         link_key: link_key(settings)?,
         maps,
+        prompts: settings.prompts.on,
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
         limits: Limits::default(),
     });

@@ -16,7 +16,8 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::{Settings, Trail};
 use tributary_broker::{
-    Answer, Broker, Limits, LinkKey, Locator, Maps, Mode, Parts, Refusal, SourceCard, SourcePort, Tracing,
+    Answer, Broker, Limits, LinkKey, Locator, Maps, Mode, Parts, Prompts, Refusal, SourceCard, SourcePort,
+    Tracing,
 };
 use tributary_fhir::{Document, Reply};
 use tributary_model::requester::Assurance;
@@ -153,6 +154,7 @@ impl Bench {
             clock,
             link_key: LinkKey::of([7; 32]),
             maps: Maps::default(),
+            prompts: Prompts::default(),
             mode,
             limits: Limits::default(),
         });

@@ -33,7 +33,7 @@ impl<'d> Rewriter<'d> {
         match mark {
             Mark::Reference => self.reference(text),
             Mark::System => moved_system(text),
-            Mark::Attachment => None,
+            Mark::Attachment | Mark::Narrative => None,
         }
     }
 

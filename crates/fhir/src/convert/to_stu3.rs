@@ -215,7 +215,7 @@ impl<'d> Plan<'d> {
     fn replacement(&self, mark: Mark, text: &str) -> Option<String> {
         match mark {
             Mark::System => rewrite::system_of_stu3(text),
-            Mark::Attachment => None,
+            Mark::Attachment | Mark::Narrative => None,
             Mark::Reference => {
                 let target = text.strip_prefix("ServiceRequest/")?;
                 let id = target.split(['/', '#']).next().unwrap_or(target);

@@ -150,6 +150,7 @@ impl<'t> Scanner<'t> {
         }
         let mark = match key {
             Some(b"reference") => Some(Mark::Reference),
+            Some(b"div") => Some(Mark::Narrative),
             Some(b"system")
                 if self
                     .bytes

@@ -97,7 +97,7 @@ fn marked_strings_are_rewritten_and_nothing_else() {
     let mut out = String::new();
     doc.root().copy_into(&mut out, &mut |mark, text| match mark {
         Mark::Reference => Some(format!("urn:\"{text}\"")),
-        Mark::System => None,
+        Mark::System | Mark::Narrative => None,
         Mark::Attachment => Some(text.replace('1', "2")),
     });
     assert_eq!(

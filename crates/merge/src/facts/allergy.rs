@@ -3,7 +3,7 @@
 use tributary_fhir::Json;
 use tributary_model::Section;
 
-use super::{Facts, Reader, Thing};
+use super::{Classes, Facts, Reader, Thing};
 use crate::concept::{self, Concept};
 
 /// What a statement of absence covers.
@@ -84,13 +84,19 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         Some(found) if negative.is_some() => format!("neg|{}", found.key),
         Some(found) => {
             let agent = found.code.as_deref().and_then(|code| reader.maps.agent(code));
-            agent.map_or_else(|| format!("pos|{}", found.key), |agent| format!("pos|agent|{agent}"))
+            agent.map_or_else(|| positive_key(reader, found), |agent| format!("pos|agent|{agent}"))
         }
         None => reader.origin_key(),
     };
     let status = reader.status("clinicalStatus");
     let degraded = concept.filter(|code| is_degraded(*code));
     let resolved = degraded.is_some_and(says_resolved);
+    let class = found.as_ref().and_then(|found| {
+        let code = found.code.as_deref()?;
+        let by_agent = reader.maps.agent(code).and_then(|agent| reader.maps.allergy_class(agent));
+        reader.maps.allergy_class(code).or(by_agent)
+    });
+    let classes = Classes { allergy: class.map(str::to_owned), ..Classes::default() };
     let allergy = Allergy {
         negative,
         active: !resolved && !matches!(status.as_str(), "inactive" | "resolved"),
@@ -114,6 +120,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
             (Some(_), false) => Some("code lost in a transfer"),
             (None, false) => None,
         },
+        classes,
         thing: Thing::Allergy(allergy),
         ..reader.plain(
             Section::Allergies,
@@ -121,6 +128,17 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
             &[&["recordedDate"], &["onsetDateTime"], &["onsetPeriod", "start"]],
         )
     }
+}
+
+/// Words alone do not tell the food from the drug of that name: what kind of thing it is belongs to their key.
+fn positive_key(reader: &Reader<'_>, found: &Concept) -> String {
+    if found.code.is_some() {
+        return format!("pos|{}", found.key);
+    }
+    let kinds = reader.resource().get("category").into_iter().flat_map(Json::each).filter_map(Json::text);
+    let mut kinds: Vec<_> = kinds.collect();
+    kinds.sort();
+    format!("pos|{}|{}", found.key, kinds.join("+"))
 }
 
 /// Codes of allergies that lost their own code in a transfer, in SNOMED CT and Read.

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use tributary_fhir::Json;
 use tributary_model::{FhirDate, Section};
 
-use super::{Facts, Part, Reader, Thing};
+use super::{Classes, Facts, Part, Reader, Thing};
 use crate::concept::{self, Concept};
 use crate::load::{Loaded, Statement};
 
@@ -78,6 +78,42 @@ pub(crate) fn hang(loaded: &Loaded<'_>, parts: &mut [Part]) {
             *part = Part::Beneath(top);
         }
     }
+    for (statement, part) in loaded.statements.iter().zip(parts) {
+        if let Part::Line(facts) = part
+            && let Some(key) = issue_key(loaded, statement, facts)
+        {
+            facts.key = key;
+            // It names one event: that the product has a line of its own is no riddle.
+            facts.conceptual = false;
+        }
+    }
+}
+
+/// The number of one item of one electronic prescription.
+const EPS_ITEM: &str = "https://fhir.nhs.uk/Id/prescription-order-item-number";
+
+/// An issue that hangs beneath nothing, and no longer says that the medicine is in use, is known by its item
+/// number or by itself. One that says so stays with its product: no conflict may be lost for want of a plan.
+fn issue_key(loaded: &Loaded<'_>, statement: &Statement<'_>, facts: &Facts) -> Option<String> {
+    let holds = matches!(
+        facts.thing.medicine()?.position,
+        Position::DoNotGive | Position::Current | Position::Suspended | Position::NotTaken
+    );
+    let resource = statement.resource;
+    let identifiers = ["identifier", "authorizingPrescription"].iter().filter_map(|key| resource.get(key));
+    let identifiers = identifiers.flat_map(Json::each).map(|one| one.get("identifier").unwrap_or(one));
+    let mut items =
+        identifiers.filter(|one| one.says("system", EPS_ITEM)).filter_map(|one| one.text_at("value"));
+    let item = items.find(|value| !value.is_empty());
+    let is_issue = match statement.kind.as_str() {
+        "MedicationRequest" => item.is_some() || resource.get("basedOn").is_some(),
+        "MedicationDispense" => item.is_some(),
+        _ => false,
+    };
+    if holds || !is_issue {
+        return None;
+    }
+    Some(item.map_or_else(|| super::origin_key(loaded, statement), |item| format!("eps|{item}")))
 }
 
 /// What a medicine resource is based on, one step up.
@@ -135,13 +171,21 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     let detail = dose(resource);
     let medicine =
         Medicine { position: position(reader, end), dose: concept::normal(&detail), product, ingredient };
+    let product = medicine.product.as_deref();
+    let classes = Classes {
+        high_risk: product.and_then(|product| reader.maps.high_risk_class(product)).map(str::to_owned),
+        allergy: product.and_then(|product| reader.maps.allergy_class(product)).map(str::to_owned),
+    };
+    // What lost its code in a transfer, and a mixture that only has a name, is nobody else's medicine.
+    let identifies = |found: &&Concept| !found.placeholder && (found.code.is_some() || !is_mixture(reader));
     Facts {
-        key: found.as_ref().map_or_else(|| reader.origin_key(), |found| found.key.clone()),
+        key: found.as_ref().filter(identifies).map_or_else(|| reader.origin_key(), |found| found.key.clone()),
         conceptual: found.is_some(),
         title: title.unwrap_or_else(|| reader.statement.kind.clone()),
-        remark: elsewhere(resource),
+        remark: elsewhere(resource).or_else(|| event(reader)),
         end,
         detail,
+        classes,
         thing: Thing::Medicine(medicine),
         ..reader.plain(Section::Medications, None, DATES)
     }
@@ -176,16 +220,34 @@ const DATES: &[&[&str]] = &[
 ];
 
 fn code<'a>(reader: &Reader<'a>) -> Option<Json<'a>> {
+    let concept = reader.resource().get("medicationCodeableConcept");
+    concept.or_else(|| product(reader)?.get("code"))
+}
+
+/// The Medication that the statement points to.
+fn product<'a>(reader: &Reader<'a>) -> Option<Json<'a>> {
     let resource = reader.resource();
-    if let Some(concept) = resource.get("medicationCodeableConcept") {
-        return Some(concept);
-    }
     let reference = resource.get("medicationReference")?.text_at("reference")?;
     if let Some(id) = reference.strip_prefix('#') {
         let mut contained = resource.get("contained")?.items();
-        return contained.find(|one| one.says("id", id))?.get("code");
+        return contained.find(|one| one.says("id", id));
     }
-    reader.loaded.target(reader.statement, &reference)?.resource.get("code")
+    Some(reader.loaded.target(reader.statement, &reference)?.resource)
+}
+
+fn is_mixture(reader: &Reader<'_>) -> bool {
+    let ingredients = product(reader).and_then(|product| product.get("ingredient"));
+    ingredients.is_some_and(|list| list.each().nth(1).is_some())
+}
+
+/// A medicine handed over or given once: that says nothing of whether it is still in use.
+fn event(reader: &Reader<'_>) -> Option<&'static str> {
+    let done = matches!(reader.status("status").as_str(), "completed" | "in-progress" | "stopped");
+    match reader.statement.kind.as_str() {
+        "MedicationDispense" if done => Some("dispensed"),
+        "MedicationAdministration" if done => Some("given"),
+        _ => None,
+    }
 }
 
 fn dose(resource: Json<'_>) -> String {
@@ -199,11 +261,14 @@ fn position(reader: &Reader<'_>, end: Option<FhirDate>) -> Position {
     if reader.resource().get("doNotPerform").and_then(Json::truth) == Some(true) {
         return Position::DoNotGive;
     }
+    let is_event =
+        matches!(reader.statement.kind.as_str(), "MedicationDispense" | "MedicationAdministration");
     let stated = match reader.status("status").as_str() {
-        "active" | "intended" | "draft" | "in-progress" | "preparation" => Position::Current,
+        "not-taken" | "not-done" | "declined" => Position::NotTaken,
+        _ if is_event => Position::Unknown,
+        "active" | "intended" | "draft" => Position::Current,
         "on-hold" => Position::Suspended,
         "stopped" | "completed" | "cancelled" => Position::Past,
-        "not-taken" | "not-done" | "declined" => Position::NotTaken,
         _ => Position::Unknown,
     };
     let over = end.is_some_and(|end| is_before(end, reader.today));
@@ -211,7 +276,7 @@ fn position(reader: &Reader<'_>, end: Option<FhirDate>) -> Position {
 }
 
 /// Whether all of a date, as imprecise as it is, lies before today.
-fn is_before(end: FhirDate, today: Date) -> bool {
+pub(super) fn is_before(end: FhirDate, today: Date) -> bool {
     match end {
         FhirDate::Year(year) => year < today.year(),
         FhirDate::Month(year, month) => (year, month) < (today.year(), today.month()),

@@ -1,7 +1,7 @@
 //! Everything whose line is mostly itself: contacts, procedures, vaccinations, documents, reports, social care.
 
 use tributary_fhir::Json;
-use tributary_model::Section;
+use tributary_model::{FhirDate, Section};
 
 use super::{Facts, Reader, Thing};
 use crate::concept::{self, Concept};
@@ -48,7 +48,9 @@ pub(super) fn hash_key(reader: &Reader<'_>) -> Option<String> {
 pub(super) fn document(reader: &Reader<'_>) -> Facts {
     let facts = reader.plain(Section::Documents, reader.first("type"), DATES);
     let description = reader.resource().text_at("description").map(std::borrow::Cow::into_owned);
-    Facts { key: hash_key(reader).unwrap_or(facts.key), detail: description.unwrap_or_default(), ..facts }
+    let remark = reader.says("status", "superseded").then_some("superseded");
+    let detail = description.unwrap_or_default();
+    Facts { key: hash_key(reader).unwrap_or(facts.key), remark, detail, ..facts }
 }
 
 pub(super) fn request_or_report(reader: &Reader<'_>) -> Facts {
@@ -154,7 +156,10 @@ fn deed(
     let done = !word.starts_with("not");
     match (concept, facts.date) {
         (Some(concept), Some(date)) => {
-            let what = format!("{}|{}", concept.key, date.first_day());
+            // A year or a month is no day: what happened in it may have happened on two of them.
+            let is_day = matches!(date, FhirDate::Day(_) | FhirDate::Instant(_));
+            let day = format!("{}|{}", concept.key, date.first_day());
+            let what = if is_day { day } else { reader.origin_key() };
             Facts {
                 key: format!("{word}|{}|{}", concept.key, date.key()),
                 thing: Thing::Deed { done, what, batch },

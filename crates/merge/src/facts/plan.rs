@@ -1,7 +1,7 @@
 //! Plans, CPR recommendations and what else a crew must know before it acts.
 
 use tributary_fhir::Json;
-use tributary_model::Section;
+use tributary_model::{FhirDate, Section};
 
 use super::{Facts, Reader, Thing};
 use crate::concept;
@@ -60,6 +60,7 @@ pub(super) fn cpr(reader: &Reader<'_>) -> Option<Facts> {
     Some(Facts {
         key: "topic|cpr".to_owned(),
         lapsed: lapsed(reader),
+        remark: overdue(reader),
         thing: Thing::Cpr(cpr),
         ..reader.plain(Section::Plans, stated, DATES)
     })
@@ -103,7 +104,29 @@ const DATES: &[&[&str]] = &[
     &["issued"],
 ];
 
-/// An Observation about CPR or prognosis.
+/// The day by which it should have been looked at again, when that day is over. It still holds, and a reader must
+/// know both.
+fn overdue(reader: &Reader<'_>) -> Option<&'static str> {
+    let extensions = reader.resource().get("extension").into_iter().flat_map(Json::items);
+    let reviews = extensions
+        .filter(|one| {
+            let url = one.text_at("url").unwrap_or_default().to_ascii_lowercase();
+            url.ends_with("reviewdate") || url.ends_with("review-date")
+        })
+        .filter_map(|one| one.get("valueDate").or_else(|| one.get("valueDateTime")));
+    let periods: &[&[&str]] = &[
+        &["period", "end"],
+        &["context", "period", "end"],
+        &["provision", "period", "end"],
+        &["validityPeriod", "end"],
+    ];
+    let ends = periods.iter().filter_map(|path| reader.resource().path(path));
+    let dates = reviews.chain(ends).filter_map(|date| FhirDate::parse(&date.text()?));
+    let is_over = dates.min().is_some_and(|date| super::medicine::is_before(date, reader.today));
+    is_over.then_some("its review date has passed")
+}
+
+/// A Flag, Observation or Condition about CPR or prognosis.
 pub(super) fn observation(reader: &Reader<'_>) -> Option<Facts> {
     cpr(reader).or_else(|| {
         let concept = reader.first("code")?;
@@ -153,7 +176,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
 fn plan(reader: &Reader<'_>, concept: Option<Json<'_>>, place: u8, kind: Option<String>) -> Facts {
     let facts = reader.plain(Section::Plans, concept, DATES);
     let detail = text_of(reader.resource(), "description");
-    Facts { detail, lapsed: lapsed(reader), thing: Thing::Plan { place, kind }, ..facts }
+    let thing = Thing::Plan { place, kind };
+    Facts { detail, lapsed: lapsed(reader), remark: overdue(reader), thing, ..facts }
 }
 
 fn text_of(resource: Json<'_>, key: &str) -> String {

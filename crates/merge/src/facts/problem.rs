@@ -1,5 +1,6 @@
 //! Problems and diagnoses.
 
+use tributary_fhir::Json;
 use tributary_model::Section;
 
 use super::{Facts, Reader, Thing};
@@ -34,7 +35,11 @@ impl Problem {
 pub(super) fn read(reader: &Reader<'_>) -> Facts {
     let concept = reader.first("code");
     let found = concept.and_then(|code| Concept::of(code, reader.maps));
-    let site = reader.concept("bodySite").map(|site| site.key).unwrap_or_default();
+    let sites = reader.resource().get("bodySite").into_iter().flat_map(Json::each);
+    let mut sites: Vec<_> =
+        sites.filter_map(|site| Concept::of(site, reader.maps)).map(|site| site.key).collect();
+    sites.sort();
+    let site = sites.join("+");
     let active = match reader.status("clinicalStatus").as_str() {
         "active" | "recurrence" | "relapse" => Some(true),
         "inactive" | "remission" | "resolved" => Some(false),

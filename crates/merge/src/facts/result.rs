@@ -24,6 +24,9 @@ pub(crate) struct Finding {
     pub(crate) standing: Standing,
     /// The value as the source wrote it, unit included: the text itself, never a number.
     pub(crate) value: Option<String>,
+    /// The value in the one form in which values are compared: the same digits, with the unit's code where it
+    /// has one of the standard, and parts by their codes.
+    pub(crate) same: Option<String>,
 }
 
 /// Free text kept as an observation.
@@ -55,7 +58,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     Facts {
         key: key.unwrap_or(facts.key),
         detail: detail(resource, value.as_deref()),
-        thing: Thing::Finding(Finding { standing, value }),
+        thing: Thing::Finding(Finding { standing, value, same: same(reader) }),
         ..facts
     }
 }
@@ -96,6 +99,35 @@ fn single_value(holder: Json<'_>) -> Option<String> {
         _ => value.text().map_or_else(|| value.raw().to_owned(), std::borrow::Cow::into_owned),
     };
     Some(text)
+}
+
+/// Two systems name one unit in several ways; its code in the standard is one.
+const UCUM: &str = "http://unitsofmeasure.org";
+
+fn same(reader: &Reader<'_>) -> Option<String> {
+    let resource = reader.resource();
+    if let Some(single) = same_single(resource) {
+        return Some(single);
+    }
+    let parts = resource.get("component").into_iter().flat_map(Json::items).map(|component| {
+        let code = component.get("code").and_then(|code| Concept::of(code, reader.maps));
+        let value = same_single(component).unwrap_or_default();
+        format!("{}={value}", code.map(|code| code.key).unwrap_or_default())
+    });
+    let mut parts: Vec<String> = parts.collect();
+    // Which part is named first is nobody's statement.
+    parts.sort();
+    (!parts.is_empty()).then(|| parts.join(";"))
+}
+
+fn same_single(holder: Json<'_>) -> Option<String> {
+    let quantity = holder.get("valueQuantity").filter(|quantity| quantity.says("system", UCUM));
+    let Some((quantity, code)) = quantity.and_then(|quantity| Some((quantity, quantity.text_at("code")?)))
+    else {
+        return single_value(holder);
+    };
+    let number = quantity.get("value").map(Json::raw).unwrap_or_default();
+    Some(format!("{}{number} {code}", quantity.text_at("comparator").unwrap_or_default()))
 }
 
 fn quantity(value: Json<'_>) -> String {

@@ -141,7 +141,10 @@ fn write_line(record: &Record<'_>, line: &Line, entries: &mut Writer) {
             entry.key("extension").array(|list| {
                 list.record([("url", "urn:x-tributary:line"), ("valueString", &hash)]);
                 list.record([("url", "urn:x-tributary:line-class"), ("valueCode", line.class.code())]);
-                write_lead(index == 0, list);
+                write_truth("urn:x-tributary:lead", index == 0, list);
+                if facts.is_some_and(|facts| facts.in_error) {
+                    write_truth("urn:x-tributary:entered-in-error", true, list);
+                }
                 if let Some(position) = position {
                     list.record([("url", "urn:x-tributary:position"), ("valueCode", position)]);
                 }
@@ -154,10 +157,10 @@ fn write_line(record: &Record<'_>, line: &Line, entries: &mut Writer) {
     }
 }
 
-fn write_lead(is_lead: bool, list: &mut Writer) {
-    list.object(|lead| {
-        lead.text("url", "urn:x-tributary:lead");
-        lead.key("valueBoolean").truth(is_lead);
+fn write_truth(url: &str, is_so: bool, list: &mut Writer) {
+    list.object(|extension| {
+        extension.text("url", url);
+        extension.key("valueBoolean").truth(is_so);
     });
 }
 

@@ -4,6 +4,7 @@ use tributary_fhir::outcome::{ExtensionValue, SPINE_CODES, SimpleExtension};
 use tributary_fhir::{Issue, Notice, Outcome};
 use tributary_model::PatientNote;
 
+use crate::cascade::{self, Relayed};
 use crate::gaps::SourceRecord;
 use crate::record::Record;
 use crate::words;
@@ -12,6 +13,9 @@ pub(super) fn of(record: &Record<'_>) -> Outcome {
     let statuses = record.sources.iter().map(status);
     let notices =
         record.sources.iter().flat_map(|source| source.notices.iter().map(|one| notice(source, one)));
+    let relayed =
+        record.sources.iter().flat_map(|source| source.relayed.iter().map(|one| relayed(source, one)));
+    let notices = notices.chain(relayed);
     let patient = record.inputs.notes.iter().copied().map(patient_note);
     Outcome { issues: statuses.chain(notices).chain(patient).collect(), ..Outcome::default() }
 }
@@ -46,6 +50,22 @@ fn status(source: &SourceRecord<'_>) -> Issue {
         Some(spine) => issue.coded(SPINE_CODES, spine.as_str(), None),
         None => issue,
     }
+}
+
+/// What a broker says of one of its sources, under systems of its own: it is no status of an expected source.
+fn relayed(source: &SourceRecord<'_>, one: &Relayed) -> Issue {
+    let mut extensions = vec![
+        source_extension(source),
+        extension(cascade::RELAYED_SOURCE, ExtensionValue::String(one.source.clone())),
+    ];
+    if let Some(section) = one.section {
+        extensions
+            .push(extension("urn:x-tributary:section", ExtensionValue::Code(section.code().to_owned())));
+    }
+    let system = if one.is_status { cascade::RELAYED_STATUS } else { cascade::RELAYED_NOTICE };
+    let (severity, code) = (one.severity, one.code);
+    let issue = Issue { severity, code, extensions, text: Some(one.words.clone()), ..Issue::default() };
+    issue.coded(system, one.what, None)
 }
 
 fn patient_note(note: PatientNote) -> Issue {

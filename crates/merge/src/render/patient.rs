@@ -4,7 +4,7 @@ use tributary_fhir::{Json, Writer};
 use tributary_model::demographics::{Death, DeathNotice, HomeAddress, PersonName, SentDate};
 use tributary_model::{Demographics, FhirDate, Redacted};
 
-use super::{r4, statement};
+use super::r4;
 use crate::load::Accepted;
 use crate::person::shown;
 use crate::record::Record;
@@ -36,7 +36,7 @@ pub(super) fn write(record: &Record<'_>, json: &mut Writer) {
             if let Some(traced) = record.inputs.pds.filter(|traced| is_traced(traced, key)) {
                 write_traced(traced, key, patient);
             } else if let Some((home, value)) = of_sources(record, key) {
-                patient.key(key).raw(|out| statement::copy(record, home, value, out));
+                patient.key(key).raw(|out| record.copier().value(home, value, out));
             }
         }
         write_links(record, patient);

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{lists, r4};
 use crate::facts::Part;
-use crate::load::{Accepted, own_id};
+use crate::inputs::SourceCard;
+use crate::load::{Accepted, Voice, own_id};
 use crate::record::Record;
 use crate::rules::Discrepancy;
 
@@ -53,12 +54,15 @@ pub(super) fn write_discrepancy(record: &Record<'_>, one: &Discrepancy, json: &m
     });
 }
 
-/// One Provenance for each source.
+/// One Provenance for everybody who is heard.
 pub(super) fn write_sources(record: &Record<'_>, entries: &mut Writer) {
-    for (place, home) in record.loaded.answers.iter().enumerate() {
-        let id = own_id(&format!("provenance|{}", home.card.id));
+    for (place, voice) in in_order(record) {
+        let Some(home) = record.loaded.answers.get(voice.answer) else { continue };
+        let by_broker = voice.id != home.card.id;
+        let way = if by_broker { format!("{}|{}", home.card.id, voice.id) } else { voice.id.to_string() };
+        let id = own_id(&format!("provenance|{way}"));
         let targets = targets(record, place);
-        r4::entry(entries, id, |json| write_source(record, home, id, &targets, json));
+        r4::entry(entries, id, |json| write_source(record, (home, voice), id, &targets, json));
     }
 }
 
@@ -77,48 +81,71 @@ pub(super) fn loss_id(statement: Uuid) -> Uuid {
     own_id(&format!("provenance|{statement}"))
 }
 
+/// Everybody who is heard, with their place in [`crate::load::Loaded::voices`], in their order.
+fn in_order<'r>(record: &'r Record<'_>) -> Vec<(usize, &'r Voice)> {
+    let mut voices: Vec<(usize, &Voice)> = record.loaded.voices.iter().enumerate().collect();
+    voices.sort_by_key(|(_, voice)| voice.order);
+    voices
+}
+
 /// The Lists a source contributed to; its Patient when it contributed to none.
-fn targets(record: &Record<'_>, place: usize) -> Vec<Uuid> {
+fn targets(record: &Record<'_>, voice: usize) -> Vec<Uuid> {
     let own =
-        || record.loaded.statements.iter().zip(&record.parts).filter(move |(one, _)| one.answer == place);
+        || record.loaded.statements.iter().zip(&record.parts).filter(move |(one, _)| one.voice == voice);
     let sections: BTreeSet<_> = own()
         .filter_map(|(_, part)| if let Part::Line(facts) = part { Some(facts.section) } else { None })
         .filter(|section| record.inputs.sections.contains(*section))
         .collect();
-    if sections.is_empty() {
-        return own().filter(|(one, _)| one.kind == "Patient").map(|(one, _)| one.id).collect();
+    if !sections.is_empty() {
+        return sections.into_iter().map(lists::id).collect();
     }
-    sections.into_iter().map(lists::id).collect()
+    let patients: Vec<Uuid> = own().filter(|(one, _)| one.kind == "Patient").map(|(one, _)| one.id).collect();
+    // What a broker passes on need not come with a Patient of its own.
+    if patients.is_empty() { vec![record.patient_id] } else { patients }
 }
 
-fn write_source(record: &Record<'_>, home: &Accepted<'_>, id: Uuid, targets: &[Uuid], json: &mut Writer) {
+/// The answer somebody is heard in, and who that is.
+type Heard<'r, 'a> = (&'r Accepted<'a>, &'r Voice);
+
+fn write_source(
+    record: &Record<'_>,
+    (home, voice): Heard<'_, '_>,
+    id: Uuid,
+    targets: &[Uuid],
+    json: &mut Writer,
+) {
+    let broker = (voice.id != home.card.id).then_some(home.card);
+    let card = record.loaded.registry.iter().find(|card| card.id == voice.id);
     json.object(|provenance| {
         begin(record, id, targets, provenance);
         provenance.key("agent").array(|agents| {
             write_assembler(agents);
-            agents.object(|author| write_author(home, author));
+            if let Some(broker) = broker {
+                agents.object(|agent| write_agent("assembler", Some(broker), &broker.name, agent));
+            }
+            agents.object(|author| write_agent("author", card, &voice.name, author));
         });
-        provenance.key("entity").array(|entities| entities.object(|entity| write_entity(home, entity)));
+        provenance.key("entity").array(|entities| entities.object(|entity| write_entity(voice, entity)));
     });
 }
 
-fn write_author(home: &Accepted<'_>, author: &mut Writer) {
-    write_agent_type("author", author);
-    author.key("who").object(|who| {
-        if let Some(ods) = &home.card.ods {
+fn write_agent(role: &str, card: Option<&SourceCard>, name: &str, agent: &mut Writer) {
+    write_agent_type(role, agent);
+    agent.key("who").object(|who| {
+        if let Some(ods) = card.and_then(|card| card.ods.as_ref()) {
             let system = "https://fhir.nhs.uk/Id/ods-organization-code";
             who.key("identifier").record([("system", system), ("value", ods.as_str())]);
         }
-        who.text("display", &home.card.name);
+        who.text("display", name);
     });
 }
 
-fn write_entity(home: &Accepted<'_>, entity: &mut Writer) {
+fn write_entity(voice: &Voice, entity: &mut Writer) {
     entity.text("role", "source");
     entity.key("what").object(|what| {
-        let id = home.card.id.as_str();
+        let id = voice.id.as_str();
         what.key("identifier").record([("system", "urn:x-tributary:source"), ("value", id)]);
-        what.text("display", &home.card.name);
+        what.text("display", &voice.name);
     });
 }
 
@@ -158,6 +185,12 @@ fn losses<'r>(
         let target = home.index.get(note.statement.as_str()).and_then(|at| record.loaded.statements.get(*at));
         if let Some(statement) = target.filter(|statement| statement.answer == place) {
             losses.entry(statement.id).or_default().insert(&note.path);
+        }
+    }
+    for (address, path) in home.told.iter().flat_map(|told| &told.kept) {
+        let target = home.index.get(address.as_str()).and_then(|at| record.loaded.statements.get(*at));
+        if let Some(statement) = target.filter(|statement| statement.answer == place) {
+            losses.entry(statement.id).or_default().insert(path);
         }
     }
     losses

@@ -1,13 +1,14 @@
 //! A source's resource in the merged bundle: its own bytes, with a new id, its origin, and references that lead
 //! somewhere.
 
-use tributary_fhir::{Json, Mark, Writer};
+use tributary_fhir::{Json, Writer};
 use tributary_model::SourceKind;
 
 use super::r4;
+use crate::cascade;
+use crate::copying::kept;
 use crate::load::{Accepted, Statement};
 use crate::record::Record;
-use crate::refs::{self, Fate};
 
 pub(super) fn write_entry(record: &Record<'_>, place: usize, entries: &mut Writer) {
     let Some(statement) = record.loaded.statements.get(place) else {
@@ -21,24 +22,10 @@ pub(super) fn write_entry(record: &Record<'_>, place: usize, entries: &mut Write
             resource.text("resourceType", &statement.kind);
             resource.text("id", &statement.id.to_string());
             resource.key("meta").object(|meta| write_meta(record, place, statement, home, meta));
-            for (key, value) in statement.resource.members() {
-                if !matches!(key, "resourceType" | "id" | "meta") {
-                    resource.key(key).raw(|out| copy(record, home, value, out));
-                }
+            for (key, value) in kept(statement.resource) {
+                resource.key(key).raw(|out| record.copier().member(statement, key, value, out));
             }
         });
-    });
-}
-
-/// Copies a value; only its references change.
-pub(super) fn copy(record: &Record<'_>, home: &Accepted<'_>, value: Json<'_>, out: &mut String) {
-    value.copy_into(out, &mut |mark, text| match mark {
-        Mark::Reference => match refs::fate(&record.loaded, home, record.patient_id, text) {
-            Fate::Stays => None,
-            Fate::Leads(address) | Fate::Nowhere(address) => Some(address),
-        },
-        Mark::System => None,
-        Mark::Attachment => refs::attachment(record.inputs.attachments, home, text),
     });
 }
 
@@ -53,40 +40,62 @@ fn write_meta(
     let own = statement.resource.get("meta");
     let members = || own.into_iter().flat_map(Json::members);
     // An extension of the source may hold a reference, which would lead to whoever has that name.
-    let write = |value, out: &mut String| copy(record, home, value, out);
+    let write = |value, out: &mut String| record.copier().value(home, value, out);
     for (key, value) in members() {
         if !matches!(key, "source" | "tag" | "extension") {
             meta.key(key).raw(|out| write(value, out));
         }
     }
-    meta.text("source", &format!("urn:x-tributary:{}#{}", home.card.id, statement.origin()));
+    let voice = record.loaded.voice(statement);
+    let source = voice.map_or(&home.card.id, |voice| &voice.id);
+    meta.text("source", &format!("urn:x-tributary:{source}#{}", statement.origin()));
+    // A broker has told already when and as what it heard this.
+    let is_passed = home.card.kind == SourceKind::Broker && cascade::origin(statement.resource).is_some();
     meta.key("extension").array(|list| {
-        kept(home, own, ("extension", "url"), &mut |item| list.raw(|out| write(item, out)));
-        list.object(|extension| {
-            extension.text("url", "urn:x-tributary:retrieved-at");
-            extension.text("valueInstant", &home.answer.fetched_at.to_string());
-        });
-        if let Some(source) = own.and_then(|own| own.get("source")) {
-            list.object(|extension| {
-                extension.text("url", "urn:x-tributary:meta-source-as-sent");
-                extension.key("valueUri").raw(|out| write(source, out));
-            });
+        own_items(home, own, ("extension", "url"), &mut |item| list.raw(|out| write(item, out)));
+        if !is_passed {
+            write_hearing(record, home, own, list);
         }
     });
     meta.key("tag").array(|list| {
-        kept(home, own, ("tag", "system"), &mut |item| list.raw(|out| write(item, out)));
-        tag(list, "urn:x-tributary:source", home.card.id.as_str(), Some(&home.card.name));
+        own_items(home, own, ("tag", "system"), &mut |item| list.raw(|out| write(item, out)));
+        tag(list, "urn:x-tributary:source", source.as_str(), voice.map(|voice| voice.name.as_str()));
         let handling = record.ground().copy(place).map_or("original", crate::copies::Copy::code);
-        tag(list, "urn:x-tributary:handling", handling, None);
-        if home.reply.converted {
-            tag(list, "urn:x-tributary:handling", "converted-stu3", None);
+        tag(list, HANDLING, handling, None);
+        if home.reply.converted || (is_passed && cascade::is_tagged(statement.resource, HANDLING, CONVERTED))
+        {
+            tag(list, HANDLING, CONVERTED, None);
         }
-        tag(list, "urn:x-tributary:freshness", if home.answer.cached { "cached" } else { "live" }, None);
+        let was_cached = is_passed && cascade::is_tagged(statement.resource, FRESHNESS, "cached");
+        tag(list, FRESHNESS, if home.answer.cached || was_cached { "cached" } else { "live" }, None);
+        if home.card.kind == SourceKind::Broker {
+            tag(list, VIA, home.card.id.as_str(), Some(&home.card.name));
+        }
     });
 }
 
-/// What the source put there itself. Our names are ours: a source that is no broker of this kind cannot use them.
-fn kept<'d>(
+const HANDLING: &str = "urn:x-tributary:handling";
+const CONVERTED: &str = "converted-stu3";
+const FRESHNESS: &str = "urn:x-tributary:freshness";
+/// The broker that passed a statement on.
+const VIA: &str = "urn:x-tributary:via";
+
+fn write_hearing(record: &Record<'_>, home: &Accepted<'_>, own: Option<Json<'_>>, list: &mut Writer) {
+    list.object(|extension| {
+        extension.text("url", "urn:x-tributary:retrieved-at");
+        extension.text("valueInstant", &home.answer.fetched_at.to_string());
+    });
+    if let Some(source) = own.and_then(|own| own.get("source")) {
+        list.object(|extension| {
+            extension.text("url", "urn:x-tributary:meta-source-as-sent");
+            extension.key("valueUri").raw(|out| record.copier().value(home, source, out));
+        });
+    }
+}
+
+/// What the source put there itself. Our names are ours: a source that is no broker of this kind cannot use them,
+/// and of a broker's only those stay that are not said anew here.
+fn own_items<'d>(
     home: &Accepted<'_>,
     meta: Option<Json<'d>>,
     (key, name): (&str, &str),
@@ -94,7 +103,8 @@ fn kept<'d>(
 ) {
     for item in meta.and_then(|meta| meta.get(key)).into_iter().flat_map(Json::each) {
         let is_ours = item.text_at(name).is_some_and(|name| name.starts_with("urn:x-tributary:"));
-        if !is_ours || home.card.kind == SourceKind::Broker {
+        let is_broker = home.card.kind == SourceKind::Broker;
+        if !is_ours || (is_broker && (key == "extension" || item.says(name, VIA))) {
             write(item);
         }
     }

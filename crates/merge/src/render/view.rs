@@ -37,6 +37,9 @@ impl Record<'_> {
             let of_section = source.notices.iter().filter(move |notice| notice.section == Some(section));
             of_section.map(|notice| words::notice(&source.card.name, notice))
         });
+        let relayed = self.sources.iter().flat_map(|source| &source.relayed);
+        let relayed = relayed.filter(|one| !one.is_status && one.section == Some(section));
+        let said = said.chain(relayed.map(|one| one.words.clone()));
         let ended = (section == Section::Allergies).then(|| self.ended_words()).into_iter().flatten();
         let gaps = self.sources.iter().filter_map(|source| words::gap(source, section));
         let mut notices: Vec<String> = gaps.chain(said).chain(ended).collect();
@@ -71,10 +74,10 @@ impl Record<'_> {
         let ground = self.ground();
         let facts = ground.facts(place)?;
         let statement = self.loaded.statements.get(place)?;
-        let home = self.loaded.home(statement)?;
+        let voice = self.loaded.voice(statement)?;
         Some(MemberView {
-            source: home.card.id.clone(),
-            source_name: home.card.name.clone(),
+            source: voice.id.clone(),
+            source_name: voice.name.clone(),
             origin: statement.origin(),
             title: facts.title.clone(),
             date: facts.date.map(FhirDate::display).unwrap_or_default(),
@@ -82,7 +85,12 @@ impl Record<'_> {
             copy: ground.copy(place).map(crate::copies::Copy::code),
             detail: facts.detail.clone(),
             full_url: r4::urn(statement.id),
-            attachments: self.attachments(statement, home),
+            attachments: self
+                .loaded
+                .home(statement)
+                .map(|home| self.attachments(statement, home))
+                .unwrap_or_default(),
+            in_error: facts.in_error,
         })
     }
 
@@ -95,7 +103,7 @@ impl Record<'_> {
     fn discrepancy_view(&self, one: &crate::rules::Discrepancy) -> DiscrepancyView {
         let name = |place: &usize| {
             let statement = self.loaded.statements.get(*place)?;
-            Some(format!("{}@{}", statement.origin(), self.loaded.home(statement)?.card.id))
+            Some(format!("{}@{}", statement.origin(), self.loaded.voice(statement)?.id))
         };
         DiscrepancyView {
             rule: one.rule.id,
@@ -111,7 +119,9 @@ impl Record<'_> {
 fn row(source: &SourceRecord<'_>) -> SourceRow {
     let whole = source.notices.iter().filter(|notice| notice.section.is_none());
     let notices = whole.map(|notice| words::notice(&source.card.name, notice));
-    let sentences: Vec<String> = std::iter::once(words::status(source)).chain(notices).collect();
+    let relayed = source.relayed.iter().filter(|one| one.is_status).map(|one| one.words.clone());
+    let sentences: Vec<String> =
+        std::iter::once(words::status(source)).chain(notices).chain(relayed).collect();
     SourceRow {
         id: source.card.id.clone(),
         name: source.card.name.clone(),
@@ -134,6 +144,9 @@ fn said(facts: &Facts) -> Vec<String> {
             };
             let criticality = if allergy.criticality == 3 { "high criticality" } else { "" };
             vec![allergy.severity_word().to_owned(), criticality.to_owned(), standing.to_owned()]
+        }
+        Thing::Deed { done: false, .. } if facts.section == Section::Immunisations => {
+            vec!["not given on that day".to_owned()]
         }
         Thing::Deed { done: false, .. } => vec!["not done".to_owned()],
         Thing::Report(status) => vec![status.clone()],

@@ -23,7 +23,7 @@ pub(super) fn judge(ground: Ground<'_>, lines: &[Line]) -> Vec<(Verdict, Section
     found
 }
 
-fn of_section<'a>(
+pub(super) fn of_section<'a>(
     ground: Ground<'a>,
     lines: &'a [Line],
     section: Section,
@@ -33,7 +33,7 @@ fn of_section<'a>(
 }
 
 /// In the order of their names, whatever line they are on.
-fn sorted(ground: Ground<'_>, mut members: Vec<usize>) -> Vec<usize> {
+pub(super) fn sorted(ground: Ground<'_>, mut members: Vec<usize>) -> Vec<usize> {
     members.sort_by_cached_key(|place| {
         let statement = ground.loaded.statements.get(*place);
         (statement.map(crate::load::Statement::origin), ground.source(*place))

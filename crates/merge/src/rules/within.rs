@@ -118,15 +118,20 @@ fn problems(said: &[Said<'_, Problem>], found: &mut Vec<Verdict>) {
 fn findings(said: &[Said<'_, Finding>], found: &mut Vec<Verdict>) {
     let finals: Vec<Said<'_, Finding>> =
         said.iter().filter(|(.., finding)| finding.standing == Standing::Final).copied().collect();
-    let values: BTreeSet<&str> = finals.iter().filter_map(|(.., finding)| finding.value.as_deref()).collect();
-    if values.len() > 1 {
-        fire(RESULT_VALUE, &finals, found);
+    let corrections: Vec<Said<'_, Finding>> =
+        said.iter().filter(|(.., finding)| finding.standing == Standing::Corrected).copied().collect();
+    // Two corrections can contradict each other just as two first values can.
+    for told in [&finals, &corrections] {
+        let values: BTreeSet<&str> =
+            told.iter().filter_map(|(.., finding)| finding.same.as_deref()).collect();
+        if values.len() > 1 {
+            fire(RESULT_VALUE, told, found);
+        }
     }
-    let mut corrected = said.iter().filter(|(.., finding)| finding.standing == Standing::Corrected);
     // Every value once: a line may hold thousands of either kind.
-    let old: BTreeSet<Option<&str>> = finals.iter().map(|(.., finding)| finding.value.as_deref()).collect();
+    let old: BTreeSet<Option<&str>> = finals.iter().map(|(.., finding)| finding.same.as_deref()).collect();
     let corrects =
-        corrected.any(|(.., correction)| old.iter().any(|old| *old != correction.value.as_deref()));
+        corrections.iter().any(|(.., correction)| old.iter().any(|old| *old != correction.same.as_deref()));
     if corrects {
         fire(RESULT_CORRECTED, said, found);
     }

@@ -1,10 +1,13 @@
 //! Discrepancies in words a clinician reads: who says what, and when.
 
+use std::collections::BTreeSet;
+
 use tributary_model::Section;
 
 use super::{
-    ALLERGY_REFUTED, ALLERGY_SEVERITY, ALLERGY_STATUS, CPR_RECOMMENDATION, Discrepancy, MEDICINE_DOSE,
-    MEDICINE_STATUS, MORE_THAN_ONE_PLAN, NKA_VS_ALLERGY, POSSIBLE_SAME, SAME_INGREDIENT, Verdict,
+    ALLERGY_REFUTED, ALLERGY_SEVERITY, ALLERGY_STATUS, ALLERGY_VS_CURRENT_MEDICINE, CPR_RECOMMENDATION,
+    Discrepancy, MEDICINE_DOSE, MEDICINE_STATUS, MORE_THAN_ONE_PLAN, NKA_VS_ALLERGY, POSSIBLE_SAME,
+    SAME_HIGH_RISK_CLASS, SAME_INGREDIENT, Verdict,
 };
 use crate::facts::{Facts, Thing};
 use crate::lines::Ground;
@@ -37,7 +40,19 @@ pub(super) fn tell(ground: Ground<'_>, verdict: Verdict, section: Option<Section
             format!("Dose differs. {}", each(&|facts, source| format!("{source}: {}.", facts.detail)))
         }
         rule if rule == SAME_INGREDIENT => each(&|facts, source| format!("{source} has {}.", facts.title)),
-        rule if rule == MORE_THAN_ONE_PLAN => "More than one plan of this type. Newest first.".to_owned(),
+        rule if rule == MORE_THAN_ONE_PLAN => {
+            format!("{} plans of this type. Newest first.", plans(ground, &verdict.members))
+        }
+        rule if rule == SAME_HIGH_RISK_CLASS => {
+            let class = class(ground, &verdict.members, |facts| facts.classes.high_risk.as_deref());
+            let has = each(&|facts, source| format!("{source} has {}{}.", facts.title, on(facts)));
+            format!("Prompt: current medicines of one class ({class}). {has}")
+        }
+        rule if rule == ALLERGY_VS_CURRENT_MEDICINE => {
+            let class = class(ground, &verdict.members, |facts| facts.classes.allergy.as_deref());
+            let said = each(&|facts, source| format!("{source} records {}{}.", facts.title, on(facts)));
+            format!("Prompt: an allergy and a current medicine of one class ({class}). {said}")
+        }
         rule if rule == POSSIBLE_SAME => "These entries have the same name but different codes.".to_owned(),
         _ => format!(
             "{} {}",
@@ -46,6 +61,16 @@ pub(super) fn tell(ground: Ground<'_>, verdict: Verdict, section: Option<Section
         ),
     };
     Discrepancy { rule: verdict.rule, section, members: verdict.members, words }
+}
+
+fn class<'a>(ground: Ground<'a>, members: &[usize], of: fn(&'a Facts) -> Option<&'a str>) -> &'a str {
+    ground.valid(members).find_map(|(_, facts)| of(facts)).unwrap_or_default()
+}
+
+/// How many plans these are: one document held twice is one.
+fn plans(ground: Ground<'_>, members: &[usize]) -> usize {
+    let keys: BTreeSet<&str> = ground.valid(members).map(|(_, facts)| facts.key.as_str()).collect();
+    keys.len()
 }
 
 fn heading(rule: &str) -> &'static str {
@@ -62,8 +87,8 @@ fn heading(rule: &str) -> &'static str {
 }
 
 fn source_name(ground: Ground<'_>, place: usize) -> &str {
-    let home = ground.loaded.statements.get(place).and_then(|statement| ground.loaded.home(statement));
-    home.map_or("A source", |home| home.card.name.as_str())
+    let voice = ground.loaded.statements.get(place).and_then(|statement| ground.loaded.voice(statement));
+    voice.map_or("A source", |voice| voice.name.as_str())
 }
 
 fn on(facts: &Facts) -> String {

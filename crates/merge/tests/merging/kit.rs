@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tributary_fhir::{Document, Limits, Reply};
 use tributary_merge::view::{LineView, MemberView};
-use tributary_merge::{Answer, Heard, Inputs, Maps, Record, SourceCard, merge};
+use tributary_merge::{Answer, Heard, Inputs, Maps, Prompts, Record, SourceCard, merge};
 use tributary_model::demographics::{Gender, PersonName};
 use tributary_model::{
     Demographics, FaultClass, NhsNumber, Redacted, Section, SectionSet, SentDate, SourceFault, SourceId,
@@ -19,6 +19,7 @@ pub(crate) struct Federation {
     pub(crate) registry: Vec<SourceCard>,
     pub(crate) answers: Vec<Answer>,
     pub(crate) maps: Maps,
+    pub(crate) prompts: Prompts,
     pub(crate) sections: SectionSet,
     pub(crate) as_of: &'static str,
     pub(crate) pds: Option<Demographics>,
@@ -26,8 +27,8 @@ pub(crate) struct Federation {
 
 pub(crate) fn federation() -> Federation {
     let (registry, answers, maps) = (Vec::new(), Vec::new(), Maps::default());
-    let (sections, as_of) = (SectionSet::all(), "2026-03-10T02:10:00Z");
-    Federation { registry, answers, maps, sections, as_of, pds: None }
+    let (sections, as_of, prompts) = (SectionSet::all(), "2026-03-10T02:10:00Z", Prompts::default());
+    Federation { registry, answers, maps, prompts, sections, as_of, pds: None }
 }
 
 pub(crate) fn patient() -> Value {
@@ -131,6 +132,7 @@ impl Federation {
             pds: self.pds.as_ref(),
             maps: &self.maps,
             attachments: None,
+            prompts: self.prompts,
         })
     }
 

@@ -7,6 +7,8 @@
     reason = "a test may stop where it stands"
 )]
 
+mod cascade;
+mod catalogue;
 mod hazards;
 mod kit;
 mod person;

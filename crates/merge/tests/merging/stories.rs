@@ -1,5 +1,7 @@
 //! The four stories, in the shape they have after conversion.
 
+mod variants;
+
 use crate::kit::{Federation, about, federation, snomed};
 use serde_json::json;
 use tributary_model::{FaultClass, Section, SourceKind};

@@ -288,7 +288,7 @@ fn a_vaccine_without_a_code_goes_by_its_procedure_and_refusals_stand_out() {
         ]
     );
     assert!(member(&stage, "Immunization/given").facts.is_empty());
-    assert_eq!(member(&stage, "Immunization/refused").facts, ["not done"]);
+    assert_eq!(member(&stage, "Immunization/refused").facts, ["not given on that day"]);
 }
 
 #[test]

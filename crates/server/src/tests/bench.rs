@@ -160,6 +160,7 @@ pub(crate) fn view(words: &str) -> RecordView {
         latency_ms: 12,
     };
     let member = MemberView {
+        in_error: false,
         source: gp.clone(),
         source_name: format!("Riverside {words}"),
         origin: "AllergyIntolerance/a1".to_owned(),

@@ -85,6 +85,26 @@ fn words_of_a_source_never_become_markup() {
     assert_eq!(page.matches("&lt;script&gt;").count(), 14, "every free text is there, escaped");
 }
 
+#[test]
+fn what_its_source_calls_a_mistake_is_folded_away_and_counted() {
+    let mut answer = answer(Verdict::Record, Bytes::new());
+    let mut with_mistake = view("Penicillin");
+    let members = &mut with_mistake.sections[0].lines[0].members;
+    let mut mistake = members[0].clone();
+    mistake.in_error = true;
+    mistake.detail = "recorded for somebody else".to_owned();
+    members.push(mistake);
+    answer.view = Arc::new(with_mistake);
+    let page = page::record(&answer);
+    let (before, folded) = page.split_once("<details class=\"mistakes\">").unwrap();
+    assert!(!before.contains("recorded for somebody else"));
+    let (folded, _) = folded.split_once("</details>").unwrap();
+    assert!(folded.starts_with("<summary>1 entry that its source calls a mistake</summary>"), "{folded}");
+    assert!(folded.contains("recorded for somebody else"));
+    answer.view = Arc::new(view("Penicillin"));
+    assert!(!page::record(&answer).contains("mistakes"));
+}
+
 #[tokio::test]
 async fn without_a_record_the_page_shows_no_statement() {
     for say in [Say::Verdict(Verdict::TimedOut), Say::Refuse(Refusal::AuditUnavailable)] {

@@ -32,7 +32,7 @@ fn used() -> Metrics {
     metrics.policy_decision(PolicyOutcome::Deny);
     metrics.shed(ShedReason::Requests);
     metrics.panicked();
-    metrics.map_loaded("read-to-snomed", MapState::Loaded);
+    metrics.map_loaded("read-to-snomed", MapState::Loaded, 7);
     metrics
 }
 

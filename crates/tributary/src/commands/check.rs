@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tributary_broker::{MAP_NAMES, Maps};
 use tributary_model::Section;
 
 use super::{BAD_CONFIGURATION, Done, say};
@@ -21,7 +22,8 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Done {
     let Some(settings) = load(&arguments.config) else { return Ok(BAD_CONFIGURATION) };
-    summary(&mut io::stdout().lock(), &settings)?;
+    let maps = maps::load(settings.maps.as_deref()).unwrap_or_default();
+    summary(&mut io::stdout().lock(), &settings, &maps)?;
     Ok(0)
 }
 
@@ -43,8 +45,11 @@ pub(super) fn load(config: &Path) -> Option<Settings> {
 fn read(config: &Path) -> Result<Settings, Vec<Mistake>> {
     let settings = Settings::load(config)?;
     let mut mistakes = settings.obstacles();
-    if let Err(error) = maps::load(settings.maps.as_deref()) {
-        mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });
+    match maps::load(settings.maps.as_deref()) {
+        Ok(maps) => mistakes.extend(settings.prompts.obstacles(&maps)),
+        Err(error) => {
+            mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });
+        }
     }
     mistakes.extend(secrets::mistakes(&settings.national));
     let spine = settings.spine.iter().filter_map(|spine| spine.tls.as_ref());
@@ -67,7 +72,7 @@ fn link_key_mistake(settings: &Settings) -> Option<Mistake> {
     Some(Mistake { path: "server.link_key_file".to_owned(), line: None, says })
 }
 
-fn summary(out: &mut dyn io::Write, settings: &Settings) -> io::Result<()> {
+fn summary(out: &mut dyn io::Write, settings: &Settings, maps: &Maps) -> io::Result<()> {
     let server = &settings.server;
     writeln!(out, "data listener   {}", server.listen)?;
     writeln!(out, "admin listener  {}", server.admin_listen)?;
@@ -79,6 +84,17 @@ fn summary(out: &mut dyn io::Write, settings: &Settings) -> io::Result<()> {
         let expected = if is_expected { "" } else { " (not expected by the locator)" };
         let (id, protocol, name) = (&source.id, source.protocol.code(), &source.name);
         writeln!(out, "source          {id}  {protocol}  {name}{expected}: {}", sections.join(" "))?;
+    }
+    for name in MAP_NAMES {
+        if maps.has(name) {
+            writeln!(out, "code map        {name}: {} rows", maps.rows(name))?;
+        } else {
+            writeln!(out, "code map        {name}: not loaded")?;
+        }
+    }
+    for name in settings.prompts.names() {
+        let signed = settings.prompts.signed.as_deref().unwrap_or_default();
+        writeln!(out, "prompt          {name}: on, signed for by {signed}")?;
     }
     if settings.demo.is_some() {
         writeln!(out, "demo            callers are believed; invented patients only")?;

@@ -1,7 +1,7 @@
 //! The record: who, from whom, what stands out, then section by section.
 
 use tributary_broker::label::AllergyLabel;
-use tributary_broker::view::{DiscrepancyView, PatientView, RecordView, SectionView, SourceRow};
+use tributary_broker::view::{DiscrepancyView, LineView, PatientView, RecordView, SectionView, SourceRow};
 use tributary_broker::{Answer, Verdict};
 use tributary_model::{Completeness, SectionState, SourceStatus, StatusClass};
 
@@ -190,13 +190,39 @@ fn section(html: &mut Html, section: &SectionView) {
             html.element("<p class=\"notice\">", emptiness(section.state), "</p>\n");
         }
     } else {
-        html.raw("<ul class=\"lines\">\n");
-        for each in &section.lines {
-            line(html, each);
-        }
-        html.raw("</ul>\n");
+        lines(html, &section.lines);
     }
     html.raw("</section>\n");
+}
+
+/// What its own source calls a mistake is folded away, and counted.
+fn lines(html: &mut Html, all: &[LineView]) {
+    let part = |line: &LineView, in_error: bool| {
+        let members = line.members.iter().filter(|member| member.in_error == in_error).cloned().collect();
+        let title = line.title.clone();
+        let part = LineView { title, key: line.key.clone(), class: line.class, members };
+        (!part.members.is_empty()).then_some(part)
+    };
+    let holding: Vec<LineView> = all.iter().filter_map(|each| part(each, false)).collect();
+    if !holding.is_empty() {
+        html.raw("<ul class=\"lines\">\n");
+        holding.iter().for_each(|each| line(html, each));
+        html.raw("</ul>\n");
+    }
+    let mistakes: Vec<LineView> = all.iter().filter_map(|each| part(each, true)).collect();
+    if mistakes.is_empty() {
+        return;
+    }
+    let count = mistakes.iter().map(|each| each.members.len()).sum();
+    html.raw("<details class=\"mistakes\"><summary>").number(count);
+    html.raw(if count == 1 {
+        " entry that its source calls a mistake"
+    } else {
+        " entries that their sources call mistakes"
+    });
+    html.raw("</summary>\n<ul class=\"lines\">\n");
+    mistakes.iter().for_each(|each| line(html, each));
+    html.raw("</ul>\n</details>\n");
 }
 
 /// Why a section without a notice of its own is empty. An empty list alone never says that nothing exists.

@@ -17,6 +17,8 @@ const MAPS: &[(&str, &str)] = &[
     ("dmd-history", include_str!("../../../../../config/maps/dmd-history.csv")),
     ("vmp-to-vtm", include_str!("../../../../../config/maps/vmp-to-vtm.csv")),
     ("allergen-agent", include_str!("../../../../../config/maps/allergen-agent.csv")),
+    ("dmd-amp-to-vmp", include_str!("../../../../../config/maps/dmd-amp-to-vmp.csv")),
+    ("bp-panel", include_str!("../../../../../config/maps/bp-panel.csv")),
     ("neg-allergy", include_str!("../../../../../config/maps/neg-allergy.csv")),
 ];
 

@@ -1,0 +1,62 @@
+//! A source's bytes on their way into the bundle: copied as they are, but for references, which must lead somewhere,
+//! and markup of narratives that could hurt a reader.
+
+use tributary_fhir::{Json, Mark, narrative};
+use uuid::Uuid;
+
+use crate::identified::{self, Identified, Lead};
+use crate::inputs::AttachmentLinks;
+use crate::load::{Accepted, Loaded, Statement};
+use crate::refs::{self, Fate};
+
+/// What copying needs to know of the bundle.
+#[derive(Clone, Copy)]
+pub(crate) struct Copier<'c> {
+    pub(crate) loaded: &'c Loaded<'c>,
+    pub(crate) identified: &'c Identified,
+    /// The merged Patient.
+    pub(crate) patient: Uuid,
+    /// Gives out addresses of attachments.
+    pub(crate) attachments: Option<&'c dyn AttachmentLinks>,
+}
+
+impl Copier<'_> {
+    /// Copies a value of an answer.
+    pub(crate) fn value(&self, home: &Accepted<'_>, value: Json<'_>, out: &mut String) {
+        value.copy_into(out, &mut |mark, text| self.replacement(home, mark, text));
+    }
+
+    /// Copies a member of a statement; a reference that only names its target gets its address, where that is
+    /// certain.
+    pub(crate) fn member(&self, statement: &Statement<'_>, key: &str, value: Json<'_>, out: &mut String) {
+        let Some(home) = self.loaded.home(statement) else { return };
+        let address = |(key, reference): (&str, Json<'_>)| {
+            let id = match self.identified.lead(self.loaded, statement.answer, key, reference)? {
+                Lead::Patient => self.patient,
+                Lead::Entry(place) => self.loaded.statements.get(place)?.id,
+            };
+            Some((reference.span().start + 1, format!("\"reference\":\"urn:uuid:{id}\",")))
+        };
+        let named = identified::without_address(key, value);
+        let mut addresses: Vec<(usize, String)> = named.into_iter().filter_map(address).collect();
+        addresses.sort_unstable();
+        value.copy_adding(out, &mut |mark, text| self.replacement(home, mark, text), &addresses);
+    }
+
+    fn replacement(&self, home: &Accepted<'_>, mark: Mark, text: &str) -> Option<String> {
+        match mark {
+            Mark::Reference => match refs::fate(self.loaded, home, self.patient, text) {
+                Fate::Stays => None,
+                Fate::Leads(address) | Fate::Nowhere(address) => Some(address),
+            },
+            Mark::System => None,
+            Mark::Attachment => refs::attachment(self.attachments, home, text),
+            Mark::Narrative => narrative::tame(text),
+        }
+    }
+}
+
+/// The members that a source's resource keeps in the bundle; type, id and meta are written anew.
+pub(crate) fn kept(resource: Json<'_>) -> impl Iterator<Item = (&str, Json<'_>)> {
+    resource.members().filter(|(key, _)| !matches!(*key, "resourceType" | "id" | "meta"))
+}
