@@ -164,7 +164,7 @@ impl Merged {
         let mut rows: Vec<String> = issues
             .map(|issue| {
                 // STU3 calls it a category.
-                let code = issue.get("code").unwrap_or(&issue["category"]);
+                let code = issue.get("code").unwrap_or_else(|| &issue["category"]);
                 let mut codings = texts(code, "coding");
                 let rule =
                     codings.find(|coding| coding["system"] == "urn:x-tributary:discrepancy").expect("rule");

@@ -63,6 +63,8 @@ fn count(value: &Value, path: &str, step: i64, leaves: &mut Leaves) {
             for (key, value) in members.iter().filter(|(key, _)| name.is_none() || *key != "url") {
                 // Recordings count in either of the two types.
                 let key = key.replace("valueUnsignedInt", "valuePositiveInt");
+                // One spells an element otherwise, and gets the published name back.
+                let key = key.replace("notGivenReason", "reasonNotGiven");
                 let key = name.as_ref().map_or_else(|| key.clone(), |name| format!("{name}.{key}"));
                 count(value, &format!("{path}.{key}"), step, leaves);
             }
