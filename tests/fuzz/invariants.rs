@@ -99,6 +99,7 @@ pub fn inputs<'a>(registry: &'a [SourceCard], answers: &'a [Answer], maps: &'a M
         pds: None,
         maps,
         attachments: None,
+        prompts: tributary_merge::Prompts::default(),
     }
 }
 

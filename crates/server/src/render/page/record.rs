@@ -206,7 +206,9 @@ fn lines(html: &mut Html, all: &[LineView]) {
     let holding: Vec<LineView> = all.iter().filter_map(|each| part(each, false)).collect();
     if !holding.is_empty() {
         html.raw("<ul class=\"lines\">\n");
-        holding.iter().for_each(|each| line(html, each));
+        for each in holding {
+            line(html, &each);
+        }
         html.raw("</ul>\n");
     }
     let mistakes: Vec<LineView> = all.iter().filter_map(|each| part(each, true)).collect();
@@ -221,7 +223,9 @@ fn lines(html: &mut Html, all: &[LineView]) {
         " entries that their sources call mistakes"
     });
     html.raw("</summary>\n<ul class=\"lines\">\n");
-    mistakes.iter().for_each(|each| line(html, each));
+    for each in mistakes {
+        line(html, &each);
+    }
     html.raw("</ul>\n</details>\n");
 }
 
