@@ -53,6 +53,10 @@ fn requests() -> Vec<(&'static str, String, String)> {
         ("POST", "/record".to_owned(), format!("nhs={GEORGE}x&CANARYTOKEN")),
         ("GET", format!("/fhir/R4/Patient/{GEORGE}?name=CANARYTOKEN"), String::new()),
         ("GET", format!("/{GEORGE}/CANARYTOKEN"), String::new()),
+        ("POST", format!("/fhir/R4/Patient/{GEORGE}/$summary"), GEORGE.to_owned()),
+        ("GET", format!("/fhir/R4/Patient/{GEORGE}/$summary?identifier={GEORGE}"), String::new()),
+        ("GET", "/fhir/R4/Patient/9990000019/$summary?CANARYTOKEN".to_owned(), String::new()),
+        ("POST", "/fhir/R4/Patient/$summary".to_owned(), parameters("9990000019", &[])),
     ];
     let fhir = ["/fhir/R4/metadata", "/fhir/STU3/metadata"];
     for path in ["/", "/sources", "/_ping", "/_status", "/openapi.yaml", "/viewer.css"].iter().chain(&fhir) {
@@ -104,6 +108,11 @@ async fn nothing_of_a_patient_leaves_by_a_side_door() {
         clean(&format!("head of {fault:?}"), &reply.head);
         if reply.status != 200 {
             clean(&format!("refusal after {fault:?}"), &reply.body);
+        }
+        let reply = http::get(broker.data, &format!("/fhir/R4/Patient/{GEORGE}/$summary")).await;
+        clean(&format!("head of a summary, {fault:?}"), &reply.head);
+        if reply.status != 200 {
+            clean(&format!("refusal of a summary after {fault:?}"), &reply.body);
         }
         clean("metrics", &http::get(broker.admin, "/metrics").await.body);
         clean("operator's sources", &http::get(broker.admin, "/sources").await.body);

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Trail};
-use tributary_merge::{Maps, Prompts, SourceCard};
+use tributary_merge::{Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, Demographics, DenyReason, Expected, Facts, Locate, LocateFault,
     NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester,
@@ -64,6 +64,7 @@ pub(crate) struct Room {
     pub(crate) link_clock: SystemClock,
     pub(crate) maps: Maps,
     pub(crate) prompts: Prompts,
+    pub(crate) custodian: Option<Custodian>,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
@@ -133,6 +134,7 @@ impl Broker {
             link_clock: SystemClock,
             maps: parts.maps,
             prompts: parts.prompts,
+            custodian: parts.custodian,
             mode: parts.mode,
             limits: parts.limits,
             cache,

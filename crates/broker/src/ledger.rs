@@ -9,8 +9,8 @@ use tributary_audit::{
     Outcome, Receipt, SecurityEvent, SecurityKind, SourceEntry,
 };
 use tributary_model::{
-    Capability, Completeness, Deadline, DenyReason, NhsNumber, RecordRequest, RequestId, SectionSet,
-    SourceFault, SourceId, SourceStatus, TraceId,
+    Capability, Completeness, Deadline, DenyReason, NhsNumber, RecordForm, RecordRequest, RequestId,
+    SectionSet, SourceFault, SourceId, SourceStatus, TraceId,
 };
 
 use crate::answer::{AttachmentRequest, RelayRequest};
@@ -34,7 +34,10 @@ pub(crate) fn access(request: &RecordRequest, sections: SectionSet) -> Arc<Acces
         } else {
             BreakGlass::NotAsked
         },
-        interaction: Interaction::Record,
+        interaction: match request.form {
+            RecordForm::R4 | RecordForm::Stu3 | RecordForm::Lines => Interaction::Record,
+            RecordForm::Summary => Interaction::Summary,
+        },
         sections,
         asked_as: None,
     })

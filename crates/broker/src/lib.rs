@@ -27,4 +27,6 @@ pub use parts::{
 };
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError, PROMPT_MAPS};
-pub use tributary_merge::{Maps, Prompt, Prompts, RULE_IDS, SourceCard, label, view};
+pub use tributary_merge::{
+    Custodian, Maps, Prompt, Prompts, RULE_IDS, SUMMARY_SECTIONS, SourceCard, label, view,
+};

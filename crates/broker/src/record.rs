@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tributary_audit::{Digest, SourceEntry};
-use tributary_merge::{Answer as SourceAnswer, Heard, Inputs, Record, RecordView, SourceCard, merge};
+use tributary_merge::{
+    Answer as SourceAnswer, Heard, Inputs, Record, RecordView, SourceCard, SummaryFrame, merge,
+};
 use tributary_model::{
     Completeness, Demographics, Facts, FaultClass, Handling, NhsNumber, PatientNote, RecordForm,
     RecordRequest, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
@@ -164,7 +166,7 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
     let verdict = verdict(&statuses, about.handling);
     Ok(Merged {
         verdict,
-        body: if verdict.is_record() { written(&record, about.form)? } else { record.to_outcome() },
+        body: if verdict.is_record() { written(room, &record, about.form)? } else { record.to_outcome() },
         view: record.to_view(),
         tally: record.tally(),
         statuses,
@@ -172,12 +174,13 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
     })
 }
 
-fn written(record: &Record<'_>, form: RecordForm) -> Result<String, Refusal> {
+fn written(room: &Room, record: &Record<'_>, form: RecordForm) -> Result<String, Refusal> {
     match form {
         RecordForm::R4 => Ok(record.to_r4()),
         // It reads our own text, so a text that cannot be read is our own mistake.
         RecordForm::Stu3 => record.to_stu3().map_err(|_class| Refusal::Internal),
         RecordForm::Lines => Ok(record.to_lines()),
+        RecordForm::Summary => Ok(record.to_summary(&SummaryFrame { custodian: room.custodian.as_ref() })),
     }
 }
 

@@ -1,12 +1,14 @@
 //! A source's bytes on their way into the bundle: copied as they are, but for references, which must lead somewhere,
 //! and markup of narratives that could hurt a reader.
 
+use std::collections::BTreeSet;
+
 use tributary_fhir::{Json, Mark, narrative};
 use uuid::Uuid;
 
 use crate::identified::{self, Identified, Lead};
 use crate::inputs::AttachmentLinks;
-use crate::load::{Accepted, Loaded, Statement};
+use crate::load::{Accepted, Loaded, Statement, bare};
 use crate::refs::{self, Fate};
 
 /// What copying needs to know of the bundle.
@@ -18,6 +20,8 @@ pub(crate) struct Copier<'c> {
     pub(crate) patient: Uuid,
     /// Gives out addresses of attachments.
     pub(crate) attachments: Option<&'c dyn AttachmentLinks>,
+    /// The statements that are in a document which holds a part of the record; `None` for all of it.
+    pub(crate) document: Option<&'c BTreeSet<usize>>,
 }
 
 impl Copier<'_> {
@@ -33,6 +37,7 @@ impl Copier<'_> {
         let address = |(key, reference): (&str, Json<'_>)| {
             let id = match self.identified.lead(self.loaded, statement.answer, key, reference)? {
                 Lead::Patient => self.patient,
+                Lead::Entry(place) if !self.holds(place) => return None,
                 Lead::Entry(place) => self.loaded.statements.get(place)?.id,
             };
             Some((reference.span().start + 1, format!("\"reference\":\"urn:uuid:{id}\",")))
@@ -43,11 +48,28 @@ impl Copier<'_> {
         value.copy_adding(out, &mut |mark, text| self.replacement(home, mark, text), &addresses);
     }
 
+    fn holds(&self, place: usize) -> bool {
+        self.document.is_none_or(|document| document.contains(&place))
+    }
+
+    /// Where a reference to a statement outside the document leads: nowhere, and it says so.
+    fn left_out(&self, home: &Accepted<'_>, text: &str) -> Option<String> {
+        let name = bare(text);
+        let place = home.index.get(name).filter(|place| !self.holds(**place))?;
+        let statement = self.loaded.statements.get(*place).filter(|_| !home.patient_names.contains(name))?;
+        Some(match statement.kind.as_str() {
+            // Every Patient of the record is the same person.
+            "Patient" => format!("urn:uuid:{}", self.patient),
+            _ => refs::unresolved(&home.card.id, &statement.origin()),
+        })
+    }
+
     fn replacement(&self, home: &Accepted<'_>, mark: Mark, text: &str) -> Option<String> {
         match mark {
             Mark::Reference => match refs::fate(self.loaded, home, self.patient, text) {
                 Fate::Stays => None,
-                Fate::Leads(address) | Fate::Nowhere(address) => Some(address),
+                Fate::Leads(address) => Some(self.left_out(home, text).unwrap_or(address)),
+                Fate::Nowhere(address) => Some(address),
             },
             Mark::System => None,
             Mark::Attachment => refs::attachment(self.attachments, home, text),

@@ -27,5 +27,6 @@ pub use label::AllergyLabel;
 pub use load::NAMESPACE;
 pub use maps::Maps;
 pub use record::{Record, merge};
+pub use render::summary::{Custodian, SUMMARY_SECTIONS, SummaryFrame};
 pub use rules::RULE_IDS;
 pub use view::RecordView;

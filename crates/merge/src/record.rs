@@ -326,6 +326,7 @@ impl Record<'_> {
             identified: &self.identified,
             patient: self.patient_id,
             attachments: self.inputs.attachments,
+            document: None,
         }
     }
 

@@ -63,7 +63,8 @@ fn is_urn(text: &str, space: &str) -> bool {
     text.get(..space.len()).is_some_and(|start| start.eq_ignore_ascii_case(space))
 }
 
-fn unresolved(source: &SourceId, relative: &str) -> String {
+/// An address that says of itself that it leads nowhere.
+pub(crate) fn unresolved(source: &SourceId, relative: &str) -> String {
     format!("urn:x-tributary:unresolved:{source}:{relative}")
 }
 

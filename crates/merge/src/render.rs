@@ -8,4 +8,5 @@ mod provenance;
 mod r4;
 mod statement;
 mod stu3;
+pub(crate) mod summary;
 mod view;

@@ -61,6 +61,8 @@ pub enum RecordForm {
     Stu3,
     /// Compact JSON of lines, with the statements in the same answer (`?view=lines`).
     Lines,
+    /// An International Patient Summary: an R4 Bundle of type `document` (`$summary`).
+    Summary,
 }
 
 /// One request for one patient's record, parsed and valid.

@@ -8,3 +8,4 @@ pub(crate) mod page;
 pub(crate) mod parameters;
 pub(crate) mod record;
 pub(crate) mod sources;
+pub(crate) mod summary;

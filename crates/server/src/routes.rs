@@ -6,11 +6,11 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use matchit::Router;
-use tributary_model::{Deadline, RequestId, Requester};
+use tributary_model::{Deadline, Redacted, RequestId, Requester};
 
 use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
 use crate::gpconnect::{self, Address, Proxied};
-use crate::handlers::{attachment, health, metadata, openapi, page, record, sources};
+use crate::handlers::{attachment, health, metadata, openapi, page, record, sources, summary};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
@@ -56,6 +56,14 @@ fn merged_stu3(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(record::record_stu3(exchange))
 }
 
+fn summed_up(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(summary::summary(exchange, None))
+}
+
+fn summed_up_of(exchange: Exchange, number: String) -> BoxFuture<Reply> {
+    Box::pin(summary::summary(exchange, Some(Redacted::new(number))))
+}
+
 fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(page::record(exchange))
 }
@@ -64,6 +72,8 @@ fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
 pub(crate) const TABLE: &[Route] = &[
     post("/fhir/R4/Patient/$record", merged),
     get_one("/fhir/R4/Binary/{link}", attached),
+    post("/fhir/R4/Patient/$summary", summed_up),
+    get_one("/fhir/R4/Patient/{nhs}/$summary", summed_up_of),
     get("/fhir/R4/metadata", metadata::r4),
     post("/fhir/STU3/Patient/$record", merged_stu3),
     get("/fhir/STU3/metadata", metadata::stu3),

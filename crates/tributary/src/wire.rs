@@ -57,6 +57,7 @@ pub(crate) fn wire(
         link_key: link_key(settings)?,
         maps,
         prompts: settings.prompts.on,
+        custodian: settings.identity.custodian(settings.demo.is_some()),
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
         limits: Limits::default(),
     });

@@ -155,6 +155,7 @@ impl Bench {
             link_key: LinkKey::of([7; 32]),
             maps: Maps::default(),
             prompts: Prompts::default(),
+            custodian: None,
             mode,
             limits: Limits::default(),
         });

@@ -71,7 +71,8 @@ impl<'a> Loaded<'a> {
         let identified = Identified::default();
         let patient = own_id(&format!("patient|{}", number.expose()));
         // Addresses of attachments are given out by each broker anew: what has some is kept beside the other.
-        let copier = Copier { loaded: self, identified: &identified, patient, attachments: None };
+        let copier =
+            Copier { loaded: self, identified: &identified, patient, attachments: None, document: None };
         let mut opened = Opened::default();
         for passed in entries {
             match identity::tie(

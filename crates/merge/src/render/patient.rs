@@ -33,9 +33,8 @@ pub(super) fn write(record: &Record<'_>, json: &mut Writer) {
             });
         });
         for key in ELEMENTS {
-            if let Some(traced) = record.inputs.pds.filter(|traced| is_traced(traced, key)) {
-                write_traced(traced, key, patient);
-            } else if let Some((home, value)) = of_sources(record, key) {
+            let traced = write_if_traced(record, key, patient);
+            if let (false, Some((home, value))) = (traced, of_sources(record, key)) {
                 patient.key(key).raw(|out| record.copier().value(home, value, out));
             }
         }
@@ -43,8 +42,17 @@ pub(super) fn write(record: &Record<'_>, json: &mut Writer) {
     });
 }
 
+/// Writes an element as the national service has it, and says whether it has it.
+pub(super) fn write_if_traced(record: &Record<'_>, key: &str, patient: &mut Writer) -> bool {
+    let traced = record.inputs.pds.filter(|traced| is_traced(traced, key));
+    if let Some(traced) = traced {
+        write_traced(traced, key, patient);
+    }
+    traced.is_some()
+}
+
 /// Which elements come from the national service.
-fn write_origin(traced: Option<&Demographics>, patient: &mut Writer) {
+pub(super) fn write_origin(traced: Option<&Demographics>, patient: &mut Writer) {
     let Some(traced) = traced else { return };
     let mut elements = ELEMENTS.iter().filter(|key| is_traced(traced, key)).peekable();
     if elements.peek().is_none() {

@@ -6,11 +6,16 @@ use tributary_model::SourceKind;
 
 use super::r4;
 use crate::cascade;
-use crate::copying::kept;
+use crate::copying::{Copier, kept};
 use crate::load::{Accepted, Statement};
 use crate::record::Record;
 
 pub(super) fn write_entry(record: &Record<'_>, place: usize, entries: &mut Writer) {
+    write_entry_with(record, record.copier(), place, entries);
+}
+
+/// As [`write_entry`], copied by a copier that knows in what it will stand.
+pub(super) fn write_entry_with(record: &Record<'_>, copier: Copier<'_>, place: usize, entries: &mut Writer) {
     let Some(statement) = record.loaded.statements.get(place) else {
         return;
     };
@@ -21,9 +26,9 @@ pub(super) fn write_entry(record: &Record<'_>, place: usize, entries: &mut Write
         json.object(|resource| {
             resource.text("resourceType", &statement.kind);
             resource.text("id", &statement.id.to_string());
-            resource.key("meta").object(|meta| write_meta(record, place, statement, home, meta));
+            resource.key("meta").object(|meta| write_meta(record, copier, place, (statement, home), meta));
             for (key, value) in kept(statement.resource) {
-                resource.key(key).raw(|out| record.copier().member(statement, key, value, out));
+                resource.key(key).raw(|out| copier.member(statement, key, value, out));
             }
         });
     });
@@ -32,15 +37,15 @@ pub(super) fn write_entry(record: &Record<'_>, place: usize, entries: &mut Write
 /// Adds where it came from to what the source said about it. Security labels stay as they are.
 fn write_meta(
     record: &Record<'_>,
+    copier: Copier<'_>,
     place: usize,
-    statement: &Statement<'_>,
-    home: &Accepted<'_>,
+    (statement, home): (&Statement<'_>, &Accepted<'_>),
     meta: &mut Writer,
 ) {
     let own = statement.resource.get("meta");
     let members = || own.into_iter().flat_map(Json::members);
     // An extension of the source may hold a reference, which would lead to whoever has that name.
-    let write = |value, out: &mut String| record.copier().value(home, value, out);
+    let write = |value, out: &mut String| copier.value(home, value, out);
     for (key, value) in members() {
         if !matches!(key, "source" | "tag" | "extension") {
             meta.key(key).raw(|out| write(value, out));

@@ -31,7 +31,7 @@ impl Record<'_> {
         }
     }
 
-    fn section_view(&self, section: Section) -> SectionView {
+    pub(super) fn section_view(&self, section: Section) -> SectionView {
         let lines: Vec<LineView> = self.lines_of(section).map(|line| self.line_view(line)).collect();
         let said = self.sources.iter().flat_map(|source| {
             let of_section = source.notices.iter().filter(move |notice| notice.section == Some(section));
@@ -50,7 +50,7 @@ impl Record<'_> {
     }
 
     /// What each source lists as ended: said, and never shown among what is active.
-    fn ended_words(&self) -> Vec<String> {
+    pub(super) fn ended_words(&self) -> Vec<String> {
         let of_source = |(place, home): (usize, &Accepted<'_>)| {
             let names = crate::record::ended_allergies(&self.loaded, place);
             let mut names: Vec<String> =
@@ -70,7 +70,7 @@ impl Record<'_> {
         LineView { title, key: line.key.clone(), class: line.class.code(), members }
     }
 
-    fn member_view(&self, place: usize) -> Option<MemberView> {
+    pub(super) fn member_view(&self, place: usize) -> Option<MemberView> {
         let ground = self.ground();
         let facts = ground.facts(place)?;
         let statement = self.loaded.statements.get(place)?;
@@ -116,7 +116,7 @@ impl Record<'_> {
     }
 }
 
-fn row(source: &SourceRecord<'_>) -> SourceRow {
+pub(super) fn row(source: &SourceRecord<'_>) -> SourceRow {
     let whole = source.notices.iter().filter(|notice| notice.section.is_none());
     let notices = whole.map(|notice| words::notice(&source.card.name, notice));
     let relayed = source.relayed.iter().filter(|one| one.is_status).map(|one| one.words.clone());

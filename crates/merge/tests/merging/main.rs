@@ -16,4 +16,5 @@ mod properties;
 mod stories;
 mod structured;
 mod stu3;
+mod summary;
 mod traced;

@@ -13,6 +13,9 @@ pub(crate) const DATE: &str = "2026-11-21";
 /// Who is believed to ask.
 pub(crate) const SECURITY: &str = "Demonstration only: callers are named, not proven. An unsigned GP Connect style bearer \
     names user and organisation; without one the built-in demo requester asks.";
+/// The summary operation of the International Patient Summary guide.
+const SUMMARY: &str = "http://hl7.org/fhir/uv/ips/OperationDefinition/summary";
+
 /// `GET /fhir/R4/metadata`.
 pub(crate) fn r4(exchange: &Exchange) -> Reply {
     if let Err(problem) = negotiate::r4_answer(&exchange.headers, exchange.query.as_deref()) {
@@ -44,9 +47,11 @@ fn stu3_statement(base: &str) -> String {
             rest.object(|server| {
                 server.text("mode", "server");
                 server.key("security").object(|security| security.text("description", SECURITY));
-                operation(server, "record", |operation| {
+                let record = |operation: &mut Writer| {
+                    operation.text("name", "record");
                     operation.key("definition").record([("reference", definition.as_str())]);
-                });
+                };
+                server.key("operation").array(|list| list.object(record));
             });
         });
     });
@@ -77,8 +82,11 @@ fn r4_server(server: &mut Writer, base: &str) {
     let definition = format!("{base}/fhir/R4/OperationDefinition/record");
     let patient = |patient: &mut Writer| {
         patient.text("type", "Patient");
-        operation(patient, "record", |operation| {
-            operation.text("definition", &definition);
+        let operations = [("record", definition.as_str()), ("summary", SUMMARY)];
+        patient.key("operation").array(|list| {
+            for (name, definition) in operations {
+                list.record([("name", name), ("definition", definition)]);
+            }
         });
     };
     let binary = |binary: &mut Writer| {
@@ -111,13 +119,4 @@ fn head(version: FhirVersion, statement: &mut Writer) {
 
 fn formats(statement: &mut Writer) {
     statement.key("format").array(|formats| formats.string("application/fhir+json"));
-}
-
-fn operation(place: &mut Writer, name: &str, definition: impl FnOnce(&mut Writer)) {
-    place.key("operation").array(|operations| {
-        operations.object(|operation| {
-            operation.text("name", name);
-            definition(operation);
-        });
-    });
 }

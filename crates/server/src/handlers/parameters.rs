@@ -1,4 +1,6 @@
-//! Reads the `Parameters` of both record operations.
+//! Reads the `Parameters` of the record operations.
+
+pub(crate) mod summary;
 
 use std::borrow::Cow;
 
@@ -57,11 +59,7 @@ pub(crate) fn named(document: &Document) -> impl Iterator<Item = (Cow<'_, str>, 
 /// Reads the parameters of `$record`, strictly: what we do not know, we do not ignore.
 pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
     let document = scan(body)?;
-    let known_member = |key: &str| matches!(key, "resourceType" | "id" | "meta" | "parameter");
-    if let Some(at) = document.root().members().position(|(key, _)| !known_member(key)) {
-        let place = format!("member {} of the body", at + 1);
-        return Err(Problem::resource(&place, "Parameters takes resourceType, id, meta and parameter."));
-    }
+    check_members(&document)?;
     let mut draft = Draft::default();
     for (at, (name, item)) in named(&document).enumerate() {
         // What a caller calls something may be anything, a patient's name included: it is named by its place.
@@ -69,6 +67,16 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
         draft.take(&name, item).ok_or_else(unknown)??;
     }
     draft.finish()
+}
+
+/// Whether the body has the members of `Parameters` and no other.
+fn check_members(document: &Document) -> Result<(), Problem> {
+    let known_member = |key: &str| matches!(key, "resourceType" | "id" | "meta" | "parameter");
+    if let Some(at) = document.root().members().position(|(key, _)| !known_member(key)) {
+        let place = format!("member {} of the body", at + 1);
+        return Err(Problem::resource(&place, "Parameters takes resourceType, id, meta and parameter."));
+    }
+    Ok(())
 }
 
 #[derive(Default)]
@@ -104,11 +112,7 @@ impl Draft {
                 let date = date.ok_or_else(|| Problem::parameter(name, "It must be a FHIR date."))?;
                 once(&mut self.since, name, date)
             }
-            "purpose" => {
-                let purpose = Purpose::from_code(&string(name, item, "valueCode")?);
-                let purpose = purpose.ok_or_else(|| Problem::parameter(name, "There is no such purpose."))?;
-                once(&mut self.purpose, name, purpose)
-            }
+            "purpose" => once(&mut self.purpose, name, purpose(name, item)?),
             _break_glass => once(&mut self.break_glass, name, reason(name, item)?),
         }
     }
@@ -144,6 +148,11 @@ fn string(name: &str, item: Json<'_>, kind: &str) -> Result<String, Problem> {
     let text = value(name, item, kind)?.text();
     let text = text.ok_or_else(|| Problem::parameter(name, format!("The {kind} must be a string.")))?;
     Ok(text.into_owned())
+}
+
+fn purpose(name: &str, item: Json<'_>) -> Result<Purpose, Problem> {
+    let purpose = Purpose::from_code(&string(name, item, "valueCode")?);
+    purpose.ok_or_else(|| Problem::parameter(name, "There is no such purpose."))
 }
 
 fn reason(name: &str, item: Json<'_>) -> Result<Redacted<String>, Problem> {

@@ -29,7 +29,8 @@ pub(crate) async fn record_stu3(exchange: Exchange) -> Reply {
     answer(exchange, request).await
 }
 
-async fn answer(exchange: Exchange, request: Result<RecordRequest, Problem>) -> Reply {
+/// Answers a request in its form, or says why it could not be read.
+pub(crate) async fn answer(exchange: Exchange, request: Result<RecordRequest, Problem>) -> Reply {
     let request = match request {
         Ok(request) => request,
         Err(problem) => return respond(Dialect::R4, problem),
@@ -89,11 +90,11 @@ fn form(query: Option<&str>) -> Result<RecordForm, Problem> {
     }
 }
 
-fn handling(headers: &HeaderMap) -> Handling {
+pub(crate) fn handling(headers: &HeaderMap) -> Handling {
     if says(headers, "prefer", "handling=strict") { Handling::Strict } else { Handling::Lenient }
 }
 
-fn freshness(headers: &HeaderMap) -> Freshness {
+pub(crate) fn freshness(headers: &HeaderMap) -> Freshness {
     if says(headers, "cache-control", "no-cache") { Freshness::FetchNow } else { Freshness::Allowed }
 }
 
@@ -124,7 +125,7 @@ pub(crate) fn from_answer(answer: Answer, form: RecordForm) -> Reply {
     }
     let media = match form {
         RecordForm::Lines if answer.verdict.is_record() => JSON,
-        RecordForm::R4 | RecordForm::Stu3 | RecordForm::Lines => FHIR_JSON,
+        RecordForm::R4 | RecordForm::Stu3 | RecordForm::Lines | RecordForm::Summary => FHIR_JSON,
     };
     let mut reply = reply(status(answer.verdict.http()), media, answer.body);
     let tally = answer.tally;

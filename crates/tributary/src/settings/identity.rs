@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tributary_broker::Custodian;
 use tributary_model::OdsCode;
 use tributary_sources::{Asids, BrokerIdentity, Others};
 
@@ -19,6 +20,10 @@ pub struct IdentitySettings {
     pub device: Option<String>,
     /// In a demo without registered organisations: the system id of those whose requests carry none.
     pub asid: Option<String>,
+    /// The organisation that runs this broker, as summaries name it.
+    pub organisation: Option<String>,
+    /// Its organisation code.
+    pub organisation_ods: Option<OdsCode>,
 }
 
 impl IdentitySettings {
@@ -47,6 +52,18 @@ impl IdentitySettings {
     }
 }
 
+impl IdentitySettings {
+    /// Who keeps the summaries that are given out; a demo has a stand-in, otherwise it is nobody unless named.
+    pub fn custodian(&self, is_demo: bool) -> Option<Custodian> {
+        let stand_in = || is_demo.then(|| DEMO_ORGANISATION.to_owned());
+        let name = self.organisation.clone().or_else(stand_in)?;
+        Some(Custodian { name, ods: self.organisation_ods.clone() })
+    }
+}
+
+/// What a demo calls the organisation that runs it.
+const DEMO_ORGANISATION: &str = "Demonstration organisation";
+
 /// A system id of the demonstration; no real system has it.
 const DEMO_ASID: &str = "200000000115";
 
@@ -56,7 +73,12 @@ pub(super) fn read(mut table: Reader<'_>) -> IdentitySettings {
         device_system: table.words("device_system"),
         device: table.words("device"),
         asid: table.parsed("asid", asid),
+        organisation: table.words("organisation"),
+        organisation_ods: table.parsed("organisation_ods", OdsCode::parse),
     };
+    if settings.organisation.is_none() && settings.organisation_ods.is_some() {
+        table.wrong("organisation_ods", "needs organisation, the name");
+    }
     table.close();
     settings
 }
@@ -65,4 +87,22 @@ pub(super) fn read(mut table: Reader<'_>) -> IdentitySettings {
 pub(super) fn asid(text: &str) -> Result<String, &'static str> {
     let fits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     if fits { Ok(text.to_owned()) } else { Err("is not a system id of twelve digits") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_demo_names_a_stand_in_as_custodian() {
+        let unnamed = IdentitySettings::default();
+        assert_eq!(unnamed.custodian(true).map(|one| one.name).as_deref(), Some(DEMO_ORGANISATION));
+        assert_eq!(unnamed.custodian(false), None);
+        let organisation = Some("Mersey Care Record".to_owned());
+        let named = IdentitySettings { organisation, ..unnamed };
+        for is_demo in [true, false] {
+            let name = named.custodian(is_demo).map(|one| one.name);
+            assert_eq!(name.as_deref(), Some("Mersey Care Record"));
+        }
+    }
 }
