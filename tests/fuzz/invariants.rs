@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tributary_fhir::bundle::{id_of, type_of};
 use tributary_fhir::convert::convert_bundle;
-use tributary_fhir::{Bundle, Document, Json, Limits, Mark, Reply};
+use tributary_fhir::{Bundle, Document, Json, Limits, Mark, Reply, narrative};
 use tributary_merge::{Answer, Heard, Inputs, Maps, SourceCard, merge};
 use tributary_model::{FaultClass, NhsNumber, SectionSet, SourceFault, SourceId, SourceKind};
 
@@ -256,8 +256,8 @@ fn is_bare(reference: &str) -> bool {
     })
 }
 
-/// A resource without what the merge may change: its own id, what `meta` says, where references lead, and the place
-/// of its type among the members.
+/// A resource without what the merge may change: its own id, what `meta` says, where references lead, markup of
+/// narratives that could hurt a reader, and the place of its type among the members.
 fn content(resource: Json<'_>) -> String {
     let mut out = String::with_capacity(resource.raw().len());
     out.push_str(&type_of(resource));
@@ -266,9 +266,14 @@ fn content(resource: Json<'_>) -> String {
         out.push('\n');
         out.push_str(key);
         out.push('=');
-        value.copy_into(&mut out, &mut |mark, _| (mark == Mark::Reference).then(|| "→".to_owned()));
+        value.copy_into(&mut out, &mut |mark, text| match mark {
+            Mark::Reference => Some("→".to_owned()),
+            Mark::Narrative => Some(narrative::tame(text).unwrap_or_else(|| text.to_owned())),
+            Mark::System | Mark::Attachment => None,
+        });
     }
-    out
+    // A reference that only names its target may have got its address.
+    out.replace("\"reference\":\"→\",", "")
 }
 
 /// Every resource of an accepted answer is shown once, byte for byte; what is not is held back, and told. Tells how

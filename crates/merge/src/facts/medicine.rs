@@ -178,9 +178,10 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     };
     // What lost its code in a transfer, and a mixture that only has a name, is nobody else's medicine.
     let identifies = |found: &&Concept| !found.placeholder && (found.code.is_some() || !is_mixture(reader));
+    let is_known = found.as_ref().is_some_and(|found| identifies(&found));
     Facts {
         key: found.as_ref().filter(identifies).map_or_else(|| reader.origin_key(), |found| found.key.clone()),
-        conceptual: found.is_some(),
+        conceptual: is_known,
         title: title.unwrap_or_else(|| reader.statement.kind.clone()),
         remark: elsewhere(resource).or_else(|| event(reader)),
         end,

@@ -80,7 +80,7 @@ fn what_lost_its_code_and_mixtures_are_nobody_elses_medicine() {
     };
     let stage = two(&[lost()], &[lost()]);
     assert_eq!(lines(&stage).len(), 2, "{:?}", lines(&stage));
-    assert_eq!(rules(&stage), ["possible-same"]);
+    assert!(rules(&stage).is_empty());
     let mixture = || {
         let part = |name: &str| json!({"itemCodeableConcept": {"text": name}});
         [

@@ -13,6 +13,7 @@ mod hazards;
 mod kit;
 mod person;
 mod properties;
+mod references;
 mod stories;
 mod structured;
 mod stu3;

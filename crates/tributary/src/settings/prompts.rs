@@ -88,7 +88,8 @@ mod tests {
         let on = "[prompts]\nsame_high_risk_class = true\nallergy_vs_current_medicine = true\n";
         let both = ["prompts.same_high_risk_class", "prompts.allergy_vs_current_medicine"];
         assert_eq!(mistakes(on), both);
-        assert_eq!(mistakes(&format!("{on}clinical_safety_sign_off = \"  \"\n")), both);
+        // Blanks sign nothing.
+        assert_eq!(mistakes(&format!("{on}clinical_safety_sign_off = \"  \"\n")).len(), 3);
         let signed = format!("{on}clinical_safety_sign_off = \"A. Example\"\n");
         // Signed for, and still blind.
         assert_eq!(mistakes(&signed), both);

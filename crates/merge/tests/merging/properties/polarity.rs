@@ -101,7 +101,7 @@ proptest! {
         let view = record.to_view();
         let members = view.sections.iter().flat_map(|one| &one.lines).flat_map(|line| &line.members);
         let facts: Vec<String> = members.filter(|one| one.full_url == *url).flat_map(|one| one.facts.clone()).collect();
-        let words = ["not done", "not-taken", "ruled out", "not to be done", "entered in error"];
+        let words = ["not done", "not given on that day", "not-taken", "ruled out", "not to be done", "entered in error"];
         prop_assert!(!deed.says_no() || words.iter().any(|word| facts.iter().any(|fact| fact == word)), "{facts:?}");
     }
 }

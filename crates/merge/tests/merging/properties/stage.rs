@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tributary_fhir::convert::convert_bundle;
-use tributary_fhir::{Document, Json, Kind, Limits, Reply};
+use tributary_fhir::{Document, Json, Kind, Limits, Mark, Reply, narrative};
 use tributary_merge::Heard;
 use tributary_model::{Section, SectionSet, SourceKind};
 
@@ -110,23 +110,26 @@ pub(crate) fn origins(bundle: &Document) -> Vec<String> {
         .collect()
 }
 
-/// A resource without what the merge may change: its own id, what `meta` says, and where references lead.
+/// A resource without what the merge may change: its own id, what `meta` says, where references lead, the address of
+/// one that only names its target, and markup of narratives that could hurt a reader.
 pub(crate) fn content(resource: Json<'_>) -> String {
     let mut out = String::new();
     for (key, value) in resource.members().filter(|(key, _)| !matches!(*key, "id" | "meta")) {
         out.push_str(key);
         out.push('=');
-        value.copy_into(&mut out, &mut |mark, _| {
-            (mark == tributary_fhir::Mark::Reference).then(|| "→".to_owned())
+        value.copy_into(&mut out, &mut |mark, text| match mark {
+            Mark::Reference => Some("→".to_owned()),
+            Mark::Narrative => Some(narrative::tame(text).unwrap_or_else(|| text.to_owned())),
+            Mark::System | Mark::Attachment => None,
         });
         out.push('\n');
     }
-    out
+    out.replace("\"reference\":\"→\",", "")
 }
 
 /// The references inside a value.
 pub(crate) fn references(value: Json<'_>) -> Vec<String> {
-    let marked = value.marks().filter(|(mark, _)| *mark == tributary_fhir::Mark::Reference);
+    let marked = value.marks().filter(|(mark, _)| *mark == Mark::Reference);
     marked.filter_map(|(_, text)| text.text()).map(std::borrow::Cow::into_owned).collect()
 }
 
