@@ -69,6 +69,12 @@ pub(super) fn key_of(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
+/// What stands where R4 demands an element that the source does not have.
+pub(super) const UNKNOWN: &str = concat!(
+    r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","#,
+    r#""valueCode":"unknown"}]}"#
+);
+
 /// Whether an element exists, be it only by its sibling.
 pub(super) fn has(fields: &Fields<'_>, key: &str) -> bool {
     fields.keys().any(|name| name.strip_prefix('_').unwrap_or(name) == key)

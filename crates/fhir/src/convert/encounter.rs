@@ -4,18 +4,13 @@ use crate::draft::{Draft, Fields};
 use crate::json::Json;
 
 use super::back::{keep_new, single};
-use super::edit::{Notes, has, rehome};
+use super::edit::{Notes, UNKNOWN, has, rehome};
 use super::kept::keep;
-
-const UNKNOWN_CLASS: &str = concat!(
-    r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","#,
-    r#""valueCode":"unknown"}]}"#
-);
 
 pub(super) fn to_r4(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     if !has(fields, "class") {
         // R4 wants a class and GP Connect sends none. Its absence is said, not a class made up.
-        fields.put("class", Draft::literal(UNKNOWN_CLASS));
+        fields.put("class", Draft::literal(UNKNOWN));
     }
     rehome(fields, notes, "Encounter.reason", "reasonCode", "CodeableConcept");
     rehome(fields, notes, "Encounter.incomingReferral", "basedOn", "Reference");
@@ -47,11 +42,12 @@ pub(super) fn to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     );
 }
 
-fn is_unknown(class: Json<'_>) -> bool {
-    let mut extensions = class.get("extension").into_iter().flat_map(Json::items);
+/// Whether all that is said is that nothing is known.
+pub(super) fn is_unknown(said: Json<'_>) -> bool {
+    let mut extensions = said.get("extension").into_iter().flat_map(Json::items);
     let is_said = extensions.next().is_some_and(|one| {
         one.says("url", "http://hl7.org/fhir/StructureDefinition/data-absent-reason")
             && one.says("valueCode", "unknown")
     });
-    is_said && extensions.next().is_none() && class.members().count() == 1
+    is_said && extensions.next().is_none() && said.members().count() == 1
 }

@@ -4,7 +4,8 @@ use crate::draft::{Draft, Fields};
 use crate::json::Kind;
 
 use super::edit::{
-    Notes, definition, encounter, has, is_object, negation, reason_not_done, rehome, requester, restate, says,
+    Notes, UNKNOWN, definition, encounter, has, is_object, negation, reason_not_done, rehome, requester,
+    restate, says,
 };
 use super::extension;
 use super::kept::{keep, keep_rest};
@@ -84,6 +85,7 @@ fn taken(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
 
 /// `MedicationRequest`.
 pub(super) fn request(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    unstated_status(fields);
     requester(fields, notes, "MedicationRequest.requester");
     encounter(fields, notes, "MedicationRequest.context");
     fields.wrap("category");
@@ -104,6 +106,7 @@ pub(super) fn request(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
 pub(super) fn dispense(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     let status = ("MedicationDispense.status", "declined");
     let deed = negation(fields, notes, "MedicationDispense.notDone", status);
+    unstated_status(fields);
     for (path, to, kind) in [
         ("MedicationDispense.notDoneReasonCodeableConcept", "statusReasonCodeableConcept", "CodeableConcept"),
         ("MedicationDispense.notDoneReasonReference", "statusReasonReference", "Reference"),
@@ -127,6 +130,13 @@ pub(super) fn administration(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     fields.each("performer", |performer| {
         keep(performer, notes, "MedicationAdministration.performer.onBehalfOf", "Reference");
     });
+}
+
+/// R4 wants a status where STU3 does not. Its absence is said; a status is nobody's to make up.
+fn unstated_status(fields: &mut Fields<'_>) {
+    if !has(fields, "status") {
+        fields.put("_status", Draft::literal(UNKNOWN));
+    }
 }
 
 const DOSE_AND_RATE: &[&str] = &["doseQuantity", "doseRange", "rateQuantity", "rateRange", "rateRatio"];

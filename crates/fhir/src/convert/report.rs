@@ -4,7 +4,7 @@ use crate::draft::{Draft, Fields};
 
 use super::back::{keep_new, single};
 use super::edit::{Notes, encounter, lift, rehome};
-use super::kept::keep;
+use super::kept::{attach, keep};
 use super::restore::unlift;
 
 pub(super) fn to_r4(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
@@ -19,6 +19,30 @@ pub(super) fn to_r4(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     }
     rehome(fields, notes, "DiagnosticReport.codedDiagnosis", "conclusionCode", "CodeableConcept");
     rehome(fields, notes, "DiagnosticReport.image", "media", "");
+    manifests(fields, notes);
+}
+
+/// R4 has no manifests of images, and a study is all that may stand among the studies.
+fn manifests(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
+    const PATH: &str = "DiagnosticReport.imagingStudy";
+    let Some(studies) = fields.get_mut("imagingStudy").and_then(Draft::items) else { return };
+    if !studies.iter().any(is_manifest) {
+        return;
+    }
+    let (manifests, rest): (Vec<_>, Vec<_>) = std::mem::take(studies).into_iter().partition(is_manifest);
+    *studies = rest;
+    if studies.is_empty() {
+        fields.take("imagingStudy");
+    }
+    attach(fields, notes, PATH, "Reference", (Some(Draft::Array(manifests)), None));
+    notes.kept(PATH);
+}
+
+fn is_manifest(reference: &Draft<'_>) -> bool {
+    let address = reference.raw().and_then(|reference| reference.text_at("reference"));
+    address.is_some_and(|address| {
+        address.starts_with("ImagingManifest/") || address.contains("/ImagingManifest/")
+    })
 }
 
 /// R4 only added elements.

@@ -7,6 +7,7 @@ use crate::json::{Json, Kind};
 
 use super::super::back::{self, Codes, Negation, give_back, keep_new, require, single};
 use super::super::edit::{Deed, Notes, has, is_object, rehome, says};
+use super::super::encounter;
 use super::super::extension;
 use super::super::kept::{attach, keep, keep_rest};
 use super::super::restore::pull;
@@ -131,6 +132,7 @@ pub(in super::super) fn request(fields: &mut Fields<'_>, notes: &mut Notes<'_>) 
         renamed: &[],
         near: &[],
     };
+    made_for_r4(fields);
     fields.take("doNotPerform");
     STATUS.apply(fields, notes, "MedicationRequest.status");
     INTENT.apply(fields, notes, "MedicationRequest.intent");
@@ -195,6 +197,7 @@ pub(in super::super) fn dispense(fields: &mut Fields<'_>, notes: &mut Notes<'_>)
         // Either way nothing more is handed over.
         near: &[("cancelled", "stopped")],
     };
+    made_for_r4(fields);
     let is_negated = says(fields, "status", NEGATION.code);
     let deed = NEGATION.apply(fields, notes);
     if !is_negated {
@@ -263,4 +266,12 @@ fn dosage(fields: &mut Fields<'_>, notes: &mut Notes<'_>, key: &str) {
             }
         }
     });
+}
+
+/// A status that only says that it is not known was made for R4, which wants one.
+fn made_for_r4(fields: &mut Fields<'_>) {
+    let is_unknown = fields.get("_status").and_then(Draft::raw).is_some_and(encounter::is_unknown);
+    if is_unknown && !fields.has("status") {
+        fields.take("_status");
+    }
 }

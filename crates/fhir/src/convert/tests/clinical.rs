@@ -133,9 +133,11 @@ fn an_observation_keeps_its_attachment_and_its_numbers() {
 fn an_episode_of_care_is_no_encounter() {
     for kind in ["Observation", "Condition", "DiagnosticReport", "Procedure", "MedicationRequest"] {
         check(
-            &format!(r#"{{"resourceType":"{kind}","context":{{"reference":"EpisodeOfCare/1"}}}}"#),
             &format!(
-                r#"{{"resourceType":"{kind}","extension":[{{"url":"{V}{kind}.context",
+                r#"{{"resourceType":"{kind}","status":"active","context":{{"reference":"EpisodeOfCare/1"}}}}"#
+            ),
+            &format!(
+                r#"{{"resourceType":"{kind}","status":"active","extension":[{{"url":"{V}{kind}.context",
                 "valueReference":{{"reference":"EpisodeOfCare/1"}}}}]}}"#
             ),
             &[&format!("{kind}.context")],
@@ -317,4 +319,24 @@ fn a_list_warning_is_told_in_the_new_words() {
         ),
         &[],
     );
+}
+
+#[test]
+fn a_manifest_of_images_is_no_study_of_them() {
+    check(
+        r#"{"resourceType":"DiagnosticReport","imagingStudy":[{"reference":"ImagingManifest/m"},
+            {"reference":"ImagingStudy/s"},{"display":"d"}]}"#,
+        r#"{"resourceType":"DiagnosticReport","imagingStudy":[{"reference":"ImagingStudy/s"},{"display":"d"}],
+            "extension":[{"url":"http://hl7.org/fhir/3.0/StructureDefinition/extension-DiagnosticReport.imagingStudy",
+            "valueReference":{"reference":"ImagingManifest/m"}}]}"#,
+        &["DiagnosticReport.imagingStudy"],
+    );
+    let (found, _) = one(
+        r#"{"resourceType":"DiagnosticReport","imagingStudy":[{"reference":"https://a/ImagingManifest/m"}]}"#,
+    );
+    assert!(found.get("imagingStudy").is_none());
+    for untouched in ["[]", r#"{"reference":"ImagingManifest/m"}"#] {
+        let report = format!(r#"{{"resourceType":"DiagnosticReport","imagingStudy":{untouched}}}"#);
+        check(&report, &report, &[]);
+    }
 }

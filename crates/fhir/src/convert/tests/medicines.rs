@@ -85,8 +85,8 @@ fn dose_and_rate_are_wrapped_and_the_text_is_not_read() {
         ("MedicationDispense", "dosageInstruction"),
     ] {
         check(
-            &format!(r#"{{"resourceType":"{kind}","{key}":[{dosage},{{"text":"b"}}]}}"#),
-            &format!(r#"{{"resourceType":"{kind}","{key}":[{expected},{{"text":"b"}}]}}"#),
+            &format!(r#"{{"resourceType":"{kind}","status":"active","{key}":[{dosage},{{"text":"b"}}]}}"#),
+            &format!(r#"{{"resourceType":"{kind}","status":"active","{key}":[{expected},{{"text":"b"}}]}}"#),
             &[],
         );
     }
@@ -116,8 +116,8 @@ fn on_whose_behalf_a_request_was_made_is_kept() {
 #[test]
 fn a_requester_without_agent_is_kept_whole() {
     check(
-        r#"{"resourceType":"MedicationRequest","requester":{"onBehalfOf":{"reference":"Organization/2"}}}"#,
-        r#"{"resourceType":"MedicationRequest","extension":[{
+        r#"{"resourceType":"MedicationRequest","status":"active","requester":{"onBehalfOf":{"reference":"Organization/2"}}}"#,
+        r#"{"resourceType":"MedicationRequest","status":"active","extension":[{
             "url":"http://hl7.org/fhir/3.0/StructureDefinition/extension-MedicationRequest.requester",
             "extension":[{"url":"onBehalfOf","valueReference":{"reference":"Organization/2"}}]}]}"#,
         &["MedicationRequest.requester"],
@@ -128,7 +128,7 @@ fn a_requester_without_agent_is_kept_whole() {
 fn prescription_type_and_repeats_find_their_elements() {
     check(
         &format!(
-            r#"{{"resourceType":"MedicationRequest","extension":[
+            r#"{{"resourceType":"MedicationRequest","status":"active","extension":[
             {{"url":"{GPC_EXTENSION}PrescriptionType-1","valueCodeableConcept":{{"coding":[{{"code":"repeat"}}]}}}},
             {{"url":"{GPC_EXTENSION}MedicationRepeatInformation-1","extension":[
                 {{"url":"numberOfRepeatPrescriptionsAllowed","valuePositiveInt":12}},
@@ -136,7 +136,7 @@ fn prescription_type_and_repeats_find_their_elements() {
                 {{"url":"authorisationExpiryDate","valueDateTime":"2020-01"}}]}}]}}"#
         ),
         &format!(
-            r#"{{"resourceType":"MedicationRequest","courseOfTherapyType":{{"coding":[{{"code":"repeat"}}]}},
+            r#"{{"resourceType":"MedicationRequest","status":"active","courseOfTherapyType":{{"coding":[{{"code":"repeat"}}]}},
             "dispenseRequest":{{"numberOfRepeatsAllowed":12}},"extension":[
             {{"url":"{UK_CORE}MedicationRepeatInformation","extension":[
                 {{"url":"numberOfPrescriptionsIssued","valueUnsignedInt":11}},
@@ -146,12 +146,12 @@ fn prescription_type_and_repeats_find_their_elements() {
     );
     check(
         &format!(
-            r#"{{"resourceType":"MedicationRequest","dispenseRequest":{{"numberOfRepeatsAllowed":3}},"extension":[
+            r#"{{"resourceType":"MedicationRequest","status":"active","dispenseRequest":{{"numberOfRepeatsAllowed":3}},"extension":[
             {{"url":"{GPC_EXTENSION}MedicationRepeatInformation-1","extension":[
                 {{"url":"numberOfRepeatPrescriptionsAllowed","valuePositiveInt":12}}]}}]}}"#
         ),
         &format!(
-            r#"{{"resourceType":"MedicationRequest","dispenseRequest":{{"numberOfRepeatsAllowed":3}},"extension":[
+            r#"{{"resourceType":"MedicationRequest","status":"active","dispenseRequest":{{"numberOfRepeatsAllowed":3}},"extension":[
             {{"url":"{UK_CORE}MedicationRepeatInformation","extension":[
                 {{"url":"numberOfRepeatPrescriptionsAllowed","valuePositiveInt":12}}]}}]}}"#
         ),
@@ -159,11 +159,11 @@ fn prescription_type_and_repeats_find_their_elements() {
     );
     check(
         &format!(
-            r#"{{"resourceType":"MedicationRequest","dispenseRequest":{{"id":"d"}},"extension":[
+            r#"{{"resourceType":"MedicationRequest","status":"active","dispenseRequest":{{"id":"d"}},"extension":[
             {{"url":"{GPC_EXTENSION}MedicationRepeatInformation-1","extension":[
                 {{"url":"numberOfRepeatPrescriptionsAllowed","valueUnsignedInt":0}}]}}]}}"#
         ),
-        r#"{"resourceType":"MedicationRequest","dispenseRequest":{"id":"d","numberOfRepeatsAllowed":0}}"#,
+        r#"{"resourceType":"MedicationRequest","status":"active","dispenseRequest":{"id":"d","numberOfRepeatsAllowed":0}}"#,
         &[],
     );
 }
@@ -172,13 +172,13 @@ fn prescription_type_and_repeats_find_their_elements() {
 fn the_reason_for_stopping_is_an_element_and_its_date_stays() {
     check(
         &format!(
-            r#"{{"resourceType":"MedicationRequest","extension":[
+            r#"{{"resourceType":"MedicationRequest","status":"active","extension":[
             {{"url":"{GPC_EXTENSION}MedicationStatusReason-1","extension":[
                 {{"url":"statusReason","valueCodeableConcept":{{"text":"just need to end it"}}}},
                 {{"url":"statusChangeDate","valueDateTime":"2020-11-25"}}]}}]}}"#
         ),
         &format!(
-            r#"{{"resourceType":"MedicationRequest","statusReason":{{"text":"just need to end it"}},"extension":[
+            r#"{{"resourceType":"MedicationRequest","status":"active","statusReason":{{"text":"just need to end it"}},"extension":[
             {{"url":"{GPC_EXTENSION}MedicationStatusReason-1","extension":[
                 {{"url":"statusChangeDate","valueDateTime":"2020-11-25"}}]}}]}}"#
         ),
@@ -190,7 +190,7 @@ fn the_reason_for_stopping_is_an_element_and_its_date_stays() {
 fn a_quantity_in_words_lends_its_unit_only_to_a_bare_number() {
     let quantity = |value: &str, text: &str, unit: &str| {
         format!(
-            r#"{{"resourceType":"MedicationRequest","dispenseRequest":{{"quantity":{{{value}"extension":[
+            r#"{{"resourceType":"MedicationRequest","status":"active","dispenseRequest":{{"quantity":{{{value}"extension":[
             {{"url":"{GPC_EXTENSION}MedicationQuantityText-1","valueString":"{text}"}}]{unit}}}}}}}"#
         )
     };
@@ -237,11 +237,25 @@ fn administration_and_dispense_keep_what_was_prescribed() {
 #[test]
 fn an_extension_stays_where_its_element_is_taken() {
     let text = format!(
-        r#"{{"resourceType":"MedicationRequest","courseOfTherapyType":{{"text":"a"}},"statusReason":{{"text":"b"}},
+        r#"{{"resourceType":"MedicationRequest","status":"active","courseOfTherapyType":{{"text":"a"}},"statusReason":{{"text":"b"}},
         "extension":[
         {{"url":"{GPC_EXTENSION}PrescriptionType-1","valueCodeableConcept":{{"text":"c"}}}},
         {{"url":"{GPC_EXTENSION}MedicationStatusReason-1","extension":[
             {{"url":"statusReason","valueCodeableConcept":{{"text":"d"}}}}]}}]}}"#
     );
     check(&text, &text, &[]);
+}
+
+#[test]
+fn a_status_that_r4_demands_is_said_to_be_absent_and_none_is_made_up() {
+    const UNKNOWN: &str = r#""_status":{"extension":[{
+        "url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}"#;
+    for kind in ["MedicationRequest", "MedicationDispense"] {
+        let bare = format!(r#"{{"resourceType":"{kind}"}}"#);
+        check(&bare, &format!(r#"{{"resourceType":"{kind}",{UNKNOWN}}}"#), &[]);
+        for status in [r#""status":"stopped""#, r#""_status":{"id":"a"}"#] {
+            let stated = format!(r#"{{"resourceType":"{kind}",{status}}}"#);
+            check(&stated, &stated, &[]);
+        }
+    }
 }

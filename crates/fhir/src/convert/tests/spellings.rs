@@ -97,8 +97,8 @@ fn a_reason_for_stopping_that_is_an_element_stays_one() {
         BASES[0]
     );
     for request in [
-        format!(r#"{{"resourceType":"MedicationRequest",{element}}}"#),
-        format!(r#"{{"resourceType":"MedicationRequest",{element},{extension}}}"#),
+        format!(r#"{{"resourceType":"MedicationRequest","status":"active",{element}}}"#),
+        format!(r#"{{"resourceType":"MedicationRequest","status":"active",{element},{extension}}}"#),
     ] {
         check(&request, &request, &[]);
     }
