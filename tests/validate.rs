@@ -62,8 +62,21 @@ async fn what_we_put_out_is_read_by_validators_that_are_not_ours() {
     let recorded = scenes::recordings(&mut folder).await;
     folder.close();
     // A line of the list that only the recordings need is not called idle without them.
-    let more: &[&str] = if recorded { &["--recorded"] } else { &[] };
+    let more: &[&str] = if recorded { &["--seen", "recorded"] } else { &[] };
     let (is_clean, text) = runs(&tools, "check.py", &folder.path, more);
+    println!("{text}");
+    assert!(is_clean, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conversion_makes_valid_r4_of_every_element_of_stu3() {
+    let Some(tools) = tools() else { return };
+    let (mut folder, made) = (Folder::new("converted"), Folder::new("generated"));
+    let (is_made, text) = runs(&tools, "generate.py", &made.path, &[]);
+    assert!(is_made, "{text}");
+    scenes::served(&mut folder, &made.path).await;
+    folder.close();
+    let (is_clean, text) = runs(&tools, "check.py", &folder.path, &["--seen", "generated"]);
     println!("{text}");
     assert!(is_clean, "{text}");
 }

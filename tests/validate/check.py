@@ -1,6 +1,6 @@
 """Has a folder of documents read by validators that are not ours, and judges what they find.
 
-`check.py FOLDER --modules NODE_MODULES [--recorded] [--list FILE]`. Ends with 1 if there is a finding that the list
+`check.py FOLDER --modules NODE_MODULES [--seen recorded] [--list FILE]`. Ends with 1 if there is a finding that the list
 does not explain, one that it calls a source's and that the source did not send, a line of the list that explains
 nothing, or a difference between R4 and R4B that is not a known one.
 """
@@ -101,11 +101,11 @@ def main():
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--modules", type=Path, required=True)
     arguments.add_argument("--list", type=Path, default=HERE / "allowed.toml")
-    arguments.add_argument("--recorded", action="store_true")
+    arguments.add_argument("--seen", action="append", default=[], choices=("recorded", "generated"))
     given = arguments.parse_args()
     began = time.monotonic()
     documents, resources = validated(given.folder, given.modules.resolve())
-    judged = judge.judge(documents, judge.lines_of(given.list), given.recorded)
+    judged = judge.judge(documents, judge.lines_of(given.list), given.seen)
     kinds = {resource.kind for one in documents if one.ours and one.version == "R4" for resource in one.resources}
     differences = versions.differences(kinds, given.modules.resolve())
     lines = [f"R4 AND R4B DIFFER: {one}" for one in differences if one not in versions.KNOWN]

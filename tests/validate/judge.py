@@ -9,6 +9,7 @@ from documents import MISSING, value_at, without_references
 
 AS_SENT = "as the source sent it"
 MISTAKE = "validator's mistake"
+UNSAYABLE = "R4 cannot say it"
 # Elements of the merged Patient that are a source's own.
 BANNER = ("name", "telecom", "gender", "birthDate", "address")
 
@@ -22,7 +23,7 @@ class Line:
     message: re.Pattern
     of: str
     reason: str
-    recorded: bool
+    seen: str
     counts: Counter = field(default_factory=Counter)
 
     def explains(self, kind, finding):
@@ -35,12 +36,12 @@ def lines_of(file):
     """The list; a line without a reason, or of another class, is refused."""
     lines = []
     for row in tomllib.loads(file.read_text()).get("allowed", []):
-        if row["class"] not in (AS_SENT, MISTAKE) or len(row["reason"]) < 40:
+        if row["class"] not in (AS_SENT, MISTAKE, UNSAYABLE) or len(row["reason"]) < 40:
             raise SystemExit(f"a line of {file.name} without its class or reason: {row}")
-        if row["class"] == MISTAKE and "https://hl7.org/fhir/" not in row["reason"]:
-            raise SystemExit(f"a line of {file.name} blames a validator and cites nothing: {row}")
+        if row["class"] != AS_SENT and "https://hl7.org/fhir/" not in row["reason"]:
+            raise SystemExit(f"a line of {file.name} blames others and cites nothing: {row}")
         patterns = re.compile(row["path"]), re.compile(row["message"])
-        lines.append(Line(row["validators"], *patterns, row["class"], row["reason"], row.get("recorded", False)))
+        lines.append(Line(row["validators"], *patterns, row["class"], row["reason"], row["seen"]))
     return lines
 
 
@@ -62,9 +63,9 @@ class Judged:
         texts = [f"NOT EXPLAINED: {one}" for one in grouped(self.new)]
         texts += [f"NOT AS THE SOURCE SENT IT: {one}" for one in grouped(self.unproved)]
         texts += [f"IDLE LINE: {one.path.pattern} of {', '.join(one.validators)}" for one in self.idle]
-        for line in self.allowed:
+        for line in (one for one in self.allowed if one.counts):
             told = ", ".join(f"{name} {count}" for name, count in sorted(line.counts.items()))
-            texts.append(f"allowed, {line.of}: {line.path.pattern} ({told or 'none'})")
+            texts.append(f"allowed, {line.of}: {line.path.pattern} ({told})")
         classes = Counter()
         for line in self.allowed:
             classes[line.of] += sum(line.counts.values())
@@ -85,16 +86,19 @@ def grouped(told):
     return [f"{count} × {key[0]} | {key[1]} | {first[key]}" for key, count in counts.items()]
 
 
-def judge(documents, lines, recorded):
-    """Holds every finding against the list, and what is called a source's against what that source sent."""
+def judge(documents, lines, seen):
+    """Holds every finding against the list, and what is called a source's against what that source sent.
+
+    `seen` names the answers that are among the documents: a line for those must have work.
+    """
     judged = Judged(lines)
     by_name = {one.name: one for one in documents}
-    seen = set()
+    done = set()
     for document in documents:
         for resource in document.resources:
-            if id(resource) in seen:
+            if id(resource) in done:
                 continue
-            seen.add(id(resource))
+            done.add(id(resource))
             if not document.ours:
                 judged.inputs.update(finding.validator for finding in resource.findings)
                 continue
@@ -111,7 +115,7 @@ def judge(documents, lines, recorded):
                         judged.unproved.append(told)
                         continue
                 line.counts[finding.validator] += 1
-    judged.idle = [one for one in lines if not one.counts and (recorded or not one.recorded)]
+    judged.idle = [one for one in lines if not one.counts and one.seen in seen]
     return judged
 
 

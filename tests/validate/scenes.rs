@@ -217,12 +217,17 @@ pub(crate) async fn recordings(folder: &mut Folder) -> bool {
         println!("NOT RUN: TRIBUTARY_FIXTURES is not set, no recording was validated");
         return false;
     };
-    let (gp, patients) = start_replay(recordings, ReplayOptions::default()).await.unwrap();
+    served(folder, std::path::Path::new(&recordings)).await;
+    true
+}
+
+/// Every answer of a folder, served as a GP system serves it.
+pub(crate) async fn served(folder: &mut Folder, answers: &std::path::Path) {
+    let (gp, patients) = start_replay(answers, ReplayOptions::default()).await.unwrap();
     let audit = tempfile::tempdir().unwrap();
     let codes = "ods = \"A99902\"\nasid = \"200000000206\"\n";
     let running = broker(&configuration("Replay", &gp.base_url, &audit.path().join("log"), codes)).await;
     for one in patients {
         patient(folder, &one.file, &running, &one.nhs_number, &[("gp", &gp)]).await;
     }
-    true
 }
