@@ -69,7 +69,7 @@ async fn what_we_put_out_is_read_by_validators_that_are_not_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn conversion_makes_valid_r4_of_every_element_of_stu3() {
+async fn conversion_makes_valid_resources_of_every_element_of_stu3() {
     let Some(tools) = tools() else { return };
     let (mut folder, made) = (Folder::new("converted"), Folder::new("generated"));
     let (is_made, text) = runs(&tools, "generate.py", &made.path, &[]);

@@ -26,10 +26,10 @@ HERE = Path(__file__).parent
 
 
 def typed(documents):
-    """Where `urn:uuid:` references of our Bundles lead, by type."""
+    """Where `urn:uuid:` references of our R4 Bundles lead, by type."""
     types = {}
     for document in documents:
-        is_bundle = document.ours and document.whole.get("resourceType") == "Bundle"
+        is_bundle = document.ours and document.version == "R4" and document.whole.get("resourceType") == "Bundle"
         for entry in document.whole.get("entry", []) if is_bundle else []:
             types[entry.get("fullUrl")] = entry.get("resource", {}).get("resourceType")
     return types

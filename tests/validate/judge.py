@@ -121,7 +121,7 @@ def judge(documents, lines, seen):
 
 def originals(document, resource, by_name):
     """The resources of the inputs that this one is made from."""
-    told = str(resource.body.get("meta", {}).get("source", ""))
+    told = origin_of(resource)
     source, _, origin = told.removeprefix("urn:x-tributary:").partition("#")
     inputs = [by_name[name] for name in document.inputs if name in by_name]
     if not told:
@@ -138,9 +138,16 @@ def originals(document, resource, by_name):
     return found
 
 
+def origin_of(resource):
+    """`meta.source`, which is an extension in STU3; nothing for what is ours."""
+    meta = resource.body.get("meta", {})
+    as_extension = (one.get("valueUri") for one in meta.get("extension", []) if str(one.get("url")).endswith("Meta.source"))
+    return str(meta.get("source") or next(as_extension, ""))
+
+
 def is_as_sent(resource, finding, sent):
     """Whether the source's own resource is rejected for the same value of the same element."""
-    if "source" not in resource.body.get("meta", {}) and finding.path[:1] not in {(one,) for one in BANNER}:
+    if not origin_of(resource) and finding.path[:1] not in {(one,) for one in BANNER}:
         return False
     name, value = fragment(resource, finding)
     return any((name, value) == fragment(one, other) for one in sent for other in one.findings)

@@ -18,7 +18,8 @@ use crate::folder::Folder;
 const FHIR: &str = "application/fhir+json";
 
 /// Every operation that answers for a patient: its name and its path.
-const OPERATIONS: &[(&str, &str)] = &[("record", "/fhir/R4/Patient/$record")];
+const OPERATIONS: &[(&str, &str)] =
+    &[("record", "/fhir/R4/Patient/$record"), ("record in STU3", "/fhir/STU3/Patient/$record")];
 
 /// A request that is refused: method, path, body, headers.
 type Refused<'a> = (&'a str, String, String, Vec<(&'a str, &'a str)>);
