@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tributary_fhir::bundle::{id_of, type_of};
 use tributary_fhir::convert::convert_bundle;
-use tributary_fhir::{Bundle, Document, Json, Limits, Mark, Reply, narrative};
-use tributary_merge::{Answer, Heard, Inputs, Maps, SourceCard, merge};
+use tributary_fhir::{Bundle, Document, Json, Kind, Limits, Mark, Reply, narrative};
+use tributary_merge::{Answer, Heard, Inputs, Maps, Prompts, SourceCard, merge};
 use tributary_model::{FaultClass, NhsNumber, SectionSet, SourceFault, SourceId, SourceKind};
 
 use super::corpus::NUMBER;
@@ -99,7 +99,7 @@ pub fn inputs<'a>(registry: &'a [SourceCard], answers: &'a [Answer], maps: &'a M
         pds: None,
         maps,
         attachments: None,
-        prompts: tributary_merge::Prompts::default(),
+        prompts: Prompts::default(),
     }
 }
 
@@ -256,8 +256,8 @@ fn is_bare(reference: &str) -> bool {
     })
 }
 
-/// A resource without what the merge may change: its own id, what `meta` says, where references lead, markup of
-/// narratives that could hurt a reader, and the place of its type among the members.
+/// A resource without what the merge may change: its own id, what `meta` says, where references lead, and the place
+/// of its type among the members.
 fn content(resource: Json<'_>) -> String {
     let mut out = String::with_capacity(resource.raw().len());
     out.push_str(&type_of(resource));
@@ -266,14 +266,44 @@ fn content(resource: Json<'_>) -> String {
         out.push('\n');
         out.push_str(key);
         out.push('=');
-        value.copy_into(&mut out, &mut |mark, text| match mark {
-            Mark::Reference => Some("→".to_owned()),
-            Mark::Narrative => Some(narrative::tame(text).unwrap_or_else(|| text.to_owned())),
-            Mark::System | Mark::Attachment => None,
-        });
+        bare_value(value, &mut out);
     }
-    // A reference that only names its target may have got its address.
-    out.replace("\"reference\":\"→\",", "")
+    out
+}
+
+/// Writes a value without blanks and without what the merge may change: a reference is rewritten, or added where an
+/// identifier is enough, and the markup of a narrative is tamed.
+fn bare_value(json: Json<'_>, out: &mut String) {
+    match json.kind() {
+        Kind::Object => {
+            out.push('{');
+            let said =
+                json.members().filter(|(key, value)| *key != "reference" || value.kind() != Kind::String);
+            for (key, value) in said {
+                out.push_str(key);
+                out.push(':');
+                bare_value(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Kind::Array => {
+            out.push('[');
+            for item in json.items() {
+                bare_value(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Kind::String => {
+            let is_narrative = json.marks().any(|(mark, _)| mark == Mark::Narrative);
+            match json.text().filter(|_| is_narrative) {
+                Some(text) => out.push_str(&narrative::tame(&text).unwrap_or_else(|| text.into_owned())),
+                None => out.push_str(json.raw()),
+            }
+        }
+        Kind::Number | Kind::True | Kind::False | Kind::Null => out.push_str(json.raw()),
+    }
 }
 
 /// Every resource of an accepted answer is shown once, byte for byte; what is not is held back, and told. Tells how
