@@ -182,7 +182,21 @@ impl<'d> Json<'d> {
 
     /// The member of an object.
     pub fn get(self, key: &str) -> Option<Self> {
-        self.members().find_map(|(name, value)| (name == key).then_some(value))
+        if self.kind() != Kind::Object {
+            return None;
+        }
+        let tape = self.doc.tape.get(..self.node().next as usize)?;
+        let text = self.doc.text.as_bytes();
+        let mut at = self.at as usize + 1;
+        // Looked up more often than anything else: keys of another length are passed over unread.
+        while let Some([name, value, ..]) = tape.get(at..) {
+            let is_as_long = (name.end - name.start) as usize == key.len();
+            if is_as_long && text.get(name.start as usize..name.end as usize) == Some(key.as_bytes()) {
+                return Some(Self { doc: self.doc, at: name.next });
+            }
+            at = value.next as usize;
+        }
+        None
     }
 
     /// The value at the end of a chain of keys. Where a step is an array, its first item is taken.

@@ -169,6 +169,7 @@ impl Owned {
             answers: &self.answers,
             notes: &[],
             maps: &self.maps,
+            attachments: None,
         }
     }
 }

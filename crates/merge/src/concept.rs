@@ -148,12 +148,24 @@ fn description(coding: Json<'_>) -> Option<String> {
 
 /// Text brought to one form for comparing: NFKC, one space between words, case folded.
 pub(crate) fn normal(text: &str) -> String {
+    if text.is_ascii() {
+        // Composing and folding leave ASCII as it is, but for its case.
+        let mut folded = String::with_capacity(text.len());
+        for word in text.split_whitespace() {
+            if !folded.is_empty() {
+                folded.push(' ');
+            }
+            folded.push_str(word);
+        }
+        folded.make_ascii_lowercase();
+        return folded;
+    }
+    folded(text)
+}
+
+fn folded(text: &str) -> String {
     // Upper case first: `ß` and `SS`, `ς` and `Σ` are one word in two spellings.
-    let folded = if text.is_ascii() {
-        text.to_ascii_lowercase()
-    } else {
-        text.nfkc().collect::<String>().to_uppercase().to_lowercase()
-    };
+    let folded = text.nfkc().collect::<String>().to_uppercase().to_lowercase();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -169,6 +181,15 @@ mod tests {
         let mut maps = Maps::default();
         maps.load("dmd-history", "from,to,source,release\n319734006,42217611000001104,test,2026\n").unwrap();
         assert_eq!(Concept::of(doc.root(), &maps).map(|concept| concept.key).as_deref(), key, "{concept}");
+    }
+
+    #[test]
+    fn the_short_way_leads_to_the_same_form() {
+        let ascii: String = (0..128).map(char::from).collect();
+        for text in ["", " ", "Morphine  10mg\tTABLETS ", "a\u{b}b\u{c}c\u{1c}d", &ascii] {
+            assert_eq!(normal(text), folded(text), "{text:?}");
+        }
+        assert_eq!(normal("ＡＢＣ  Ｄ"), "abc d");
     }
 
     #[test]

@@ -120,6 +120,7 @@ pub(crate) fn group(ground: Ground<'_>) -> Vec<Line> {
             Line { section, key: key.to_owned(), class: class(ground, &members), members }
         })
         .collect();
+    // The groups come by section and key, and the sort is stable: equals stay in the order of their keys.
     lines.sort_by_cached_key(|line| line_order(ground, line));
     lines
 }
@@ -173,8 +174,8 @@ fn member_order(ground: Ground<'_>, place: usize) -> (u8, Reverse<(u8, u8)>, u8,
     )
 }
 
-/// Section, block, conflict, badness, date, key.
-type LineOrder = (Section, u8, u8, Reverse<(u8, u8)>, DateOrder, String);
+/// Section, block, conflict, badness, date.
+type LineOrder = (Section, u8, u8, Reverse<(u8, u8)>, DateOrder);
 
 /// Most sections show the newest first, some the soonest.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -204,7 +205,7 @@ fn line_order(ground: Ground<'_>, line: &Line) -> LineOrder {
     } else {
         DateOrder::Newest(Reverse(newest))
     };
-    (line.section, block, calm, Reverse(worst.unwrap_or_default()), date, line.key.clone())
+    (line.section, block, calm, Reverse(worst.unwrap_or_default()), date)
 }
 
 /// The block of its section in which a statement is shown.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use tributary_model::FaultClass;
 
+use super::text::specials;
 use super::{Document, Kind, Limits, Mark, Node, NodeKind, Rejection};
 
 /// Objects up to this size are checked for duplicate keys by comparing pairs; larger ones by hashing.
@@ -91,15 +92,20 @@ impl<'t> Scanner<'t> {
         if self.take(b'}') {
             return Ok(());
         }
+        // One bit for each look that a key can have: while no look comes twice, no key does.
+        let (mut looks, mut alike) = (0_u128, false);
         loop {
             let key = self.key()?;
+            let look = look(key);
+            alike |= looks & look != 0;
+            looks |= look;
             self.space();
             self.expect(b':')?;
             self.space();
             self.value(depth + 1, Some(key))?;
             self.space();
             if self.take(b'}') {
-                return self.no_key_twice(place);
+                return if alike { self.no_key_twice(place) } else { Ok(()) };
             }
             self.expect(b',')?;
             self.space();
@@ -339,6 +345,14 @@ impl<'t> Scanner<'t> {
     }
 }
 
+/// One bit, chosen by a key's length and three of its bytes. Equal keys have equal looks.
+fn look(key: &[u8]) -> u128 {
+    let byte = |at: usize| u32::from(key.get(at).copied().unwrap_or_default());
+    let (first, middle, last) = (byte(0), byte(key.len() / 2), byte(key.len().saturating_sub(1)));
+    let mixed = first * 11 + middle * 31 + last * 5 + narrow(key.len()) * 7;
+    1 << (mixed % u128::BITS)
+}
+
 /// The keys of the object being closed.
 struct Keys<'s, 't> {
     scanner: &'s Scanner<'t>,
@@ -360,16 +374,4 @@ impl<'t> Iterator for Keys<'_, 't> {
 #[expect(clippy::cast_possible_truncation, reason = "checked once in scan()")]
 const fn narrow(offset: usize) -> u32 {
     offset as u32
-}
-
-/// Flags the bytes that are a quote, a backslash or below space, in their highest bit.
-const fn specials(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let quote = word ^ (ONES * b'"' as u64);
-    let slash = word ^ (ONES * b'\\' as u64);
-    let zero_in_quote = quote.wrapping_sub(ONES) & !quote;
-    let zero_in_slash = slash.wrapping_sub(ONES) & !slash;
-    let below_space = word.wrapping_sub(ONES * b' ' as u64) & !word;
-    (zero_in_quote | zero_in_slash | below_space) & HIGH
 }

@@ -174,3 +174,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn keys_that_look_alike_are_told_apart() {
+    // Equal in length, and in the first, the middle and the last byte.
+    assert!(scan(r#"{"abcxe":1,"aycxe":2}"#).is_ok());
+    let twice = scan(r#"{"abcxe":1,"aycxe":2,"abcxe":3}"#).unwrap_err();
+    assert_eq!(twice.class, FaultClass::JsonDuplicate);
+    assert_eq!(scan(r#"{"":1,"":2}"#).unwrap_err().class, FaultClass::JsonDuplicate);
+    let many = |last: usize| {
+        let members: Vec<String> = (0..200).chain([last]).map(|n| format!("\"k{n}\":{n}")).collect();
+        scan(&format!("{{{}}}", members.join(","))).map(|_| ())
+    };
+    assert_eq!(many(200), Ok(()));
+    assert_eq!(many(77).unwrap_err().class, FaultClass::JsonDuplicate);
+}
+
+#[test]
+fn escaping_is_undone_by_reading() {
+    let ascii: String = (0..128).map(char::from).collect();
+    for text in
+        ["", "\"", "plain text of some length", "é\u{1}\u{7f}\u{10348}\"x", "\u{80}\"\u{800}\\", &ascii]
+    {
+        for padded in [text.to_owned(), format!("1234567{text}"), format!("{text}12345678{text}")] {
+            let doc = scan(&quoted(&padded)).unwrap();
+            assert_eq!(doc.root().text().unwrap(), padded);
+            let slow: String = serde_json::to_string(&padded).unwrap();
+            let slow = slow.replace("\\b", "\\u0008").replace("\\f", "\\u000c");
+            assert_eq!(quoted(&padded), slow);
+        }
+    }
+}

@@ -19,20 +19,52 @@ pub fn quoted(text: &str) -> String {
 
 /// Appends `text` with the characters escaped that JSON demands, without quotes.
 pub fn escape_into(out: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control < ' ' => {
+    let mut rest = text;
+    // What is escaped is one byte long, so the text can be cut before and after it.
+    while let Some((plain, special, after)) = split(rest) {
+        out.push_str(plain);
+        match special {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            control => {
                 // Writing to a String cannot fail.
-                let _infallible = write!(out, "\\u{:04x}", u32::from(control));
+                let _infallible = write!(out, "\\u{control:04x}");
             }
-            other => out.push(other),
         }
+        rest = after;
     }
+    out.push_str(rest);
+}
+
+/// The text before the first byte that must be escaped, that byte, and what follows it.
+fn split(text: &str) -> Option<(&str, u8, &str)> {
+    let bytes = text.as_bytes();
+    let (words, _) = bytes.as_chunks::<8>();
+    let word = words.iter().position(|word| specials(u64::from_le_bytes(*word)) != 0);
+    // Flags above the lowest may be echoes of it, so the byte itself is looked for.
+    let from = word.unwrap_or(words.len()) * 8;
+    let place = from + bytes.get(from..)?.iter().position(|byte| is_special(*byte))?;
+    Some((text.get(..place)?, *bytes.get(place)?, text.get(place + 1..)?))
+}
+
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..b' ')
+}
+
+/// Flags the bytes that are a quote, a backslash or below space, in their highest bit. Only the lowest flag is
+/// exact: higher ones may be echoes of it.
+pub(super) const fn specials(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let quote = word ^ (ONES * b'"' as u64);
+    let slash = word ^ (ONES * b'\\' as u64);
+    let zero_in_quote = quote.wrapping_sub(ONES) & !quote;
+    let zero_in_slash = slash.wrapping_sub(ONES) & !slash;
+    let below_space = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    (zero_in_quote | zero_in_slash | below_space) & HIGH
 }
 
 /// The text of a scanned string body. Borrowed when there is nothing to resolve.
