@@ -1,5 +1,6 @@
 //! Copies: entries that a system imported from their author and hands on under the author's identifier.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -36,7 +37,7 @@ impl Copy {
     }
 }
 
-type Identifier = (String, String);
+type Identifier<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Finds the copies among the statements. Ownership comes from the registry, never from rank.
 pub(crate) fn find(loaded: &Loaded<'_>, parts: &[Part], registry: &[SourceCard]) -> Vec<Option<Copy>> {
@@ -48,7 +49,7 @@ pub(crate) fn find(loaded: &Loaded<'_>, parts: &[Part], registry: &[SourceCard])
             (owner.id != voice.id).then_some((owner, identifier))
         })?;
         let spoke = spoke(loaded, owner, facts.section);
-        let Some(place) = originals.get(&(owner.id.as_str().to_owned(), identifier)) else {
+        let Some(place) = originals.get(&(owner.id.as_str(), identifier)) else {
             return Some(if spoke { Copy::OfAbsent } else { Copy::Unverified });
         };
         let same = matches!(parts.get(*place), Some(Part::Line(original)) if says_the_same(original, facts));
@@ -94,18 +95,18 @@ fn owns(card: &SourceCard, system: &str) -> bool {
     claim(card, system).is_some()
 }
 
-fn identifiers(resource: Json<'_>) -> impl Iterator<Item = Identifier> {
+fn identifiers(resource: Json<'_>) -> impl Iterator<Item = Identifier<'_>> {
     let all = resource.get("identifier").into_iter().flat_map(Json::each);
-    all.filter_map(|one| Some((one.text_at("system")?.into_owned(), one.text_at("value")?.into_owned())))
+    all.filter_map(|one| Some((one.text_at("system")?, one.text_at("value")?)))
 }
 
-fn originals(loaded: &Loaded<'_>) -> HashMap<(String, Identifier), usize> {
+fn originals<'a>(loaded: &'a Loaded<'a>) -> HashMap<(&'a str, Identifier<'a>), usize> {
     let mut originals = HashMap::new();
     for (place, statement) in loaded.statements.iter().enumerate() {
         let Some(voice) = loaded.voice(statement) else { continue };
         let Some(card) = loaded.registry.iter().find(|card| card.id == voice.id) else { continue };
         for identifier in identifiers(statement.resource).filter(|(system, _)| owns(card, system)) {
-            originals.entry((card.id.as_str().to_owned(), identifier)).or_insert(place);
+            originals.entry((card.id.as_str(), identifier)).or_insert(place);
         }
     }
     originals

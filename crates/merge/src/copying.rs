@@ -54,6 +54,7 @@ impl Copier<'_> {
 
     /// Where a reference to a statement outside the document leads: nowhere, and it says so.
     fn left_out(&self, home: &Accepted<'_>, text: &str) -> Option<String> {
+        self.document?;
         let name = bare(text);
         let place = home.index.get(name).filter(|place| !self.holds(**place))?;
         let statement = self.loaded.statements.get(*place).filter(|_| !home.patient_names.contains(name))?;
@@ -68,8 +69,8 @@ impl Copier<'_> {
         match mark {
             Mark::Reference => match refs::fate(self.loaded, home, self.patient, text) {
                 Fate::Stays => None,
-                Fate::Leads(address) => Some(self.left_out(home, text).unwrap_or(address)),
-                Fate::Nowhere(address) => Some(address),
+                leads @ Fate::Leads(..) => self.left_out(home, text).or_else(|| Some(leads.address())),
+                nowhere @ Fate::Nowhere(..) => Some(nowhere.address()),
             },
             Mark::System => None,
             Mark::Attachment => refs::attachment(self.attachments, home, text),

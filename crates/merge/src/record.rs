@@ -271,7 +271,7 @@ fn unresolved(loaded: &Loaded<'_>, home: &Accepted<'_>, place: usize, patient: U
     let references = references.filter(|(mark, _)| *mark == tributary_fhir::Mark::Reference);
     let nowhere = references
         .filter_map(|(_, text)| Json::text(text))
-        .filter(|text| matches!(refs::fate(loaded, home, patient, text), Fate::Nowhere(_)))
+        .filter(|text| matches!(refs::fate(loaded, home, patient, text), Fate::Nowhere(..)))
         .count();
     u32::try_from(nowhere).unwrap_or(u32::MAX)
 }

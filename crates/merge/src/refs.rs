@@ -7,36 +7,57 @@ use crate::inputs::AttachmentLinks;
 use crate::load::{Accepted, Loaded, bare};
 
 /// What becomes of one reference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate<'r> {
     /// It stays as it is: contained, foreign, or no address at all.
     Stays,
-    /// It leads to this resource of the merged bundle.
-    Leads(String),
-    /// It named a resource of its own source that is not in the answer.
-    Nowhere(String),
+    /// It leads to this resource of the merged bundle, and to this fragment of it.
+    Leads(Uuid, Option<&'r str>),
+    /// It named a resource of this, its own, source that is not in the answer.
+    Nowhere(&'r SourceId, &'r str),
+}
+
+impl Fate<'_> {
+    /// What the bundle has in place of the reference; nothing for one that stays.
+    pub(crate) fn address(self) -> String {
+        match self {
+            Self::Stays => String::new(),
+            Self::Leads(id, fragment) => {
+                let mut buffer = Uuid::encode_buffer();
+                let urn: &str = id.urn().encode_lower(&mut buffer);
+                let (mark, fragment) = fragment.map_or(("", ""), |fragment| ("#", fragment));
+                [urn, mark, fragment].concat()
+            }
+            // A bare `Type/id` would attach to another source's resource of the same name.
+            Self::Nowhere(source, relative) => unresolved(source, relative),
+        }
+    }
 }
 
 /// The fate of a reference found in an accepted answer.
-pub(crate) fn fate(loaded: &Loaded<'_>, home: &Accepted<'_>, patient: Uuid, reference: &str) -> Fate {
+pub(crate) fn fate<'r>(
+    loaded: &Loaded<'_>,
+    home: &'r Accepted<'_>,
+    patient: Uuid,
+    reference: &'r str,
+) -> Fate<'r> {
     if reference.starts_with('#') {
         return Fate::Stays;
     }
-    let fragment = reference.split_once('#').map(|(_, fragment)| format!("#{fragment}")).unwrap_or_default();
+    let fragment = || reference.split_once('#').map(|(_, fragment)| fragment);
     let target = bare(reference);
     if home.patient_names.contains(target) {
-        return Fate::Leads(format!("urn:uuid:{patient}{fragment}"));
+        return Fate::Leads(patient, fragment());
     }
     if let Some(statement) = home.index.get(target).and_then(|place| loaded.statements.get(*place)) {
-        return Fate::Leads(format!("urn:uuid:{}{fragment}", statement.id));
+        return Fate::Leads(statement.id, fragment());
     }
     let base = home.card.base_url.as_deref().map(|base| base.trim_end_matches('/'));
     let own = base.and_then(|base| target.strip_prefix(base)?.strip_prefix('/'));
     // A name of that form could be anybody's: what is not in this answer must not lead to another one's entry.
     let is_urn = is_urn(target, "urn:uuid:") || is_urn(target, "urn:oid:");
     match own.or_else(|| (is_relative(target) || is_urn).then_some(target)) {
-        // A bare `Type/id` would attach to another source's resource of the same name.
-        Some(relative) => Fate::Nowhere(unresolved(&home.card.id, relative)),
+        Some(relative) => Fate::Nowhere(&home.card.id, relative),
         None => Fate::Stays,
     }
 }

@@ -69,7 +69,7 @@ pub(super) const fn specials(word: u64) -> u64 {
 
 /// The text of a scanned string body. Borrowed when there is nothing to resolve.
 pub(super) fn unescape(body: &str) -> Cow<'_, str> {
-    if !body.contains('\\') {
+    if !body.as_bytes().contains(&b'\\') {
         return Cow::Borrowed(body);
     }
     let mut out = String::with_capacity(body.len());

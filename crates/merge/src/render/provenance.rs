@@ -151,7 +151,7 @@ fn write_entity(voice: &Voice, entity: &mut Writer) {
 
 pub(super) fn begin(record: &Record<'_>, id: Uuid, targets: &[Uuid], provenance: &mut Writer) {
     provenance.text("resourceType", "Provenance");
-    provenance.text("id", &id.to_string());
+    provenance.text("id", r4::hyphened(id, &mut Uuid::encode_buffer()));
     provenance.key("target").array(|list| {
         for target in targets {
             list.object(|one| one.text("reference", &r4::urn(*target)));

@@ -1,6 +1,7 @@
 //! The merged R4 Bundle.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use tributary_fhir::Writer;
 use tributary_model::Section;
@@ -13,20 +14,26 @@ use crate::record::Record;
 
 /// Address of a resource in the bundle.
 pub(super) fn urn(id: Uuid) -> String {
-    format!("urn:uuid:{id}")
+    id.urn().encode_lower(&mut Uuid::encode_buffer()).to_owned()
+}
+
+/// An id as text; `buffer` is where it is written.
+pub(super) fn hyphened(id: Uuid, buffer: &mut [u8; uuid::fmt::Urn::LENGTH]) -> &str {
+    id.hyphenated().encode_lower(buffer)
 }
 
 /// Writes one entry whose resource `fill` writes.
 pub(super) fn entry(json: &mut Writer, id: Uuid, fill: impl FnOnce(&mut Writer)) {
     json.object(|entry| {
-        entry.text("fullUrl", &urn(id));
+        entry.text("fullUrl", id.urn().encode_lower(&mut Uuid::encode_buffer()));
         fill(entry.key("resource"));
     });
 }
 
 /// The id of our own device, the assembler of the record.
 pub(super) fn device_id() -> Uuid {
-    own_id("device")
+    static DEVICE: LazyLock<Uuid> = LazyLock::new(|| own_id("device"));
+    *DEVICE
 }
 
 impl Record<'_> {

@@ -3,6 +3,7 @@
 
 use tributary_fhir::{Json, Writer};
 use tributary_model::SourceKind;
+use uuid::Uuid;
 
 use super::r4;
 use crate::cascade;
@@ -25,7 +26,7 @@ pub(super) fn write_entry_with(record: &Record<'_>, copier: Copier<'_>, place: u
     r4::entry(entries, statement.id, |json| {
         json.object(|resource| {
             resource.text("resourceType", &statement.kind);
-            resource.text("id", &statement.id.to_string());
+            resource.text("id", r4::hyphened(statement.id, &mut Uuid::encode_buffer()));
             resource.key("meta").object(|meta| write_meta(record, copier, place, (statement, home), meta));
             for (key, value) in kept(statement.resource) {
                 resource.key(key).raw(|out| copier.member(statement, key, value, out));
