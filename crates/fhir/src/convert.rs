@@ -50,7 +50,7 @@ use tributary_model::FaultClass;
 
 use crate::bundle::{Bundle, Entry, id_of, type_of};
 use crate::draft::{Draft, Fields};
-use crate::json::{Document, Json, Kind, Limits};
+use crate::json::{Document, Json, Kind, Limits, Sheet};
 use crate::reply::{Carried, LossNote};
 
 use edit::Notes;
@@ -74,22 +74,18 @@ pub struct Converted {
 /// Converts a scanned STU3 Bundle.
 pub fn convert_bundle(stu3: &Document) -> Result<Converted, FaultClass> {
     let bundle = Bundle::of(stu3)?;
-    let mut writing = Writing {
-        out: String::with_capacity(stu3.text().len() + stu3.text().len() / 8),
-        rewriter: Rewriter::of(bundle),
-        losses: Vec::new(),
-        carried: Vec::new(),
-    };
-    writing.out.push_str(r#"{"resourceType":"Bundle","type":"collection""#);
-    for (index, entry) in bundle.entries().enumerate() {
-        // An empty array is not allowed in FHIR, so the array begins with its first item.
-        writing.out.push_str(if index == 0 { r#","entry":["# } else { "," });
-        writing.entry(entry);
-    }
-    writing.out.push_str(if bundle.entries().next().is_some() { "]}" } else { "}" });
-    let Writing { out, losses, carried, .. } = writing;
-    let limits = room(out.len());
-    let document = Document::scan(out.into_bytes(), &limits).map_err(|rejection| rejection.class)?;
+    let mut writing = Writing { rewriter: Rewriter::of(bundle), losses: Vec::new(), carried: Vec::new() };
+    let mut out = Sheet::like(stu3);
+    out.object(|out| {
+        out.key("resourceType").string("Bundle");
+        out.key("type").string("collection");
+        // An empty array is not allowed in FHIR.
+        if bundle.entries().next().is_some() {
+            out.key("entry").array(|out| bundle.entries().for_each(|entry| writing.entry(entry, out)));
+        }
+    });
+    let document = out.finish(&room(usize::MAX))?;
+    let Writing { losses, carried, .. } = writing;
     Ok(Converted { document, losses, carried })
 }
 
@@ -159,69 +155,70 @@ fn table(stu3: &str) -> Option<(&'static str, Table)> {
     Some(found)
 }
 
-/// The new text as far as it is written.
+/// What is known while the new text is written.
 struct Writing<'d> {
-    out: String,
     rewriter: Rewriter<'d>,
     losses: Vec<LossNote>,
     carried: Vec<Carried>,
 }
 
 impl<'d> Writing<'d> {
-    fn entry(&mut self, entry: Entry<'d>) {
+    fn entry(&mut self, entry: Entry<'d>, out: &mut Sheet) {
         let kind = type_of(entry.resource);
-        self.out.push('{');
-        if let Some(full_url) = entry.full_url.filter(|url| url.kind() == Kind::String) {
-            self.out.push_str(r#""fullUrl":"#);
-            self.out.push_str(full_url.raw());
-            self.out.push(',');
-        }
-        match table(&kind) {
-            // Outcomes say what the source said, in words that both versions share.
-            _ if kind == "OperationOutcome" => {
-                self.out.push_str(r#""resource":"#);
-                self.out.push_str(entry.resource.raw());
+        out.object(|out| {
+            if let Some(full_url) = entry.full_url.filter(|url| url.kind() == Kind::String) {
+                out.key("fullUrl").copy(full_url, &mut |_, _| None);
             }
-            Some((r4, table)) => {
-                self.original_type(&kind, r4);
-                self.resource(entry.resource, &kind, (r4, table));
+            match table(&kind) {
+                // Outcomes say what the source said, in words that both versions share.
+                _ if kind == "OperationOutcome" => {
+                    out.key("resource").copy(entry.resource, &mut |_, _| None);
+                }
+                Some((r4, table)) => {
+                    original_type(&kind, r4, out);
+                    self.resource(entry.resource, &kind, (r4, table), out);
+                }
+                None => {
+                    original_type(&kind, "Binary", out);
+                    self.whole(entry.resource, &kind, out);
+                }
             }
-            None => {
-                self.original_type(&kind, "Binary");
-                self.whole(entry.resource, &kind);
-            }
-        }
-        self.out.push('}');
+        });
     }
 
-    fn original_type(&mut self, stu3: &str, r4: &str) {
-        if stu3 != r4 {
-            let mark =
-                Draft::object([("url", Draft::string(ORIGINAL_TYPE)), ("valueCode", Draft::string(stu3))]);
-            self.out.push_str(r#""extension":["#);
-            mark.write(&mut self.out, &mut |_, _| None);
-            self.out.push_str("],");
-        }
-    }
-
-    fn resource(&mut self, resource: Json<'d>, stu3: &str, (r4, table): (&'static str, Table)) {
+    fn resource(
+        &mut self,
+        resource: Json<'d>,
+        stu3: &str,
+        (r4, table): (&'static str, Table),
+        out: &mut Sheet,
+    ) {
         let id = id_of(resource).unwrap_or_default();
         let statement = format!("{stu3}/{id}");
         let mut notes = Notes::new(&statement, resource, &mut self.losses);
         let mut fields = Fields::open(resource);
         contained(&mut fields, stu3, &mut notes);
         apply(&mut fields, stu3, (r4, table), &mut notes);
-        self.out.push_str(r#""resource":"#);
-        fields.write(&mut self.out, &mut |mark, text| self.rewriter.replacement(mark, text));
+        fields.write_on(out.key("resource"), &mut |mark, text| self.rewriter.replacement(mark, text));
     }
 
-    fn whole(&mut self, resource: Json<'d>, stu3: &str) {
+    fn whole(&mut self, resource: Json<'d>, stu3: &str, out: &mut Sheet) {
         // Made of its content, so that it does not depend on what else is in the bundle, or in which order.
         let id = id_of(resource).map_or_else(|| carried::made_up_id(resource), Cow::into_owned);
-        self.out.push_str(r#""resource":"#);
         carried::binary(resource, &id)
-            .write(&mut self.out, &mut |mark, text| self.rewriter.replacement(mark, text));
+            .write_on(out.key("resource"), &mut |mark, text| self.rewriter.replacement(mark, text));
         self.carried.push(Carried { resource_type: stu3.to_owned(), binary_id: id });
+    }
+}
+
+fn original_type(stu3: &str, r4: &str, out: &mut Sheet) {
+    if stu3 != r4 {
+        out.key("extension").array(|list| {
+            list.object(|mark| {
+                mark.key("url").string(ORIGINAL_TYPE);
+                mark.key("valueCode").string(stu3);
+            });
+        });
     }
 }
 

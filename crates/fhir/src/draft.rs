@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Json, Kind, Mark, quoted};
+use crate::json::{Json, Kind, Rewrite, Sheet, quoted};
 
 /// A JSON value: a raw slice, or something opened for editing.
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl<'d> Draft<'d> {
     }
 
     /// Writes the value; marked strings of untouched slices go through `rewrite`.
-    pub fn write(&self, out: &mut String, rewrite: &mut dyn FnMut(Mark, &str) -> Option<String>) {
+    pub fn write(&self, out: &mut String, rewrite: &mut Rewrite<'_>) {
         match self {
             Self::Raw(json) => json.copy_into(out, rewrite),
             Self::Text(text) => out.push_str(text),
@@ -121,6 +121,18 @@ impl<'d> Draft<'d> {
                     item.write(out, rewrite);
                 }
                 out.push(']');
+            }
+        }
+    }
+
+    /// Writes the value with its tape.
+    pub fn write_on(&self, out: &mut Sheet, rewrite: &mut Rewrite<'_>) {
+        match self {
+            Self::Raw(json) => out.copy(*json, rewrite),
+            Self::Text(text) => out.fragment(text),
+            Self::Object(fields) => fields.write_on(out, rewrite),
+            Self::Array(items) => {
+                out.array(|out| items.iter().for_each(|item| item.write_on(out, rewrite)));
             }
         }
     }
@@ -281,7 +293,7 @@ impl<'d> Fields<'d> {
     }
 
     /// Writes the object.
-    pub fn write(&self, out: &mut String, rewrite: &mut dyn FnMut(Mark, &str) -> Option<String>) {
+    pub fn write(&self, out: &mut String, rewrite: &mut Rewrite<'_>) {
         out.push('{');
         for (index, (key, value)) in self.0.iter().enumerate() {
             if index > 0 {
@@ -293,6 +305,15 @@ impl<'d> Fields<'d> {
             value.write(out, rewrite);
         }
         out.push('}');
+    }
+
+    /// Writes the object with its tape.
+    pub fn write_on(&self, out: &mut Sheet, rewrite: &mut Rewrite<'_>) {
+        out.object(|out| {
+            for (key, value) in &self.0 {
+                value.write_on(out.key(key), rewrite);
+            }
+        });
     }
 }
 
@@ -308,6 +329,10 @@ mod tests {
         edit(&mut fields);
         let mut out = String::new();
         fields.write(&mut out, &mut |_, _| None);
+        let mut sheet = Sheet::default();
+        fields.write_on(&mut sheet, &mut |_, _| None);
+        let limits = Limits { depth: 256, ..Limits::default() };
+        assert_eq!(sheet.finish(&limits).unwrap().text(), out);
         out
     }
 

@@ -5,6 +5,7 @@
 //! slice of the text that was received, so decimals, dates and codes stay what the source wrote.
 
 mod scan;
+mod sheet;
 mod text;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::ops::Range;
 
 use tributary_model::FaultClass;
 
+pub use sheet::{Rewrite, Sheet};
 pub use text::{escape_into, quoted};
 
 /// Bounds on a document from outside.
@@ -66,7 +68,7 @@ pub enum Kind {
 }
 
 /// One value on the tape: where its text begins and ends, and where the next value stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Node {
     start: u32,
     end: u32,
@@ -94,6 +96,18 @@ pub enum Mark {
     Attachment,
     /// A string under the key `div`: a narrative.
     Narrative,
+}
+
+impl Mark {
+    /// The key that such a string stands under.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::System => "system",
+            Self::Attachment => "url",
+            Self::Narrative => "div",
+        }
+    }
 }
 
 /// A scanned text and the tape of its values.
@@ -284,18 +298,13 @@ impl<'d> Json<'d> {
     /// Copies the value to `out`, with marked strings replaced where `rewrite` gives new text.
     ///
     /// Everything else is copied in runs, byte for byte.
-    pub fn copy_into(self, out: &mut String, rewrite: &mut dyn FnMut(Mark, &str) -> Option<String>) {
+    pub fn copy_into(self, out: &mut String, rewrite: &mut Rewrite<'_>) {
         self.copy_adding(out, rewrite, &[]);
     }
 
     /// As [`Json::copy_into`], with texts put in: each before the byte at its offset in the document. The offsets
     /// ascend and lie in no marked string.
-    pub fn copy_adding(
-        self,
-        out: &mut String,
-        rewrite: &mut dyn FnMut(Mark, &str) -> Option<String>,
-        additions: &[(usize, String)],
-    ) {
+    pub fn copy_adding(self, out: &mut String, rewrite: &mut Rewrite<'_>, additions: &[(usize, String)]) {
         let span = self.span();
         let mut copied = span.start;
         let mut copy_to = |out: &mut String, to: usize, from: usize| {

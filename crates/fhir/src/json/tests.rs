@@ -205,3 +205,69 @@ fn escaping_is_undone_by_reading() {
         }
     }
 }
+
+#[test]
+fn a_sheet_is_what_a_scan_makes_of_it() {
+    let source = scan(
+        r#"{"a" : [ 1.10, {"reference" : "x/1", "n": null}, "z" ], "system":"http://hl7.org/fhir/v3/X ",
+            "list":[{"reference":"Patient/1"},{"system":"http://hl7.org/fhir/a"},{"url":"Binary/1"}], "url":"Binary/2"}"#,
+    )
+    .unwrap();
+    let root = source.root();
+    let mut sheet = Sheet::default();
+    let mut rewrite = |mark: Mark, text: &str| match (mark, text) {
+        (Mark::Reference, "x/1") => Some("a longer one/\"1\"".to_owned()),
+        (Mark::System, "http://hl7.org/fhir/a") => Some("http://hl7.org/fhir/b/c".to_owned()),
+        (Mark::System, _) => Some("s".to_owned()),
+        _ => None,
+    };
+    sheet.object(|out| {
+        out.key("whole").copy(root, &mut rewrite);
+        out.key("list").copy(root.get("list").unwrap(), &mut |_, _| None);
+        // A string has the mark of where it stands now.
+        out.key("reference").copy(root.get("url").unwrap(), &mut |_, _| None);
+        out.key("other").copy(root.get("url").unwrap(), &mut |_, _| None);
+        out.key("own").array(|list| {
+            list.fragment(r#"{"reference":"own/1"}"#);
+            list.fragment("\"text\"");
+            list.object(|object| object.key("system").string("http://hl7.org/fhir/q\"uote"));
+            list.object(|_| {});
+        });
+    });
+    let made = sheet.finish(&Limits { depth: 256, ..Limits::default() }).unwrap();
+    let scanned = scan(made.text()).unwrap();
+    assert_eq!((&made.tape, &made.marks), (&scanned.tape, &scanned.marks), "{}", made.text());
+    assert_eq!(made.marks.len(), 11);
+    let reference = made.root().path(&["whole", "a"]).unwrap();
+    assert_eq!(reference.raw(), "1.10");
+    let own = made.root().get("whole").unwrap().get("a").unwrap().items().nth(1).unwrap();
+    assert_eq!(own.text_at("reference").unwrap(), "a longer one/\"1\"");
+    assert_eq!(own.get("n").unwrap().kind(), Kind::Null);
+}
+
+#[test]
+fn a_sheet_with_a_key_twice_is_refused() {
+    let made = |keys: [&str; 2]| {
+        let mut sheet = Sheet::default();
+        sheet.object(|out| keys.iter().for_each(|key| out.key(key).string("x")));
+        sheet.finish(&Limits { depth: 256, ..Limits::default() }).map(|_| ())
+    };
+    assert_eq!(made(["a", "b"]), Ok(()));
+    assert_eq!(made(["a", "a"]), Err(FaultClass::JsonDuplicate));
+    let limits = Limits { depth: 256, tokens: 4, ..Limits::default() };
+    let mut sheet = Sheet::default();
+    sheet.array(|out| (0..4).for_each(|_| out.string("x")));
+    assert_eq!(sheet.finish(&limits).map(|_| ()), Err(FaultClass::TooLarge));
+    fn nest(out: &mut Sheet, depth: usize) {
+        out.array(|out| {
+            if depth > 1 {
+                nest(out, depth - 1);
+            }
+        });
+    }
+    for (depth, expected) in [(192, Ok(())), (193, Err(FaultClass::JsonDepth))] {
+        let mut sheet = Sheet::default();
+        nest(&mut sheet, depth);
+        assert_eq!(sheet.finish(&Limits { depth: 256, ..Limits::default() }).map(|_| ()), expected);
+    }
+}
