@@ -139,29 +139,32 @@ fn write_line(record: &Record<'_>, line: &Line, entries: &mut Writer) {
             facts.and_then(|facts| facts.thing.medicine()).map(|medicine| medicine.position.code());
         entries.object(|entry| {
             entry.key("extension").array(|list| {
-                list.record([("url", "urn:x-tributary:line"), ("valueString", &hash)]);
-                list.record([("url", "urn:x-tributary:line-class"), ("valueCode", line.class.code())]);
-                write_truth("urn:x-tributary:lead", index == 0, list);
+                // Codes and digits only, so that the fixed pieces can be put together as they are.
+                let class = line.class.code();
+                pieces(list, &[r#"{"url":"urn:x-tributary:line","valueString":""#, &hash, r#""}"#]);
+                pieces(list, &[r#"{"url":"urn:x-tributary:line-class","valueCode":""#, class, r#""}"#]);
+                let lead = if index == 0 { "true" } else { "false" };
+                pieces(list, &[r#"{"url":"urn:x-tributary:lead","valueBoolean":"#, lead, "}"]);
                 if facts.is_some_and(|facts| facts.in_error) {
-                    write_truth("urn:x-tributary:entered-in-error", true, list);
+                    pieces(list, &[r#"{"url":"urn:x-tributary:entered-in-error","valueBoolean":true}"#]);
                 }
                 if let Some(position) = position {
-                    list.record([("url", "urn:x-tributary:position"), ("valueCode", position)]);
+                    pieces(list, &[r#"{"url":"urn:x-tributary:position","valueCode":""#, position, r#""}"#]);
                 }
             });
             entry.key("item").object(|item| {
-                item.text("reference", &r4::urn(statement.id));
+                let mut buffer = Uuid::encode_buffer();
+                let urn: &str = statement.id.urn().encode_lower(&mut buffer);
+                pieces(item.key("reference"), &["\"", urn, "\""]);
                 item.text_if("display", facts.map(|facts| facts.title.as_str()));
             });
         });
     }
 }
 
-fn write_truth(url: &str, is_so: bool, list: &mut Writer) {
-    list.object(|extension| {
-        extension.text("url", url);
-        extension.key("valueBoolean").truth(is_so);
-    });
+/// Writes a value that is put together from pieces of JSON.
+fn pieces(json: &mut Writer, pieces: &[&str]) {
+    json.raw(|out| pieces.iter().for_each(|piece| out.push_str(piece)));
 }
 
 /// The key of a line as others may know it: it holds no clinical text.
