@@ -25,7 +25,7 @@ use stand::{Bench, Watch};
 use tributary_fhir::bundle::{nhs_numbers, type_of};
 use tributary_fhir::convert::convert_bundle;
 use tributary_fhir::{Bundle, Document, Limits, Reply};
-use tributary_merge::{Answer, Heard, Inputs, Maps, Record, RecordView, SourceCard, merge};
+use tributary_merge::{Answer, Heard, Inputs, Maps, Prompts, Record, RecordView, SourceCard, merge};
 use tributary_model::{NhsNumber, SectionSet, SourceId, SourceKind};
 
 const BENCH: Bench = Bench {
@@ -170,6 +170,8 @@ impl Owned {
             notes: &[],
             maps: &self.maps,
             attachments: None,
+            pds: None,
+            prompts: Prompts::default(),
         }
     }
 }
