@@ -245,6 +245,15 @@ fn a_sheet_is_what_a_scan_makes_of_it() {
     assert_eq!(own.get("n").unwrap().kind(), Kind::Null);
 }
 
+/// Writes an array in an array, and so on.
+fn nest(out: &mut Sheet, depth: usize) {
+    out.array(|out| {
+        if depth > 1 {
+            nest(out, depth - 1);
+        }
+    });
+}
+
 #[test]
 fn a_sheet_with_a_key_twice_is_refused() {
     let made = |keys: [&str; 2]| {
@@ -258,13 +267,6 @@ fn a_sheet_with_a_key_twice_is_refused() {
     let mut sheet = Sheet::default();
     sheet.array(|out| (0..4).for_each(|_| out.string("x")));
     assert_eq!(sheet.finish(&limits).map(|_| ()), Err(FaultClass::TooLarge));
-    fn nest(out: &mut Sheet, depth: usize) {
-        out.array(|out| {
-            if depth > 1 {
-                nest(out, depth - 1);
-            }
-        });
-    }
     for (depth, expected) in [(192, Ok(())), (193, Err(FaultClass::JsonDepth))] {
         let mut sheet = Sheet::default();
         nest(&mut sheet, depth);
