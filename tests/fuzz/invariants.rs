@@ -94,7 +94,7 @@ pub fn inputs<'a>(registry: &'a [SourceCard], answers: &'a [Answer], maps: &'a M
         as_of: "2026-03-10T02:10:00Z".parse().expect("an instant"),
         sections: SectionSet::all(),
         registry,
-        answers,
+        answers: tributary_merge::Screened::whole(answers),
         notes: &[],
         pds: None,
         maps,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Trail};
-use tributary_merge::{Custodian, Maps, Prompts, SourceCard};
+use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, Demographics, DenyReason, Expected, Facts, Locate, LocateFault,
     NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester,
@@ -65,6 +65,7 @@ pub(crate) struct Room {
     pub(crate) maps: Maps,
     pub(crate) prompts: Prompts,
     pub(crate) custodian: Option<Custodian>,
+    pub(crate) lists: CodeLists,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
@@ -135,6 +136,7 @@ impl Broker {
             maps: parts.maps,
             prompts: parts.prompts,
             custodian: parts.custodian,
+            lists: parts.lists,
             mode: parts.mode,
             limits: parts.limits,
             cache,
@@ -229,23 +231,24 @@ impl Broker {
 impl Room {
     /// The policy's word on a request, counted.
     ///
-    /// A permit for part of what was asked is refused whole: statements of the other sections could still hang
-    /// on those of the permitted ones, and nothing takes them out yet.
+    /// A permit for part of what was asked comes with a view that takes out the rest; one that leaves nothing is a
+    /// refusal.
     pub(crate) fn decide(&self, facts: &Facts) -> Result<Obligations, Refusal> {
-        match tributary_policy::decide(facts) {
-            Decision::Permit(obligations) if obligations.sections == facts.sections => {
-                self.metrics.policy_decision(PolicyOutcome::Permit);
-                Ok(obligations)
-            }
-            Decision::Permit(_) => {
-                self.metrics.policy_decision(PolicyOutcome::Deny);
-                Err(Refusal::Denied(DenyReason::NoRule))
-            }
-            Decision::Deny(reason) => {
-                self.metrics.policy_decision(PolicyOutcome::Deny);
-                Err(Refusal::Denied(reason))
-            }
-        }
+        let verdict = permitted(tributary_policy::decide(facts), facts);
+        let outcome = if verdict.is_ok() { PolicyOutcome::Permit } else { PolicyOutcome::Deny };
+        self.metrics.policy_decision(outcome);
+        verdict.map_err(Refusal::Denied)
+    }
+
+    /// The policy's word on a request whose answer is passed on as it is: nothing can be taken out of it, so
+    /// whoever may not see everything is refused.
+    pub(crate) fn decide_whole(&self, facts: &Facts) -> Result<Obligations, Refusal> {
+        let verdict = permitted(tributary_policy::decide(facts), facts);
+        let is_whole = |one: &Obligations| one.view.is_whole() && one.sections == facts.sections;
+        let verdict = verdict.and_then(|one| if is_whole(&one) { Ok(one) } else { Err(DenyReason::NoRule) });
+        let outcome = if verdict.is_ok() { PolicyOutcome::Permit } else { PolicyOutcome::Deny };
+        self.metrics.policy_decision(outcome);
+        verdict.map_err(Refusal::Denied)
     }
 
     /// The sources that may hold a patient, by rank, and the number to ask them for.
@@ -311,6 +314,22 @@ impl Room {
     }
 }
 
+/// What a decision permits, with a view that shows that and no more.
+fn permitted(decision: Decision, facts: &Facts) -> Result<Obligations, DenyReason> {
+    let obligations = match decision {
+        Decision::Permit(obligations) => obligations,
+        Decision::Deny(reason) => return Err(reason),
+    };
+    let sections = obligations.sections.and(facts.sections).and(obligations.view.sections());
+    if sections.is_empty() {
+        return Err(DenyReason::NoRule);
+    }
+    // Sources send what they were not asked for. Only who may see everything may see that too.
+    let is_unlimited = obligations.view.is_whole() && sections == facts.sections;
+    let view = if is_unlimited { obligations.view } else { obligations.view.within(sections) };
+    Ok(Obligations { sections, view, ..obligations })
+}
+
 /// An ask in flight.
 pub(crate) struct InFlight<'a> {
     count: Option<&'a AtomicUsize>,
@@ -324,3 +343,6 @@ impl Drop for InFlight<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

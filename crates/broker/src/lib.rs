@@ -28,5 +28,6 @@ pub use parts::{
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError, PROMPT_MAPS};
 pub use tributary_merge::{
-    Custodian, Maps, Prompt, Prompts, RULE_IDS, SUMMARY_SECTIONS, SourceCard, label, view,
+    CodeLists, Custodian, ListError, Maps, Prompt, Prompts, RULE_IDS, SUMMARY_SECTIONS, SourceCard, label,
+    view,
 };

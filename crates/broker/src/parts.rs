@@ -8,7 +8,7 @@ use std::time::Duration;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::Trail;
 use tributary_fhir::{Attached, Relayed, Reply};
-use tributary_merge::{Custodian, Maps, Prompts, SourceCard};
+use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Ask, AttachmentAsk, Capability, Clock, Locate, LocateFault, Located, OdsCode, RelayAsk, SourceFault,
     SourceId, SourceKind,
@@ -168,6 +168,8 @@ pub struct Parts {
     pub prompts: Prompts,
     /// Who keeps the summaries that are given out.
     pub custodian: Option<Custodian>,
+    /// The codes that hold a statement back from who may not see it.
+    pub lists: CodeLists,
     /// Demo or not.
     pub mode: Mode,
     /// Bounds.

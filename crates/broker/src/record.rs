@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tributary_audit::{Digest, SourceEntry};
 use tributary_merge::{
-    Answer as SourceAnswer, Heard, Inputs, Record, RecordView, SourceCard, SummaryFrame, merge,
+    Answer as SourceAnswer, Heard, Inputs, Record, RecordView, SourceCard, SummaryFrame, Withholding, merge,
+    withhold,
 };
 use tributary_model::{
     Completeness, Demographics, Facts, FaultClass, Handling, NhsNumber, PatientNote, RecordForm,
-    RecordRequest, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
+    RecordRequest, RoleView, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
 };
 
 use crate::answer::{Answer, Verdict};
@@ -62,7 +63,10 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let found = ports.iter().filter(|port| !room.ports.contains_key(&port.card.id)).cloned().collect();
     let RecordRequest { patient, handling, form, .. } = request;
     let public_root = Arc::clone(&request.public_root);
-    let about = About { patient, sections: allowed, handling, form, public_root, notes, pds, found };
+    let view = obligations.view;
+    // Whatever was asked for has its place in the record, if only to say that it is not shown.
+    let about =
+        About { patient, sections: request.sections, view, handling, form, public_root, notes, pds, found };
     let merging = merge_all(room, about, heard);
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
@@ -92,7 +96,9 @@ fn facts(room: &Room, request: &RecordRequest) -> Facts {
 /// What a record is about.
 struct About {
     patient: NhsNumber,
+    /// The sections asked for, whether shown or not.
     sections: SectionSet,
+    view: RoleView,
     handling: Handling,
     form: RecordForm,
     /// The address below which callers reach this broker.
@@ -149,12 +155,22 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
         Cow::Owned(room.cards.iter().cloned().chain(found).collect())
     };
     let addresses = Addresses { room, patient: about.patient, root: &about.public_root };
+    let withheld = withhold(Withholding {
+        patient: about.patient,
+        as_of,
+        pds: about.pds.as_ref(),
+        registry: &registry,
+        answers: &answers,
+        maps: &room.maps,
+        view: about.view,
+        lists: &room.lists,
+    });
     let inputs = Inputs {
         patient: about.patient,
         as_of,
         sections: about.sections,
         registry: &registry,
-        answers: &answers,
+        answers: withheld.screened(),
         notes: &about.notes,
         pds: about.pds.as_ref(),
         maps: &room.maps,

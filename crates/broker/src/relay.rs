@@ -74,7 +74,7 @@ async fn permitted(room: &Arc<Room>, request: &RelayRequest) -> Result<&'static 
         break_glass: false,
         demo: room.mode == Mode::Demo,
     };
-    match room.decide(&facts) {
+    match room.decide_whole(&facts) {
         Ok(obligations) => Ok(obligations.rule),
         Err(refusal) => {
             if let Refusal::Denied(reason) = refusal {

@@ -166,7 +166,7 @@ impl Owned {
             as_of: self.as_of,
             sections: SectionSet::all(),
             registry: &self.registry,
-            answers: &self.answers,
+            answers: tributary_merge::Screened::whole(&self.answers),
             notes: &[],
             maps: &self.maps,
             attachments: None,

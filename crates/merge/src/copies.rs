@@ -10,7 +10,7 @@ use crate::cascade;
 use crate::facts::{Facts, Part, Thing};
 use crate::inputs::SourceCard;
 use crate::load::{Loaded, Statement};
-use tributary_model::{Section, SectionState, SourceKind};
+use tributary_model::{RoleView, Section, SectionState, SourceKind};
 
 /// What a copy is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,12 @@ impl Copy {
 type Identifier<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Finds the copies among the statements. Ownership comes from the registry, never from rank.
-pub(crate) fn find(loaded: &Loaded<'_>, parts: &[Part], registry: &[SourceCard]) -> Vec<Option<Copy>> {
+pub(crate) fn find(
+    loaded: &Loaded<'_>,
+    parts: &[Part],
+    registry: &[SourceCard],
+    view: RoleView,
+) -> Vec<Option<Copy>> {
     let originals = originals(loaded);
     let judge = |statement: &Statement<'_>, facts: &Facts| {
         let voice = loaded.voice(statement)?;
@@ -48,7 +53,8 @@ pub(crate) fn find(loaded: &Loaded<'_>, parts: &[Part], registry: &[SourceCard])
             let owner = owner(registry, &identifier.0)?;
             (owner.id != voice.id).then_some((owner, identifier))
         })?;
-        let spoke = spoke(loaded, owner, facts.section);
+        // Of an author who is not shown whole, nobody can say that it does not hold something.
+        let spoke = view.is_whole() && spoke(loaded, owner, facts.section);
         let Some(place) = originals.get(&(owner.id.as_str(), identifier)) else {
             return Some(if spoke { Copy::OfAbsent } else { Copy::Unverified });
         };

@@ -15,7 +15,7 @@ use crate::load::{Loaded, Statement};
 use crate::maps::Maps;
 
 pub(crate) use allergy::{Allergy, Scope};
-pub(crate) use medicine::{Medicine, Position, hang};
+pub(crate) use medicine::{Medicine, Position, hang, parent};
 pub(crate) use plan::Cpr;
 pub(crate) use problem::Problem;
 pub(crate) use result::{Finding, Standing};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_fhir::{Notice, Reply};
 use tributary_model::{
-    FaultClass, NoticeKind, Section, SectionSet, SectionState, SourceFault, SourceKind, SourceStatus,
-    SpineCode, StatusClass,
+    FaultClass, NoticeKind, RoleView, Section, SectionSet, SectionState, Shown, SourceFault, SourceKind,
+    SourceStatus, SpineCode, StatusClass,
 };
 
 use crate::cascade::{Relayed, Told};
@@ -178,6 +178,46 @@ fn one_of_each(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
     sums.into_iter().map(one).collect()
 }
 
+/// What a role's view makes of a source's record. It looks at the view and the registry, never at what was withheld,
+/// so that nobody can conclude from it whether there was anything.
+pub(crate) fn for_role(source: &mut SourceRecord<'_>, view: RoleView, asked: SectionSet) {
+    if view.is_whole() {
+        return;
+    }
+    source.notices.retain(|notice| notice.section.is_none_or(|section| !view.hides(section)));
+    let serves = source.card.serves;
+    let is_accepted = !source.pending && source.fault.is_none();
+    for (section, state) in &mut source.states {
+        let shown = view.shown(*section);
+        let about = match shown {
+            Shown::Hidden => Some(Notice::about(NoticeKind::NotForRole, *section)),
+            Shown::Limited(limit) => {
+                let detail = Some(limit.words());
+                Some(Notice { detail, ..Notice::about(NoticeKind::PartForRole, *section) })
+            }
+            Shown::Whole => None,
+        };
+        source.notices.extend(about.filter(|_| serves.contains(*section)));
+        if shown == Shown::Hidden {
+            *state = serve(source.card, *section, SectionState::NotAsked);
+        } else if is_accepted && matches!(state, SectionState::Content | SectionState::Empty) {
+            // Entries may have been withheld: what is there may not be all, and nothing is not none.
+            *state = SectionState::Partial;
+        }
+    }
+    source.notices.sort();
+    if !is_accepted {
+        return;
+    }
+    let hides = asked.and(serves).iter().any(|section| view.hides(section));
+    let is_sound = matches!(source.status, SourceStatus::Ok | SourceStatus::OkEmpty | SourceStatus::OkCached);
+    if is_sound && hides {
+        source.status = SourceStatus::WithheldPolicy;
+    } else if source.status == SourceStatus::OkEmpty {
+        source.status = SourceStatus::Ok;
+    }
+}
+
 fn is_warning(kind: NoticeKind) -> bool {
     matches!(kind, NoticeKind::ConfidentialItems | NoticeKind::DataInTransit | NoticeKind::DataAwaitingFiling)
 }
@@ -194,7 +234,11 @@ fn is_lack(kind: NoticeKind) -> bool {
         | NoticeKind::NotTied
         | NoticeKind::CarriedWhole
         | NoticeKind::NotUnderstood => true,
-        NoticeKind::NoBirthDate | NoticeKind::UnresolvedReference => false,
+        NoticeKind::NoBirthDate
+        | NoticeKind::UnresolvedReference
+        | NoticeKind::NotForRole
+        | NoticeKind::PartForRole
+        | NoticeKind::PlanExists => false,
     }
 }
 

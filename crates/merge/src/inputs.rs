@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tributary_fhir::Reply;
 use tributary_model::{
-    Demographics, NhsNumber, OdsCode, PatientNote, SectionSet, SourceFault, SourceId, SourceKind,
+    Demographics, NhsNumber, OdsCode, PatientNote, RoleView, SectionSet, SourceFault, SourceId, SourceKind,
 };
 
 use crate::maps::Maps;
@@ -65,6 +65,37 @@ pub trait AttachmentLinks: std::fmt::Debug {
     fn address(&self, source: &SourceId, id: &str) -> Option<String>;
 }
 
+/// Answers that may be merged for one requester: what he may not see is no longer in them.
+///
+/// Only [`crate::withhold`] makes them for a view that is not whole, so that nothing is merged which was not looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Screened<'a> {
+    answers: &'a [Answer],
+    view: RoleView,
+}
+
+impl<'a> Screened<'a> {
+    /// Answers for somebody who may see everything.
+    pub const fn whole(answers: &'a [Answer]) -> Self {
+        Self { answers, view: RoleView::whole() }
+    }
+
+    /// Answers without what a view does not show.
+    pub(crate) const fn after(answers: &'a [Answer], view: RoleView) -> Self {
+        Self { answers, view }
+    }
+
+    /// The answers.
+    pub const fn answers(self) -> &'a [Answer] {
+        self.answers
+    }
+
+    /// The view they are for.
+    pub const fn view(self) -> RoleView {
+        self.view
+    }
+}
+
 /// Everything a merge depends on. Equal inputs give equal output, whatever their order.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -76,8 +107,8 @@ pub struct Inputs<'a> {
     pub sections: SectionSet,
     /// Every registered source: who owns an identifier must not depend on who answered.
     pub registry: &'a [SourceCard],
-    /// One answer for every expected source.
-    pub answers: &'a [Answer],
+    /// One answer for every expected source, without what the requester may not see.
+    pub answers: Screened<'a>,
     /// What readers must know of the patient, from outside the sources.
     pub notes: &'a [PatientNote],
     /// Who the patient is, where the national service was asked and answered. Every answer is held against it.

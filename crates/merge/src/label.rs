@@ -17,6 +17,8 @@ pub enum AllergyLabel {
     Incomplete,
     /// A source that could change the label has not answered yet.
     Checking,
+    /// The requester's role sees no allergies. It is not made from any.
+    NotShown,
 }
 
 /// The facts the label follows from.
@@ -68,6 +70,7 @@ impl AllergyLabel {
             Self::Unavailable => "Allergies unavailable",
             Self::Incomplete => "Allergy check incomplete",
             Self::Checking => "Checking",
+            Self::NotShown => crate::words::NOT_FOR_ROLE,
         }
     }
 }

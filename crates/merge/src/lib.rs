@@ -20,9 +20,10 @@ mod refs;
 mod render;
 mod rules;
 pub mod view;
+pub mod withhold;
 mod words;
 
-pub use inputs::{Answer, AttachmentLinks, Heard, Inputs, Prompt, Prompts, SourceCard};
+pub use inputs::{Answer, AttachmentLinks, Heard, Inputs, Prompt, Prompts, Screened, SourceCard};
 pub use label::AllergyLabel;
 pub use load::NAMESPACE;
 pub use maps::Maps;
@@ -30,3 +31,4 @@ pub use record::{Record, merge};
 pub use render::summary::{Custodian, SUMMARY_SECTIONS, SummaryFrame};
 pub use rules::RULE_IDS;
 pub use view::RecordView;
+pub use withhold::{CodeLists, ListError, Withheld, Withholding, withhold};

@@ -19,7 +19,7 @@ use crate::inputs::{Answer, SourceCard};
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x1fe4_8c47_decc_5fca_9e8a_1c80_1206_3bb9);
 
 /// The entry extension that keeps the type a resource had before conversion.
-const ORIGINAL_TYPE: &str = "urn:x-tributary:original-type";
+pub(crate) const ORIGINAL_TYPE: &str = "urn:x-tributary:original-type";
 
 /// The id of a thing of our own making, named by `name`.
 pub(crate) fn own_id(name: &str) -> Uuid {

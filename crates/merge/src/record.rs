@@ -66,13 +66,14 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
     loaded.settle();
     pending.sort_by_key(|(card, ..)| (card.rank, &card.id));
     let parts = read(&loaded, &inputs);
-    let copies = copies::find(&loaded, &parts, inputs.registry);
+    let view = inputs.answers.view();
+    let copies = copies::find(&loaded, &parts, inputs.registry, view);
     let ground = Ground { loaded: &loaded, parts: &parts, copies: &copies };
     let lines = lines::group(ground);
     let discrepancies = rules::all(ground, &lines, whom, inputs.prompts);
     let patient_id = own_id(&format!("patient|{}", inputs.patient.expose()));
     let asked = inputs.sections;
-    let sources: Vec<SourceRecord<'_>> = pending
+    let mut sources: Vec<SourceRecord<'_>> = pending
         .into_iter()
         .map(|(card, answer, verdict)| match (verdict, &answer.heard) {
             (Ok(()), Heard::Reply(reply)) => {
@@ -83,7 +84,10 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
             (Ok(()) | Err(None), _) => gaps::pending(card, answer, asked),
         })
         .collect();
-    let label = label(ground, &sources);
+    for source in &mut sources {
+        gaps::for_role(source, view, asked);
+    }
+    let label = if view.hides(Section::Allergies) { AllergyLabel::NotShown } else { label(ground, &sources) };
     let identified = Identified::default();
     Record { inputs, loaded, parts, copies, lines, discrepancies, sources, label, patient_id, identified }
 }
@@ -92,7 +96,7 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
 fn expected<'a>(inputs: &Inputs<'a>) -> Vec<(&'a SourceCard, &'a Answer)> {
     let card = |answer: &'a Answer| inputs.registry.iter().find(|card| card.id == answer.source);
     let mut pairs: Vec<_> =
-        inputs.answers.iter().filter_map(|answer| Some((card(answer)?, answer))).collect();
+        inputs.answers.answers().iter().filter_map(|answer| Some((card(answer)?, answer))).collect();
     pairs.sort_by(|(a, _), (b, _)| (a.rank, &a.id).cmp(&(b.rank, &b.id)));
     pairs.dedup_by(|(a, _), (b, _)| a.id == b.id);
     pairs
@@ -161,7 +165,7 @@ fn loose(home: &Accepted<'_>) -> Vec<Notice> {
 }
 
 /// Every section that resources of a type can stand in, in either version.
-fn sections_of_type(kind: &str) -> &'static [Section] {
+pub(crate) fn sections_of_type(kind: &str) -> &'static [Section] {
     match kind {
         "AllergyIntolerance" => &[Section::Allergies],
         "MedicationStatement" | "MedicationRequest" | "MedicationDispense" | "MedicationAdministration" => {

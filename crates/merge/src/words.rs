@@ -5,6 +5,9 @@ use tributary_model::{FaultClass, FhirDate, NoticeKind, Section, SectionState, S
 
 use crate::gaps::SourceRecord;
 
+/// What stands for a section that a role does not see. It never says whether there is anything.
+pub(crate) const NOT_FOR_ROLE: &str = "Not shown for your role.";
+
 /// What became of a source, in words.
 pub(crate) fn status(source: &SourceRecord<'_>) -> String {
     let name = &source.card.name;
@@ -29,6 +32,9 @@ pub(crate) fn status(source: &SourceRecord<'_>) -> String {
             format!("{name} does not share this record: the patient has not agreed.")
         }
         SourceStatus::WithheldSource => format!("{name} answered, and left some information out."),
+        SourceStatus::WithheldPolicy if source.fault.is_none() => {
+            format!("{name} answered. Some sections of it are not shown for your role.")
+        }
         SourceStatus::WithheldPolicy => format!("What {name} holds is not shown for your role."),
         SourceStatus::Denied => format!("{name} refused the request."),
         SourceStatus::Timeout => format!("{name} did not answer in time."),
@@ -106,6 +112,9 @@ pub(crate) fn notice(source: &str, notice: &Notice) -> String {
         NoticeKind::NoBirthDate => {
             format!("{source} gives no date of birth; accepted on the NHS number alone.")
         }
+        NoticeKind::NotForRole => format!("{place}: {NOT_FOR_ROLE}"),
+        NoticeKind::PartForRole => format!("{place}: {}", notice.detail.as_deref().unwrap_or(NOT_FOR_ROLE)),
+        NoticeKind::PlanExists => format!("{place}: A plan exists. Ask {source}."),
         NoticeKind::UnresolvedReference => {
             format!("{count} references in the answer of {source} lead to entries it did not send.")
         }

@@ -3,6 +3,7 @@
 use crate::locate::Barred;
 use crate::request::Purpose;
 use crate::requester::{Assurance, Role};
+use crate::role_view::RoleView;
 use crate::section::SectionSet;
 
 /// Everything the policy may look at. No clinical content.
@@ -27,6 +28,8 @@ pub struct Facts {
 pub struct Obligations {
     /// Only these sections may be shown.
     pub sections: SectionSet,
+    /// What of them is shown.
+    pub view: RoleView,
     /// The rule that decided, for the audit record.
     pub rule: &'static str,
 }

@@ -121,6 +121,8 @@ classes! {
     Unlocated, "unlocated", Unavailable;
     /// Nothing it serves was asked for.
     NothingAsked, "nothing_asked", NotQueried;
+    /// It answered, and nothing can be taken out of its answer for a role that sees a part of the record.
+    NotScreened, "not_screened", WithheldPolicy;
     /// The ask panicked or was lost: our fault.
     Internal, "internal", Unavailable;
     /// The national demographics service knows no practice that the patient is registered with now.

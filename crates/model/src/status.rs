@@ -94,6 +94,7 @@ impl SourceStatus {
                 | Self::OkStale
                 | Self::OkTruncated
                 | Self::WithheldSource
+                | Self::WithheldPolicy
         )
     }
 }
@@ -186,6 +187,12 @@ notices! {
     NoBirthDate, "no-birth-date", "information", "informational";
     /// A reference of the source leads nowhere inside its own answer.
     UnresolvedReference, "unresolved-reference", "information", "incomplete";
+    /// The requester's role sees nothing of the section.
+    NotForRole, "not-for-role", "information", "suppressed";
+    /// The requester's role sees a part of the section.
+    PartForRole, "part-for-role", "information", "suppressed";
+    /// Plans exist at the source, and the requester's role sees only that.
+    PlanExists, "plan-exists", "information", "suppressed";
 }
 
 #[cfg(test)]

@@ -1,18 +1,24 @@
 //! The decision, and the table it is made from.
 
 use tributary_model::requester::Assurance;
-use tributary_model::{Decision, DenyReason, Facts, Obligations, Purpose, Role, SectionSet};
+use tributary_model::{Decision, DenyReason, Facts, Obligations, Purpose, Role, RoleView, SectionSet};
 
 /// One rule: when it applies, and which of the sections asked for it lets through.
 struct Rule {
     id: &'static str,
     applies: fn(&Facts) -> bool,
     shows: SectionSet,
+    /// What of those sections is shown.
+    view: RoleView,
 }
 
 /// Every rule, in the order in which they are tried. The first that applies decides.
-const RULES: &[Rule] =
-    &[Rule { id: "demo-direct-care", applies: is_demo_direct_care, shows: SectionSet::all() }];
+const RULES: &[Rule] = &[Rule {
+    id: "demo-direct-care",
+    applies: is_demo_direct_care,
+    shows: SectionSet::all(),
+    view: RoleView::whole(),
+}];
 
 /// May this requester see these sections? Denied unless a rule says otherwise.
 pub fn decide(facts: &Facts) -> Decision {
@@ -21,7 +27,8 @@ pub fn decide(facts: &Facts) -> Decision {
     }
     let rule = RULES.iter().find(|rule| (rule.applies)(facts));
     rule.map_or(Decision::Deny(DenyReason::NoRule), |rule| {
-        Decision::Permit(Obligations { sections: facts.sections.and(rule.shows), rule: rule.id })
+        let sections = facts.sections.and(rule.shows);
+        Decision::Permit(Obligations { sections, view: rule.view, rule: rule.id })
     })
 }
 
@@ -89,7 +96,7 @@ mod tests {
         #[test]
         fn a_demo_shows_every_section_asked_for(facts in facts()) {
             let facts = Facts { break_glass: false, demo: true, ..facts };
-            let obligations = Obligations { sections: facts.sections, rule: "demo-direct-care" };
+            let obligations = Obligations { sections: facts.sections, view: RoleView::whole(), rule: "demo-direct-care" };
             prop_assert_eq!(decide(&facts), Decision::Permit(obligations));
         }
     }

@@ -10,6 +10,7 @@ use tributary_model::SourceId;
 use tributary_sources::{EgressError, RegistryError};
 use tributary_telemetry::MetricsError;
 
+use crate::codelists::CodelistsError;
 use crate::maps::MapsError;
 use crate::secrets::SecretError;
 
@@ -25,6 +26,9 @@ pub enum StartError {
     /// The code maps cannot be used.
     #[error("the code maps cannot be used")]
     Maps(#[from] MapsError),
+    /// The code lists cannot be used.
+    #[error("the code lists cannot be used")]
+    Codelists(#[from] CodelistsError),
     /// The client towards sources cannot be made.
     #[error("the client towards sources cannot be made")]
     Egress(#[from] EgressError),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod codelists;
 pub mod commands;
 mod error;
 pub mod maps;

@@ -68,6 +68,8 @@ pub struct Settings {
     pub maps: Option<PathBuf>,
     /// `[prompts]`
     pub prompts: PromptSettings,
+    /// `[codelists] dir`
+    pub codelists: Option<PathBuf>,
     /// `[demo]`
     pub demo: Option<DemoSettings>,
 }
@@ -89,6 +91,7 @@ impl Default for Settings {
             national: NationalSettings::default(),
             maps: None,
             prompts: PromptSettings::default(),
+            codelists: None,
             demo: None,
         }
     }
@@ -107,6 +110,7 @@ impl Settings {
         if let Some(folder) = file.parent() {
             settings.audit.dir = folder.join(&settings.audit.dir);
             settings.maps = settings.maps.map(|dir| folder.join(dir));
+            settings.codelists = settings.codelists.map(|dir| folder.join(dir));
             settings.national.begin_at(folder);
             settings.server.link_key_file = settings.server.link_key_file.map(|file| folder.join(file));
             settings.source_tls =
@@ -165,8 +169,9 @@ fn read(mut root: Reader<'_>) -> Settings {
         identity: root.table("broker").map(identity::read).unwrap_or_default(),
         national: national::read(&mut root, &sources, &locator),
         locator,
-        maps: root.table("maps").and_then(read_maps),
+        maps: root.table("maps").and_then(read_dir),
         prompts: root.table("prompts").map(prompts::read).unwrap_or_default(),
+        codelists: root.table("codelists").and_then(read_dir),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
         organisations: organisation::read(root.tables("organisation")),
         spine: root.table("spine").and_then(spine::read),
@@ -195,7 +200,7 @@ fn is_behind_spine(settings: &Settings) -> bool {
     routes.chain(practice.map(|practice| practice.route)).any(|route| route == Route::Spine)
 }
 
-fn read_maps(mut table: Reader<'_>) -> Option<PathBuf> {
+fn read_dir(mut table: Reader<'_>) -> Option<PathBuf> {
     let dir = table.words("dir");
     let dir = table.required("dir", dir);
     table.close();

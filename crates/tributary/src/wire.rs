@@ -19,6 +19,7 @@ use tributary_sources::{
 };
 use tributary_telemetry::Metrics;
 
+use crate::codelists;
 use crate::error::StartError;
 use crate::observe::{AuditCounts, note_maps};
 use crate::settings::national::PRACTICES;
@@ -58,6 +59,7 @@ pub(crate) fn wire(
         maps,
         prompts: settings.prompts.on,
         custodian: settings.identity.custodian(settings.demo.is_some()),
+        lists: codelists::load(settings.codelists.as_deref())?,
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
         limits: Limits::default(),
     });

@@ -16,8 +16,8 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::{Settings, Trail};
 use tributary_broker::{
-    Answer, Broker, Limits, LinkKey, Locator, Maps, Mode, Parts, Prompts, Refusal, SourceCard, SourcePort,
-    Tracing,
+    Answer, Broker, CodeLists, Limits, LinkKey, Locator, Maps, Mode, Parts, Prompts, Refusal, SourceCard,
+    SourcePort, Tracing,
 };
 use tributary_fhir::{Document, Reply};
 use tributary_model::requester::Assurance;
@@ -156,6 +156,7 @@ impl Bench {
             maps: Maps::default(),
             prompts: Prompts::default(),
             custodian: None,
+            lists: CodeLists::default(),
             mode,
             limits: Limits::default(),
         });

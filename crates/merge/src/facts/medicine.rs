@@ -117,7 +117,7 @@ fn issue_key(loaded: &Loaded<'_>, statement: &Statement<'_>, facts: &Facts) -> O
 }
 
 /// What a medicine resource is based on, one step up.
-fn parent(loaded: &Loaded<'_>, statement: &Statement<'_>) -> Option<usize> {
+pub(crate) fn parent(loaded: &Loaded<'_>, statement: &Statement<'_>) -> Option<usize> {
     let link = match statement.kind.as_str() {
         "MedicationRequest" => "basedOn",
         "MedicationDispense" => "authorizingPrescription",

@@ -109,7 +109,10 @@ fn warning_code(kind: NoticeKind) -> Option<&'static str> {
         | NoticeKind::CarriedWhole
         | NoticeKind::NotUnderstood
         | NoticeKind::NoBirthDate
-        | NoticeKind::UnresolvedReference => None,
+        | NoticeKind::UnresolvedReference
+        | NoticeKind::NotForRole
+        | NoticeKind::PartForRole
+        | NoticeKind::PlanExists => None,
     }
 }
 
@@ -189,5 +192,10 @@ fn write_empty_reason(record: &Record<'_>, section: Section, reason: &mut Writer
             coding.text("code", code);
         });
     });
-    reason.text("text", &crate::words::empty(&record.sources, section));
+    let words = if record.inputs.answers.view().hides(section) {
+        crate::words::NOT_FOR_ROLE.to_owned()
+    } else {
+        crate::words::empty(&record.sources, section)
+    };
+    reason.text("text", &words);
 }

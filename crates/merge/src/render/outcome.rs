@@ -17,7 +17,8 @@ pub(super) fn of(record: &Record<'_>) -> Outcome {
         record.sources.iter().flat_map(|source| source.relayed.iter().map(|one| relayed(source, one)));
     let notices = notices.chain(relayed);
     let patient = record.inputs.notes.iter().copied().map(patient_note);
-    Outcome { issues: statuses.chain(notices).chain(patient).collect(), ..Outcome::default() }
+    let view = (!record.inputs.answers.view().is_whole()).then(role_note);
+    Outcome { issues: statuses.chain(notices).chain(patient).chain(view).collect(), ..Outcome::default() }
 }
 
 fn extension(url: &'static str, value: ExtensionValue) -> SimpleExtension {
@@ -72,6 +73,18 @@ fn patient_note(note: PatientNote) -> Issue {
     let (severity, code) = (note.severity(), "informational");
     let issue = Issue { severity, code, text: Some(note.words().to_owned()), ..Issue::default() };
     issue.coded("urn:x-tributary:patient-note", note.code(), None)
+}
+
+/// That this is not the whole record. Always the same words, whether anything was withheld or not.
+fn role_note() -> Issue {
+    let text = "This is the part of the record that your role may see. Entries may exist that are not shown.";
+    let issue = Issue {
+        severity: "information",
+        code: "suppressed",
+        text: Some(text.to_owned()),
+        ..Issue::default()
+    };
+    issue.coded("urn:x-tributary:role-view", "limited", None)
 }
 
 fn notice(source: &SourceRecord<'_>, notice: &Notice) -> Issue {

@@ -1,7 +1,7 @@
 //! The record copied out in words.
 
 use tributary_fhir::Mark;
-use tributary_model::{FhirDate, Section};
+use tributary_model::{FhirDate, NoticeKind, Section, Shown};
 
 use super::{patient, r4};
 use crate::facts::{Facts, Thing};
@@ -33,8 +33,19 @@ impl Record<'_> {
 
     pub(super) fn section_view(&self, section: Section) -> SectionView {
         let lines: Vec<LineView> = self.lines_of(section).map(|line| self.line_view(line)).collect();
+        let state = gaps::overall(&self.sources, section);
+        let limit = match self.inputs.answers.view().shown(section) {
+            Shown::Hidden => {
+                return SectionView { section, state, notices: vec![words::NOT_FOR_ROLE.to_owned()], lines };
+            }
+            Shown::Limited(limit) => Some(limit.words()),
+            Shown::Whole => None,
+        };
         let said = self.sources.iter().flat_map(|source| {
-            let of_section = source.notices.iter().filter(move |notice| notice.section == Some(section));
+            // What a role sees of the section is said once, whoever serves it.
+            let of_section = source.notices.iter().filter(move |notice| {
+                notice.section == Some(section) && notice.kind != NoticeKind::PartForRole
+            });
             of_section.map(|notice| words::notice(&source.card.name, notice))
         });
         let relayed = self.sources.iter().flat_map(|source| &source.relayed);
@@ -42,11 +53,11 @@ impl Record<'_> {
         let said = said.chain(relayed.map(|one| one.words.clone()));
         let ended = (section == Section::Allergies).then(|| self.ended_words()).into_iter().flatten();
         let gaps = self.sources.iter().filter_map(|source| words::gap(source, section));
-        let mut notices: Vec<String> = gaps.chain(said).chain(ended).collect();
+        let mut notices: Vec<String> = limit.into_iter().chain(gaps).chain(said).chain(ended).collect();
         if lines.is_empty() {
             notices.push(words::empty(&self.sources, section));
         }
-        SectionView { section, state: gaps::overall(&self.sources, section), notices, lines }
+        SectionView { section, state, notices, lines }
     }
 
     /// What each source lists as ended: said, and never shown among what is active.

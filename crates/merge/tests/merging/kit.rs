@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tributary_fhir::{Document, Limits, Reply};
 use tributary_merge::view::{LineView, MemberView};
-use tributary_merge::{Answer, Heard, Inputs, Maps, Prompts, Record, SourceCard, merge};
+use tributary_merge::{Answer, Heard, Inputs, Maps, Prompts, Record, Screened, SourceCard, merge};
 use tributary_model::demographics::{Gender, PersonName};
 use tributary_model::{
     Demographics, FaultClass, NhsNumber, Redacted, Section, SectionSet, SentDate, SourceFault, SourceId,
@@ -127,7 +127,7 @@ impl Federation {
             as_of: self.as_of.parse().expect("instant"),
             sections: self.sections,
             registry: &self.registry,
-            answers: &self.answers,
+            answers: Screened::whole(&self.answers),
             notes: &[],
             pds: self.pds.as_ref(),
             maps: &self.maps,

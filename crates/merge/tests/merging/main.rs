@@ -19,3 +19,4 @@ mod structured;
 mod stu3;
 mod summary;
 mod traced;
+mod withhold;

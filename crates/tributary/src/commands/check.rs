@@ -8,6 +8,7 @@ use tributary_broker::{MAP_NAMES, Maps};
 use tributary_model::Section;
 
 use super::{BAD_CONFIGURATION, Done, say};
+use crate::codelists;
 use crate::maps;
 use crate::secrets;
 use crate::settings::{Mistake, Settings, is_open_to_others};
@@ -50,6 +51,9 @@ fn read(config: &Path) -> Result<Settings, Vec<Mistake>> {
         Err(error) => {
             mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });
         }
+    }
+    if let Err(error) = codelists::load(settings.codelists.as_deref()) {
+        mistakes.push(Mistake { path: "codelists.dir".to_owned(), line: None, says: error.to_string() });
     }
     mistakes.extend(secrets::mistakes(&settings.national));
     let spine = settings.spine.iter().filter_map(|spine| spine.tls.as_ref());

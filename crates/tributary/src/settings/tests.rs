@@ -84,7 +84,7 @@ cache_ttl_secs = 901
             "line 12: source[1].sections[2]: is no section; sections are plans, flags, allergies, medications, problems, results, reports, encounters, procedures, immunisations, documents, referrals, diary, appointments, socialcare, uncategorised",
             "line 13: source[1].timeout_ms: is a text, not a whole number",
             "line 14: source[1].cache_ttl_secs: is not between 0 and 900",
-            "line 16: audits: is no key here; known are server, source, locator, limits, log, audit, broker, oauth, pds, sds, maps, prompts, demo, organisation, spine",
+            "line 16: audits: is no key here; known are server, source, locator, limits, log, audit, broker, oauth, pds, sds, maps, prompts, codelists, demo, organisation, spine",
         ],
     );
 }
@@ -338,7 +338,7 @@ fn every_key_is_in_the_shipped_file() {
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 20, "{mistakes:?}");
+    assert_eq!(tables, 21, "{mistakes:?}");
 }
 
 #[test]
@@ -362,12 +362,14 @@ fn relative_paths_begin_at_the_folder_of_the_file() {
     let load = |text: &str| {
         fs::write(&file, format!("{GOOD}{text}")).unwrap();
         let settings = Settings::load(&file).unwrap();
+        assert_eq!(settings.codelists, settings.maps);
         (settings.audit.dir, settings.maps)
     };
     assert_eq!(load(""), (dir.path().join("var/audit"), None));
-    let relative = "[audit]\ndir = \"log\"\n[maps]\ndir = \"maps\"\n";
+    let relative = "[audit]\ndir = \"log\"\n[maps]\ndir = \"maps\"\n[codelists]\ndir = \"maps\"\n";
     assert_eq!(load(relative), (dir.path().join("log"), Some(dir.path().join("maps"))));
-    let absolute = "[audit]\ndir = \"/srv/log\"\n[maps]\ndir = \"/srv/maps\"\n";
+    let absolute =
+        "[audit]\ndir = \"/srv/log\"\n[maps]\ndir = \"/srv/maps\"\n[codelists]\ndir = \"/srv/maps\"\n";
     assert_eq!(load(absolute), (PathBuf::from("/srv/log"), Some(PathBuf::from("/srv/maps"))));
     let missing = Settings::load(&dir.path().join("b.toml")).unwrap_err();
     assert!(missing[0].says.starts_with("cannot be read: "), "{missing:?}");

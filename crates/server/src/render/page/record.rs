@@ -142,7 +142,8 @@ fn label(html: &mut Html, label: AllergyLabel) {
         AllergyLabel::NotRecorded
         | AllergyLabel::Unavailable
         | AllergyLabel::Incomplete
-        | AllergyLabel::Checking => "<p class=\"allergy unsure\">",
+        | AllergyLabel::Checking
+        | AllergyLabel::NotShown => "<p class=\"allergy unsure\">",
     });
     html.element("<span class=\"quiet\">Allergy status: </span><strong>", label.words(), "</strong></p>\n");
 }
