@@ -23,6 +23,8 @@ from documents import Finding, place_of, read, walk
 from schemas import Schemas
 
 HERE = Path(__file__).parent
+# An unresolved address is the source's own, so its type is one of STU3.
+RENAMED = {"ProcedureRequest": "ServiceRequest", "ReferralRequest": "ServiceRequest"}
 
 
 def typed(documents):
@@ -49,7 +51,8 @@ def with_types(body, types):
         elif to.split("#")[0] in types:
             node["reference"] = f"{types[to.split('#')[0]]}/{to.split('#')[0][9:]}"
         elif to.startswith("urn:x-tributary:unresolved:"):
-            node["reference"] = to.split(":", 4)[4]
+            kind, _, name = to.split(":", 4)[4].partition("/")
+            node["reference"] = f"{RENAMED.get(kind, kind)}/{name}"
     return copy
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 # What stands in for an entry's resource when the Bundle around it is read: valid, and says nothing.
 STAND_IN = {"resourceType": "Basic", "code": {"text": "-"}}
 MISSING = object()
+# When a statement was fetched: differs from answer to answer, and is no reason to read it twice.
+FETCHED = re.compile(r'("urn:x-tributary:retrieved-at", "valueInstant": )"[-0-9T:.]+Z"')
 
 
 @dataclass
@@ -67,7 +69,7 @@ def read(folder):
             continue
         resources = []
         for body in apart(whole):
-            key = row["version"] + json.dumps(body, default=str)
+            key = row["version"] + FETCHED.sub(r"\1", json.dumps(body, default=str))
             resources.append(known.setdefault(key, Resource(row["version"], body)))
         documents.append(
             Document(

@@ -17,16 +17,32 @@ use crate::folder::Folder;
 
 const FHIR: &str = "application/fhir+json";
 
-/// Every operation that answers for a patient: its name and its path.
-const OPERATIONS: &[(&str, &str)] =
-    &[("record", "/fhir/R4/Patient/$record"), ("record in STU3", "/fhir/STU3/Patient/$record")];
+/// An operation that answers for a patient: its name, its path, and its `Parameters` for an NHS number.
+type Operation = (&'static str, &'static str, fn(&str) -> String);
+
+/// All of them.
+const OPERATIONS: &[Operation] = &[
+    ("record", "/fhir/R4/Patient/$record", whole),
+    ("record in STU3", "/fhir/STU3/Patient/$record", whole),
+    ("summary", "/fhir/R4/Patient/$summary", token),
+];
+
+fn whole(number: &str) -> String {
+    parameters(number, &[])
+}
+
+fn token(number: &str) -> String {
+    let token = format!("https://fhir.nhs.uk/Id/nhs-number|{number}");
+    json!({"resourceType": "Parameters", "parameter": [{"name": "identifier", "valueString": token}]})
+        .to_string()
+}
 
 /// A request that is refused: method, path, body, headers.
 type Refused<'a> = (&'a str, String, String, Vec<(&'a str, &'a str)>);
 
-async fn asked(running: &Running, path: &str, number: &str) -> Reply {
+async fn asked(running: &Running, (_, path, body): &Operation, number: &str) -> Reply {
     let headers = [("Tributary-Deadline-Ms", "30000")];
-    http::post(running.data_addr(), path, FHIR, &parameters(number, &[]), &headers).await
+    http::post(running.data_addr(), path, FHIR, &body(number), &headers).await
 }
 
 /// Every operation for one patient, and what the sources sent for it.
@@ -38,8 +54,9 @@ async fn patient(
     sources: &[(&str, &mock_providers::ProviderHandle)],
 ) -> Vec<String> {
     let mut replies = Vec::new();
-    for (name, path) in OPERATIONS {
-        replies.push((format!("{scope} {name}"), path, asked(running, path, number).await));
+    for operation in OPERATIONS {
+        let (name, path, _) = operation;
+        replies.push((format!("{scope} {name}"), path, asked(running, operation, number).await));
     }
     let mut inputs = Vec::new();
     for (id, provider) in sources {
@@ -61,8 +78,9 @@ pub(crate) async fn stories(folder: &mut Folder) {
         for id in &story.sources {
             let provider = stage.federation.provider(id).unwrap();
             provider.set_fault(Fault::status(503));
-            for (name, path) in OPERATIONS {
-                let reply = asked(&stage.running, path, &story.nhs_number).await;
+            for operation in OPERATIONS {
+                let (name, path, _) = operation;
+                let reply = asked(&stage.running, operation, &story.nhs_number).await;
                 folder.answer(&format!("{} {name} without {id}", story.id), path, &reply, &inputs);
             }
             stage.federation.reset().unwrap();
@@ -103,9 +121,10 @@ pub(crate) async fn without_answer(folder: &mut Folder) {
     ] {
         let stage = Stage::set(Plan { source_keys: "timeout_ms = 400", ..Plan::default() }).await;
         stage.federation.providers().iter().for_each(|one| one.set_fault(fault.clone()));
-        for (operation, path) in OPERATIONS {
-            let reply = asked(&stage.running, path, GEORGE).await;
-            folder.answer(&format!("{name} {operation}"), path, &reply, &[]);
+        for operation in OPERATIONS {
+            let (asked_for, path, _) = operation;
+            let reply = asked(&stage.running, operation, GEORGE).await;
+            folder.answer(&format!("{name} {asked_for}"), path, &reply, &[]);
         }
     }
 }
