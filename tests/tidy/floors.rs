@@ -23,13 +23,14 @@ const ROOMS: &[Room] = &[
     room(1, "flow", &["model"]),
     room(1, "audit", &["model"]),
     room(1, "telemetry", &["model"]),
-    room(2, "merge", &["model", "fhir"]),
+    room(2, "statements", &["model", "fhir"]),
     room(2, "sources", &["model", "fhir", "flow", "telemetry"]),
     room(2, "client", &["model", "fhir"]),
-    room(3, "broker", &["model", "fhir", "policy", "flow", "audit", "telemetry", "merge"]),
-    room(4, "server", &["model", "fhir", "telemetry", "broker"]),
+    room(3, "merge", &["model", "fhir", "statements"]),
+    room(4, "broker", &["model", "fhir", "policy", "flow", "audit", "telemetry", "merge"]),
+    room(5, "server", &["model", "fhir", "telemetry", "broker"]),
     room(
-        5,
+        6,
         "tributary",
         &[
             "model",

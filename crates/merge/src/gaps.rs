@@ -8,9 +8,9 @@ use tributary_model::{
     SourceStatus, SpineCode, StatusClass,
 };
 
-use crate::cascade::{Relayed, Told};
-use crate::inputs::{Answer, SourceCard};
 use crate::label::AllergyFacts;
+use tributary_statements::cascade::{Relayed, Told};
+use tributary_statements::inputs::{Answer, SourceCard};
 
 /// What became of one expected source.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_model::{FhirDate, Section, SourceId};
 
-use crate::copies::Copy;
-use crate::facts::{Facts, Part, Standing, Thing};
-use crate::load::{Loaded, Voice};
 use crate::rules;
+use tributary_statements::copies::Copy;
+use tributary_statements::facts::{Facts, Part, Standing, Thing};
+use tributary_statements::load::{Loaded, Voice};
 
 /// How the statements of a line relate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,7 +101,11 @@ impl<'a> Ground<'a> {
     }
 
     fn origin(&self, place: usize) -> String {
-        self.loaded.statements.get(place).map(crate::load::Statement::origin).unwrap_or_default()
+        self.loaded
+            .statements
+            .get(place)
+            .map(tributary_statements::load::Statement::origin)
+            .unwrap_or_default()
     }
 }
 

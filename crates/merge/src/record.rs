@@ -8,20 +8,20 @@ use tributary_model::{
 };
 use uuid::Uuid;
 
-use crate::concept;
-use crate::copies::{self, Copy};
-use crate::copying::Copier;
-use crate::facts::{self, Part, Reader, Thing};
 use crate::gaps::{self, Found, SourceRecord};
-use crate::gate::Whom;
-use crate::identified::Identified;
-use crate::inputs::{Answer, Heard, Inputs, SourceCard};
 use crate::label::{AllergyFacts, AllergyLabel};
 use crate::lines::{self, Ground, Line};
-use crate::load::{Accepted, Loaded, own_id};
-use crate::person;
-use crate::refs::{self, Fate};
 use crate::rules::{self, Discrepancy};
+use tributary_statements::concept;
+use tributary_statements::copies::{self, Copy};
+use tributary_statements::copying::Copier;
+use tributary_statements::facts::{self, Part, Reader, Thing};
+use tributary_statements::gate::Whom;
+use tributary_statements::identified::Identified;
+use tributary_statements::inputs::{Answer, Heard, Inputs, SourceCard};
+use tributary_statements::load::{Accepted, Loaded, own_id};
+use tributary_statements::person;
+use tributary_statements::refs::{self, Fate};
 
 /// A merged record: a view over the answers it was made from.
 pub struct Record<'a> {
@@ -210,7 +210,11 @@ fn carried(reply: &Reply) -> Vec<Notice> {
 }
 
 /// Statements that carry modifiers nobody here knows, by section.
-fn not_understood(parts: &[Part], statements: &[crate::load::Statement<'_>], answer: usize) -> Vec<Notice> {
+fn not_understood(
+    parts: &[Part],
+    statements: &[tributary_statements::load::Statement<'_>],
+    answer: usize,
+) -> Vec<Notice> {
     let mut counts: BTreeMap<Section, u32> = BTreeMap::new();
     for (statement, part) in statements.iter().zip(parts) {
         if let (true, Part::Line(facts)) = (statement.answer == answer, part)

@@ -12,9 +12,9 @@ mod words;
 
 use tributary_model::Section;
 
-use crate::gate::Whom;
-use crate::inputs::Prompts;
 use crate::lines::{Ground, Line};
+use tributary_statements::gate::Whom;
+use tributary_statements::inputs::Prompts;
 
 /// How much a discrepancy weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

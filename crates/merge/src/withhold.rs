@@ -20,10 +20,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tributary_model::{Demographics, FaultClass, NhsNumber, RoleView, SourceFault, SourceKind};
 
-use crate::gate::Whom;
-use crate::inputs::{Answer, Heard, Screened, SourceCard};
-use crate::load::Loaded;
-use crate::maps::Maps;
+use tributary_statements::gate::Whom;
+use tributary_statements::inputs::{Answer, Heard, Screened, SourceCard};
+use tributary_statements::load::Loaded;
+use tributary_statements::maps::Maps;
 
 pub use codes::{CodeLists, ListError};
 

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::r4;
 use crate::gaps;
 use crate::lines::Line;
-use crate::load::{hex, own_id};
 use crate::record::Record;
 use sha2::{Digest as _, Sha256};
+use tributary_statements::load::{hex, own_id};
 
 /// The id of a section's List.
 pub(super) fn id(section: Section) -> Uuid {
@@ -63,7 +63,7 @@ fn write_code(section: Section, code: &mut Writer) {
     code.key("coding").array(|codings| {
         if let Some(snomed) = gp_connect_code(section) {
             codings.object(|coding| {
-                coding.text("system", crate::concept::SNOMED);
+                coding.text("system", tributary_statements::concept::SNOMED);
                 coding.text("code", snomed);
             });
         }

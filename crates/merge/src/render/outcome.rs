@@ -4,10 +4,10 @@ use tributary_fhir::outcome::{ExtensionValue, SPINE_CODES, SimpleExtension};
 use tributary_fhir::{Issue, Notice, Outcome};
 use tributary_model::PatientNote;
 
-use crate::cascade::{self, Relayed};
 use crate::gaps::SourceRecord;
 use crate::record::Record;
 use crate::words;
+use tributary_statements::cascade::{self, Relayed};
 
 pub(super) fn of(record: &Record<'_>) -> Outcome {
     let statuses = record.sources.iter().map(status);

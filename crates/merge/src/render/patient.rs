@@ -5,11 +5,11 @@ use tributary_model::demographics::{Death, DeathNotice, HomeAddress, PersonName,
 use tributary_model::{Demographics, FhirDate, Redacted};
 
 use super::r4;
-use crate::load::Accepted;
-use crate::person::shown;
 use crate::record::Record;
 use crate::view::PatientView;
 use crate::words;
+use tributary_statements::load::Accepted;
+use tributary_statements::person::shown;
 
 /// Where values of the national service say they come from.
 const SERVICE: &str = "urn:x-tributary:pds";

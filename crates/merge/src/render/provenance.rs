@@ -7,11 +7,11 @@ use tributary_fhir::reply::KeptAs;
 use uuid::Uuid;
 
 use super::{lists, r4};
-use crate::facts::Part;
-use crate::inputs::SourceCard;
-use crate::load::{Accepted, Voice, own_id};
 use crate::record::Record;
 use crate::rules::Discrepancy;
+use tributary_statements::facts::Part;
+use tributary_statements::inputs::SourceCard;
+use tributary_statements::load::{Accepted, Voice, own_id};
 
 /// The id of a discrepancy: its rule and the statements it is about.
 pub(super) fn discrepancy_id(record: &Record<'_>, one: &Discrepancy) -> Uuid {
@@ -81,7 +81,7 @@ pub(super) fn loss_id(statement: Uuid) -> Uuid {
     own_id(&format!("provenance|{statement}"))
 }
 
-/// Everybody who is heard, with their place in [`crate::load::Loaded::voices`], in their order.
+/// Everybody who is heard, with their place in [`tributary_statements::load::Loaded::voices`], in their order.
 fn in_order<'r>(record: &'r Record<'_>) -> Vec<(usize, &'r Voice)> {
     let mut voices: Vec<(usize, &Voice)> = record.loaded.voices.iter().enumerate().collect();
     voices.sort_by_key(|(_, voice)| voice.order);

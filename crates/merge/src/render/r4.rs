@@ -8,9 +8,9 @@ use tributary_model::Section;
 use uuid::Uuid;
 
 use super::{lists, outcome, patient, provenance, statement};
-use crate::facts::Part;
-use crate::load::own_id;
 use crate::record::Record;
+use tributary_statements::facts::Part;
+use tributary_statements::load::own_id;
 
 /// Address of a resource in the bundle.
 pub(super) fn urn(id: Uuid) -> String {

@@ -6,10 +6,10 @@ use tributary_model::SourceKind;
 use uuid::Uuid;
 
 use super::r4;
-use crate::cascade;
-use crate::copying::{Copier, kept};
-use crate::load::{Accepted, Statement};
 use crate::record::Record;
+use tributary_statements::cascade;
+use tributary_statements::copying::{Copier, kept};
+use tributary_statements::load::{Accepted, Statement};
 
 pub(super) fn write_entry(record: &Record<'_>, place: usize, entries: &mut Writer) {
     write_entry_with(record, record.copier(), place, entries);
@@ -66,7 +66,8 @@ fn write_meta(
     meta.key("tag").array(|list| {
         own_items(home, own, ("tag", "system"), &mut |item| list.raw(|out| write(item, out)));
         tag(list, "urn:x-tributary:source", source.as_str(), voice.map(|voice| voice.name.as_str()));
-        let handling = record.ground().copy(place).map_or("original", crate::copies::Copy::code);
+        let handling =
+            record.ground().copy(place).map_or("original", tributary_statements::copies::Copy::code);
         tag(list, HANDLING, handling, None);
         if home.reply.converted || (is_passed && cascade::is_tagged(statement.resource, HANDLING, CONVERTED))
         {

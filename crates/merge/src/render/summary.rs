@@ -19,8 +19,8 @@ use uuid::Uuid;
 use self::choose::Chosen;
 use self::entries::Inside;
 use super::{provenance, r4};
-use crate::load::own_id;
 use crate::record::Record;
+use tributary_statements::load::own_id;
 
 /// The organisation that keeps a document: the one that runs this broker.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,14 +4,14 @@ use tributary_fhir::Mark;
 use tributary_model::{FhirDate, NoticeKind, Section, Shown};
 
 use super::{patient, r4};
-use crate::facts::{Facts, Thing};
 use crate::gaps::{self, SourceRecord};
 use crate::lines::Line;
-use crate::load::{Accepted, Statement};
 use crate::record::Record;
-use crate::refs;
 use crate::view::{DiscrepancyView, LineView, MemberView, RecordView, SectionView, SourceRow};
 use crate::words;
+use tributary_statements::facts::{Facts, Thing};
+use tributary_statements::load::{Accepted, Statement};
+use tributary_statements::refs;
 
 impl Record<'_> {
     /// The record in words.
@@ -65,7 +65,7 @@ impl Record<'_> {
         let of_source = |(place, home): (usize, &Accepted<'_>)| {
             let names = crate::record::ended_allergies(&self.loaded, place);
             let mut names: Vec<String> =
-                names.filter_map(|one| crate::concept::words(one.get("code")?)).collect();
+                names.filter_map(|one| tributary_statements::concept::words(one.get("code")?)).collect();
             // Several lists may name the same one.
             let mut told = std::collections::BTreeSet::new();
             names.retain(|name| told.insert(name.clone()));
@@ -93,7 +93,7 @@ impl Record<'_> {
             title: facts.title.clone(),
             date: facts.date.map(FhirDate::display).unwrap_or_default(),
             facts: said(facts),
-            copy: ground.copy(place).map(crate::copies::Copy::code),
+            copy: ground.copy(place).map(tributary_statements::copies::Copy::code),
             detail: facts.detail.clone(),
             full_url: r4::urn(statement.id),
             attachments: self

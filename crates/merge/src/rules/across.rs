@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tributary_model::Section;
 
 use super::{DONE_VS_NOT_DONE, MORE_THAN_ONE_PLAN, NKA_VS_ALLERGY, POSSIBLE_SAME, SAME_INGREDIENT, Verdict};
-use crate::concept;
-use crate::facts::{Allergy, Facts, Position, Thing};
 use crate::lines::{Ground, Line};
+use tributary_statements::concept;
+use tributary_statements::facts::{Allergy, Facts, Position, Thing};
 
 pub(super) fn judge(ground: Ground<'_>, lines: &[Line]) -> Vec<(Verdict, Section)> {
     let mut found = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn of_section<'a>(
 pub(super) fn sorted(ground: Ground<'_>, mut members: Vec<usize>) -> Vec<usize> {
     members.sort_by_cached_key(|place| {
         let statement = ground.loaded.statements.get(*place);
-        (statement.map(crate::load::Statement::origin), ground.source(*place))
+        (statement.map(tributary_statements::load::Statement::origin), ground.source(*place))
     });
     members
 }

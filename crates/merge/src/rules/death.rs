@@ -8,8 +8,8 @@ use tributary_model::{Demographics, FhirDate, Redacted};
 
 use super::demographics::{SERVICE, discrepancy};
 use super::{DECEASED, Discrepancy};
-use crate::gate::Whom;
 use crate::lines::Ground;
+use tributary_statements::gate::Whom;
 
 /// What a source says.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use tributary_fhir::Json;
 use tributary_model::{OdsCode, SourceKind};
 
 use super::{ADDRESS, BIRTH_DATE, Discrepancy, GENDER, NAME, PRACTICE, Rule};
-use crate::gate::Whom;
 use crate::lines::Ground;
-use crate::load::{Accepted, bare};
-use crate::person::{self, Birth, Name, Person};
+use tributary_statements::gate::Whom;
+use tributary_statements::load::{Accepted, bare};
+use tributary_statements::person::{self, Birth, Name, Person};
 
 /// The national service among the sources' names.
 pub(super) const SERVICE: &str = "PDS";

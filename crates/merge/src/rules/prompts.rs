@@ -9,9 +9,9 @@ use tributary_model::Section;
 
 use super::across::{of_section, sorted};
 use super::{ALLERGY_VS_CURRENT_MEDICINE, SAME_HIGH_RISK_CLASS, Verdict};
-use crate::facts::{Allergy, Facts, Medicine, Position, Thing};
-use crate::inputs::{Prompt, Prompts};
 use crate::lines::{Ground, Line};
+use tributary_statements::facts::{Allergy, Facts, Medicine, Position, Thing};
+use tributary_statements::inputs::{Prompt, Prompts};
 
 pub(super) fn judge(ground: Ground<'_>, lines: &[Line], prompts: Prompts) -> Vec<(Verdict, Section)> {
     let mut found = Vec::new();

@@ -7,8 +7,8 @@ use super::{
     MEDICINE_STATUS, PROBLEM_REFUTED, PROBLEM_STATUS, REPORT_CORRECTED, REPORT_STATUS, RESULT_CORRECTED,
     RESULT_VALUE, Rule, Verdict,
 };
-use crate::facts::{Allergy, Cpr, Finding, Medicine, Position, Problem, Standing, Thing};
 use crate::lines::Ground;
+use tributary_statements::facts::{Allergy, Cpr, Finding, Medicine, Position, Problem, Standing, Thing};
 
 /// A statement's place, its source, and what it says.
 type Said<'a, T> = (usize, usize, &'a T);

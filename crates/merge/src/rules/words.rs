@@ -9,8 +9,8 @@ use super::{
     Discrepancy, MEDICINE_DOSE, MEDICINE_STATUS, MORE_THAN_ONE_PLAN, NKA_VS_ALLERGY, POSSIBLE_SAME,
     SAME_HIGH_RISK_CLASS, SAME_INGREDIENT, Verdict,
 };
-use crate::facts::{Facts, Thing};
 use crate::lines::Ground;
+use tributary_statements::facts::{Facts, Thing};
 
 /// Puts a verdict into words.
 pub(super) fn tell(ground: Ground<'_>, verdict: Verdict, section: Option<Section>) -> Discrepancy {

@@ -9,7 +9,7 @@ use tributary_model::Shown;
 
 use super::judge::{Kept, is_ended_shown, passes_alone};
 use super::{Withholding, links};
-use crate::load::{Accepted, Loaded, Statement, bare};
+use tributary_statements::load::{Accepted, Loaded, Statement, bare};
 
 /// Free text beside what is coded.
 const NOTES: &[&str] = &[

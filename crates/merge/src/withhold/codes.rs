@@ -6,7 +6,7 @@ use tributary_fhir::Json;
 use tributary_model::SourceKind;
 
 use super::walk;
-use crate::maps::Maps;
+use tributary_statements::maps::Maps;
 
 /// The first line of every list.
 const HEADER: &str = "code,kinds,source,release";

@@ -8,8 +8,8 @@ use tributary_model::{Label, Limit, RoleView, Section, Shown, SourceKind};
 
 use super::limits::{self, Candidate};
 use super::{Withholding, labels, links};
-use crate::facts::{self, Facts, Part, Reader};
-use crate::load::{Loaded, Statement};
+use tributary_statements::facts::{self, Facts, Part, Reader};
+use tributary_statements::load::{Loaded, Statement};
 
 /// What became of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,10 +7,10 @@ use jiff::civil::Date;
 use tributary_fhir::Json;
 use tributary_model::{FhirDate, Limit};
 
-use crate::concept::{self, Concept};
-use crate::facts::Facts;
-use crate::load::Statement;
-use crate::maps::Maps;
+use tributary_statements::concept::{self, Concept};
+use tributary_statements::facts::Facts;
+use tributary_statements::load::Statement;
+use tributary_statements::maps::Maps;
 
 /// Whether a limit lets a statement through that says `facts`, as of `today`. Limits that count
 /// are judged in [`beyond`].

@@ -10,8 +10,8 @@ use tributary_model::{NoticeKind, Section, Shown};
 use super::Withholding;
 use super::clean::Cleaner;
 use super::judge::{Kept, passes_alone};
-use crate::facts::{Part, Reader};
-use crate::load::{Accepted, Loaded, Statement};
+use tributary_statements::facts::{Part, Reader};
+use tributary_statements::load::{Accepted, Loaded, Statement};
 
 /// The reply of one accepted answer as it may be shown. Nothing if it cannot be written.
 pub(super) fn reply(loaded: &Loaded<'_>, kept: &Kept, place: usize, from: &Withholding<'_>) -> Option<Reply> {
@@ -111,7 +111,7 @@ fn entry(statement: &Statement<'_>, resource: &str, address: Option<&str>, home:
         let _infallible = write!(
             text,
             r#""extension":[{{"url":"{}","valueCode":{}}}],"#,
-            crate::load::ORIGINAL_TYPE,
+            tributary_statements::load::ORIGINAL_TYPE,
             quoted(&statement.origin_type)
         );
     }

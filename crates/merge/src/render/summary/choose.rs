@@ -8,9 +8,9 @@ use tributary_fhir::Json;
 use tributary_model::{FhirDate, Section};
 
 use super::sections::{Need, ROWS, Row};
-use crate::facts::Facts;
 use crate::lines::Line;
 use crate::record::Record;
+use tributary_statements::facts::Facts;
 
 /// What becomes of a line in one section of a summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl<'r, 'a> Scale<'r, 'a> {
     pub(super) fn is_of_category(&self, line: &Line, category: &str) -> bool {
         let categories = self.members(line).filter_map(|member| member.resource.get("category"));
         let categories = categories.flat_map(Json::each);
-        categories.flat_map(crate::concept::codes).any(|code| code == category)
+        categories.flat_map(tributary_statements::concept::codes).any(|code| code == category)
     }
 
     pub(super) fn is_recent_result(&self, line: &Line) -> bool {

@@ -7,10 +7,10 @@ use tributary_fhir::{Json, Mark, Writer};
 
 use super::super::statement;
 use super::choose::Chosen;
-use crate::copying::Copier;
-use crate::facts::Position;
-use crate::load::{Statement, bare};
 use crate::record::Record;
+use tributary_statements::copying::Copier;
+use tributary_statements::facts::Position;
+use tributary_statements::load::{Statement, bare};
 
 /// Types that a document cannot hold beside its own: a second Composition (bdl-ips-1) or Patient, and lists and
 /// bundles, which would bring in the whole record.

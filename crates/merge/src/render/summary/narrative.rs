@@ -4,11 +4,11 @@ use tributary_model::{FhirDate, Section, SectionState};
 
 use super::choose::{self, Chosen, Member};
 use super::xhtml::Xhtml;
-use crate::facts::{Position, Thing};
 use crate::lines::{Class, Line};
 use crate::record::Record;
 use crate::rules::{Discrepancy, Weight};
 use crate::view::SectionView;
+use tributary_statements::facts::{Position, Thing};
 
 /// What stands over a section.
 pub(super) struct Opening {

@@ -3,8 +3,8 @@
 use tributary_model::{FhirDate, Section};
 
 use super::choose::{Member, Place, Scale};
-use crate::facts::{Facts, Position, Thing};
 use crate::lines::Line;
+use tributary_statements::facts::{Facts, Position, Thing};
 
 /// Whether a section is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 
 use super::super::patient;
 use super::entries::Inside;
-use crate::copying::Copier;
-use crate::load::Accepted;
 use crate::record::Record;
+use tributary_statements::copying::Copier;
+use tributary_statements::load::Accepted;
 
 /// Elements that the profile leaves optional, taken from a source only in the shape that FHIR wants.
 const OPTIONAL: &[(&str, Kind)] =

@@ -8,7 +8,7 @@ use crate::concept;
 
 /// What is recommended about resuscitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cpr {
+pub enum Cpr {
     /// Attempt it.
     For,
     /// Do not attempt it.

@@ -19,35 +19,35 @@ use crate::inputs::{Answer, SourceCard};
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x1fe4_8c47_decc_5fca_9e8a_1c80_1206_3bb9);
 
 /// The entry extension that keeps the type a resource had before conversion.
-pub(crate) const ORIGINAL_TYPE: &str = "urn:x-tributary:original-type";
+pub const ORIGINAL_TYPE: &str = "urn:x-tributary:original-type";
 
 /// The id of a thing of our own making, named by `name`.
-pub(crate) fn own_id(name: &str) -> Uuid {
+pub fn own_id(name: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
 /// One resource of one source.
 #[derive(Clone, Debug)]
-pub(crate) struct Statement<'a> {
+pub struct Statement<'a> {
     /// Position of its answer among the accepted ones.
-    pub(crate) answer: usize,
+    pub answer: usize,
     /// Position of who said it in [`Loaded::voices`].
-    pub(crate) voice: usize,
+    pub voice: usize,
     /// The type the source gave it.
-    pub(crate) origin_type: String,
+    pub origin_type: String,
     /// The id the source gave it, or one made from its content.
-    pub(crate) origin_id: String,
+    pub origin_id: String,
     /// Its type now.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Its id in the merged bundle.
-    pub(crate) id: Uuid,
+    pub id: Uuid,
     /// The resource.
-    pub(crate) resource: Json<'a>,
+    pub resource: Json<'a>,
 }
 
 impl Statement<'_> {
     /// `Type/id` as the source knows it.
-    pub(crate) fn origin(&self) -> String {
+    pub fn origin(&self) -> String {
         [&self.origin_type, "/", &self.origin_id].concat()
     }
 }
@@ -56,15 +56,15 @@ impl Statement<'_> {
 ///
 /// The same source heard in two ways is two voices: what they say may differ, and then a reader must see it.
 #[derive(Debug)]
-pub(crate) struct Voice {
+pub struct Voice {
     /// The source.
-    pub(crate) id: SourceId,
+    pub id: SourceId,
     /// Its name: ours, where it is registered here.
-    pub(crate) name: String,
+    pub name: String,
     /// Position of the answer it is heard in.
-    pub(crate) answer: usize,
+    pub answer: usize,
     /// Where it stands among the others: by rank, by id, by the way it is heard.
-    pub(crate) order: usize,
+    pub order: usize,
     rank: u32,
 }
 
@@ -76,42 +76,49 @@ impl Voice {
 
 /// An accepted answer.
 #[derive(Debug)]
-pub(crate) struct Accepted<'a> {
-    pub(crate) card: &'a SourceCard,
-    pub(crate) answer: &'a Answer,
-    pub(crate) reply: &'a Reply,
-    pub(crate) proof: Proof<'a>,
+pub struct Accepted<'a> {
+    /// Whose answer.
+    pub card: &'a SourceCard,
+    /// The answer.
+    pub answer: &'a Answer,
+    /// What it brought.
+    pub reply: &'a Reply,
+    /// Why it is about the patient.
+    pub proof: Proof<'a>,
     /// The references that mean the patient.
-    pub(crate) patient_names: BTreeSet<String>,
+    pub patient_names: BTreeSet<String>,
     /// `Type/id` and `fullUrl` to the position in [`Loaded::statements`].
-    pub(crate) index: HashMap<String, usize>,
+    pub index: HashMap<String, usize>,
     /// Resources whose subject could not be tied to the patient.
-    pub(crate) loose: Vec<Json<'a>>,
+    pub loose: Vec<Json<'a>>,
     /// Entries received, outcomes left out.
-    pub(crate) received: usize,
+    pub received: usize,
     /// The id of a medication plan to the position of the statement that is based on it.
-    pub(crate) statements_by_plan: HashMap<Uuid, usize>,
+    pub statements_by_plan: HashMap<Uuid, usize>,
     /// The observations that a report names as its results, with the members of those.
-    pub(crate) reported: HashSet<Uuid>,
+    pub reported: HashSet<Uuid>,
     /// What it says of its own sources, if it is a broker.
-    pub(crate) told: Option<Told>,
+    pub told: Option<Told>,
     /// Statements of other answers that this one repeats byte for byte.
-    pub(crate) shared: Vec<usize>,
+    pub shared: Vec<usize>,
 }
 
 /// Everything accepted, in the order of ranks.
 #[derive(Debug, Default)]
-pub(crate) struct Loaded<'a> {
+pub struct Loaded<'a> {
     /// Every registered source.
-    pub(crate) registry: &'a [SourceCard],
-    pub(crate) answers: Vec<Accepted<'a>>,
-    pub(crate) statements: Vec<Statement<'a>>,
-    pub(crate) voices: Vec<Voice>,
+    pub registry: &'a [SourceCard],
+    /// The accepted answers.
+    pub answers: Vec<Accepted<'a>>,
+    /// Every resource of every answer.
+    pub statements: Vec<Statement<'a>>,
+    /// Who says them.
+    pub voices: Vec<Voice>,
 }
 
 impl<'a> Loaded<'a> {
     /// Admits one answer, or says why all of it is quarantined.
-    pub(crate) fn admit(
+    pub fn admit(
         &mut self,
         card: &'a SourceCard,
         answer: &'a Answer,
@@ -202,7 +209,7 @@ impl<'a> Loaded<'a> {
     }
 
     /// Puts the voices in their order, once everybody is heard.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         let key = |voice: &Voice| (voice.rank, voice.id.clone(), voice.answer);
         let mut order: Vec<usize> = (0..self.voices.len()).collect();
         order.sort_by_cached_key(|place| self.voices.get(*place).map(key));
@@ -214,23 +221,23 @@ impl<'a> Loaded<'a> {
     }
 
     /// Who made a statement.
-    pub(crate) fn voice(&self, statement: &Statement<'_>) -> Option<&Voice> {
+    pub fn voice(&self, statement: &Statement<'_>) -> Option<&Voice> {
         self.voices.get(statement.voice)
     }
 
     /// The accepted answer a statement belongs to.
-    pub(crate) fn home(&self, statement: &Statement<'_>) -> Option<&Accepted<'a>> {
+    pub fn home(&self, statement: &Statement<'_>) -> Option<&Accepted<'a>> {
         self.answers.get(statement.answer)
     }
 
     /// What a reference inside a statement's answer leads to.
-    pub(crate) fn target(&self, statement: &Statement<'_>, reference: &str) -> Option<&Statement<'a>> {
+    pub fn target(&self, statement: &Statement<'_>, reference: &str) -> Option<&Statement<'a>> {
         let place = *self.home(statement)?.index.get(bare(reference))?;
         self.statements.get(place)
     }
 
     /// Position of what a reference inside a statement's answer leads to.
-    pub(crate) fn target_place(&self, statement: &Statement<'_>, reference: &str) -> Option<usize> {
+    pub fn target_place(&self, statement: &Statement<'_>, reference: &str) -> Option<usize> {
         self.home(statement)?.index.get(bare(reference)).copied()
     }
 }
@@ -272,7 +279,7 @@ fn reported(accepted: &Accepted<'_>, statements: &[Statement<'_>], first: usize)
 }
 
 /// A reference without its version and fragment.
-pub(crate) fn bare(reference: &str) -> &str {
+pub fn bare(reference: &str) -> &str {
     // Nearly every reference has neither; to look for one byte is far cheaper than to look for a word.
     let has = |byte: u8| reference.as_bytes().contains(&byte);
     let mut whole = reference;
@@ -374,7 +381,7 @@ fn content_hash(raw: &str, digits: usize) -> String {
 }
 
 /// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         text.extend(
             [byte >> 4, byte & 15].iter().filter_map(|digit| char::from_digit(u32::from(*digit), 16)),

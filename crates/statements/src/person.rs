@@ -11,23 +11,23 @@ use tributary_fhir::Json;
 use tributary_model::demographics::Gender;
 use tributary_model::{Demographics, FhirDate};
 
-pub(crate) use birth::Birth;
-pub(crate) use name::{Name, shown};
+pub use birth::Birth;
+pub use name::{Name, shown};
 
 /// More names or addresses of one Patient than these are not compared: a person has a handful.
 const MOST_READ: usize = 16;
 
 /// What is said of a person, as far as it is compared. Silence is empty.
 #[derive(Clone, Default)]
-pub(crate) struct Person {
+pub struct Person {
     /// The names in use; none that is marked as former, as a nickname or as a cover.
-    pub(crate) names: Vec<Name>,
+    pub names: Vec<Name>,
     /// Date of birth.
-    pub(crate) birth: Option<Birth>,
+    pub birth: Option<Birth>,
     /// `male`, `female`, `other`.
-    pub(crate) gender: Option<String>,
+    pub gender: Option<String>,
     /// Postcodes of the present homes, as they are read.
-    pub(crate) postcodes: BTreeSet<String>,
+    pub postcodes: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Person {
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Person {
 
 impl Person {
     /// The person a source's Patient describes. `today` is the day on which names and addresses must hold.
-    pub(crate) fn of_source(patient: Json<'_>, today: Date) -> Self {
+    pub fn of_source(patient: Json<'_>, today: Date) -> Self {
         Self {
             names: names(patient, today),
             birth: birth(patient),
@@ -48,7 +48,7 @@ impl Person {
     }
 
     /// The person the national service traced.
-    pub(crate) fn of_service(traced: &Demographics) -> Self {
+    pub fn of_service(traced: &Demographics) -> Self {
         let name = traced.name.as_ref().map(|name| Name::of_service(name.expose()));
         let birth = traced.birth_date.as_ref().map(|date| Birth::of(date.expose().text()));
         let gender = traced.gender.as_ref().map(|gender| *gender.expose()).map(Gender::code);
@@ -63,7 +63,7 @@ impl Person {
 }
 
 /// The names in use on a day.
-pub(crate) fn names(patient: Json<'_>, today: Date) -> Vec<Name> {
+pub fn names(patient: Json<'_>, today: Date) -> Vec<Name> {
     let is_own = |name: &Json<'_>| {
         let usage = name.text_at("use");
         !matches!(usage.as_deref(), Some("old" | "maiden" | "nickname" | "anonymous")) && holds(*name, today)
@@ -73,7 +73,7 @@ pub(crate) fn names(patient: Json<'_>, today: Date) -> Vec<Name> {
 }
 
 /// The date of birth that a Patient states, readable or not. One without letters states none.
-pub(crate) fn birth(patient: Json<'_>) -> Option<Birth> {
+pub fn birth(patient: Json<'_>) -> Option<Birth> {
     let text = patient.text_at("birthDate")?;
     let text = text.trim();
     (!text.is_empty()).then(|| Birth::of(text))
@@ -102,7 +102,7 @@ fn is_telling(text: &String) -> bool {
 }
 
 /// Whether the `period` of something holds on a day. A date that cannot be read rules nothing out.
-pub(crate) fn holds(thing: Json<'_>, today: Date) -> bool {
+pub fn holds(thing: Json<'_>, today: Date) -> bool {
     let date = |key: &str| FhirDate::parse(&thing.get("period")?.text_at(key)?);
     let has_begun = date("start").is_none_or(|start| start.first_day() <= today);
     let has_ended = date("end").is_some_and(|end| match end {

@@ -14,7 +14,7 @@ use tributary_model::{RoleView, Section, SectionState, SourceKind};
 
 /// What a copy is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Copy {
+pub enum Copy {
     /// The author says the same.
     Echo,
     /// The author says something else by now.
@@ -27,7 +27,7 @@ pub(crate) enum Copy {
 
 impl Copy {
     /// The tag on the wire.
-    pub(crate) const fn code(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             Self::Echo => "echo",
             Self::Stale => "stale-copy",
@@ -40,7 +40,7 @@ impl Copy {
 type Identifier<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Finds the copies among the statements. Ownership comes from the registry, never from rank.
-pub(crate) fn find(
+pub fn find(
     loaded: &Loaded<'_>,
     parts: &[Part],
     registry: &[SourceCard],

@@ -8,21 +8,21 @@ use crate::concept::Concept;
 
 /// What matters about a problem statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// Active, recurrence or relapse. `None` when nothing is said.
-    pub(crate) active: Option<bool>,
+    pub active: Option<bool>,
     /// Ruled out.
-    pub(crate) refuted: bool,
+    pub refuted: bool,
 }
 
 impl Problem {
     /// Its block in the list: active, inactive, ruled out. What is not said stays with active.
-    pub(crate) fn block(self) -> u8 {
+    pub fn block(self) -> u8 {
         if self.refuted { 2 } else { u8::from(self.active == Some(false)) }
     }
 
     /// The state in words. "Inactive" is what GP systems say; it does not mean resolved.
-    pub(crate) const fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match (self.refuted, self.active) {
             (true, _) => "ruled out",
             (false, Some(true)) => "active",

@@ -8,7 +8,7 @@ use crate::concept::Concept;
 
 /// How firm a result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// Corrected or amended after it was final.
     Corrected,
     /// Final.
@@ -19,14 +19,14 @@ pub(crate) enum Standing {
 
 /// What matters about a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub struct Finding {
     /// How firm.
-    pub(crate) standing: Standing,
+    pub standing: Standing,
     /// The value as the source wrote it, unit included: the text itself, never a number.
-    pub(crate) value: Option<String>,
+    pub value: Option<String>,
     /// The value in the one form in which values are compared: the same digits, with the unit's code where it
     /// has one of the standard, and parts by their codes.
-    pub(crate) same: Option<String>,
+    pub same: Option<String>,
 }
 
 /// Free text kept as an observation.

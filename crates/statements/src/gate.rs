@@ -8,13 +8,13 @@ use crate::person::{self, Person};
 
 /// Whom every answer must be about.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Whom<'a> {
+pub struct Whom<'a> {
     /// The patient's number.
-    pub(crate) number: NhsNumber,
+    pub number: NhsNumber,
     /// Who that is, where the national service was asked and answered.
-    pub(crate) traced: Option<&'a Demographics>,
+    pub traced: Option<&'a Demographics>,
     /// The day on which names and addresses must hold.
-    pub(crate) today: Date,
+    pub today: Date,
 }
 
 /// Holds a Patient, whose number fits, against the traced person (GPC-CORE02).
@@ -22,7 +22,7 @@ pub(crate) struct Whom<'a> {
 /// The date of birth decides: it is the traced one, or two of its three parts are and the names are alike. A part
 /// that the service does not know need not be met; a part that only the source leaves out is not met. A Patient
 /// without a date of birth passes on its number alone, and so does everybody where the service knows none.
-pub(crate) fn check(patient: Json<'_>, whom: Whom<'_>) -> Result<(), FaultClass> {
+pub fn check(patient: Json<'_>, whom: Whom<'_>) -> Result<(), FaultClass> {
     let Some(traced) = whom.traced.map(Person::of_service) else { return Ok(()) };
     let (Some(expected), Some(stated)) = (&traced.birth, person::birth(patient)) else { return Ok(()) };
     if expected.is_met_by(&stated) {

@@ -14,122 +14,132 @@ use crate::concept;
 use crate::load::{Loaded, Statement};
 use crate::maps::Maps;
 
-pub(crate) use allergy::{Allergy, Scope};
-pub(crate) use medicine::{Medicine, Position, hang, parent};
-pub(crate) use plan::Cpr;
-pub(crate) use problem::Problem;
-pub(crate) use result::{Finding, Standing};
+pub use allergy::{Allergy, Scope};
+pub use medicine::{Medicine, Position, hang, parent};
+pub use plan::Cpr;
+pub use problem::Problem;
+pub use result::{Finding, Standing};
 
 /// The facts of one statement.
 #[derive(Clone, Debug)]
-pub(crate) struct Facts {
+pub struct Facts {
     /// Where it belongs.
-    pub(crate) section: Section,
+    pub section: Section,
     /// Equal keys in one section make a line.
-    pub(crate) key: String,
+    pub key: String,
     /// Whether the key stands for a concept, so that equal names under other keys are worth a remark.
-    pub(crate) conceptual: bool,
+    pub conceptual: bool,
     /// Words to show.
-    pub(crate) title: String,
+    pub title: String,
     /// The date that orders it.
-    pub(crate) date: Option<FhirDate>,
+    pub date: Option<FhirDate>,
     /// When it ended.
-    pub(crate) end: Option<FhirDate>,
+    pub end: Option<FhirDate>,
     /// Dose, value or other words.
-    pub(crate) detail: String,
+    pub detail: String,
     /// Kept, but said to be a mistake by its own source.
-    pub(crate) in_error: bool,
+    pub in_error: bool,
     /// What its source says of who may see it.
-    pub(crate) label: Option<&'static str>,
+    pub label: Option<&'static str>,
     /// Set when it is not, or no longer, what its title says: `ended`, `ruled out`, `superseded`.
-    pub(crate) lapsed: Option<&'static str>,
+    pub lapsed: Option<&'static str>,
     /// Words a reader must see beside the title: `suspected`, `not to be done`.
-    pub(crate) remark: Option<&'static str>,
+    pub remark: Option<&'static str>,
     /// Whether everything that changes its meaning is known here.
-    pub(crate) understood: bool,
+    pub understood: bool,
     /// The classes it is of, for prompts.
-    pub(crate) classes: Classes,
+    pub classes: Classes,
     /// What kind of thing it is.
-    pub(crate) thing: Thing,
+    pub thing: Thing,
 }
 
 /// The classes of a medicine or of an allergy's agent, as the maps for prompts have them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Classes {
+pub struct Classes {
     /// Medicines of which two at once are a risk.
-    pub(crate) high_risk: Option<String>,
+    pub high_risk: Option<String>,
     /// What allergies are about.
-    pub(crate) allergy: Option<String>,
+    pub allergy: Option<String>,
 }
 
 /// What kind of thing a statement is about, with what makes two of them incompatible.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Thing {
+pub enum Thing {
+    /// An allergy, or that there is none.
     Allergy(Allergy),
+    /// A medicine.
     Medicine(Medicine),
+    /// A problem or diagnosis.
     Problem(Problem),
+    /// A result.
     Finding(Finding),
     /// A CPR recommendation.
     Cpr(Cpr),
     /// A plan document or other plan: its place in the section, and its type when it has one.
     Plan {
+        /// Its place in the section.
         place: u8,
+        /// The code of its type.
         kind: Option<String>,
     },
     /// A report, by its status.
     Report(String),
     /// Done or given, or not; the concept and date it is about; the batch of a vaccine.
     Deed {
+        /// Whether it was done.
         done: bool,
+        /// What, and on which day.
         what: String,
+        /// The batch of a vaccine.
         batch: Option<String>,
     },
     /// Anything without rules of its own. `active` sorts first where a section wants it.
     Other {
+        /// Whether it goes on.
         active: bool,
     },
 }
 
 impl Thing {
     /// What matters about it, if it is an allergy statement.
-    pub(crate) const fn allergy(&self) -> Option<&Allergy> {
+    pub const fn allergy(&self) -> Option<&Allergy> {
         if let Self::Allergy(one) = self { Some(one) } else { None }
     }
 
     /// What matters about it, if it is a medicine statement.
-    pub(crate) const fn medicine(&self) -> Option<&Medicine> {
+    pub const fn medicine(&self) -> Option<&Medicine> {
         if let Self::Medicine(one) = self { Some(one) } else { None }
     }
 
     /// What matters about it, if it is a problem.
-    pub(crate) const fn problem(&self) -> Option<&Problem> {
+    pub const fn problem(&self) -> Option<&Problem> {
         if let Self::Problem(one) = self { Some(one) } else { None }
     }
 
     /// What matters about it, if it is a result.
-    pub(crate) const fn finding(&self) -> Option<&Finding> {
+    pub const fn finding(&self) -> Option<&Finding> {
         if let Self::Finding(one) = self { Some(one) } else { None }
     }
 
     /// What it recommends, if it is about CPR.
-    pub(crate) const fn cpr(&self) -> Option<&Cpr> {
+    pub const fn cpr(&self) -> Option<&Cpr> {
         if let Self::Cpr(one) = self { Some(one) } else { None }
     }
 
     /// Its status, if it is a report.
-    pub(crate) const fn report(&self) -> Option<&String> {
+    pub const fn report(&self) -> Option<&String> {
         if let Self::Report(one) = self { Some(one) } else { None }
     }
 
     /// Its batch, if it is a vaccine with one.
-    pub(crate) const fn batch(&self) -> Option<&String> {
+    pub const fn batch(&self) -> Option<&String> {
         if let Self::Deed { batch: Some(batch), .. } = self { Some(batch) } else { None }
     }
 }
 
 /// How a resource takes part in the record.
 #[derive(Clone, Debug)]
-pub(crate) enum Part {
+pub enum Part {
     /// A statement on a line.
     Line(Box<Facts>),
     /// Hangs beneath the statement at this position.
@@ -139,21 +149,26 @@ pub(crate) enum Part {
 }
 
 /// What every reader of facts needs.
-#[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
-    pub(crate) loaded: &'a Loaded<'a>,
-    pub(crate) maps: &'a Maps,
-    pub(crate) statement: &'a Statement<'a>,
-    pub(crate) today: jiff::civil::Date,
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// What was accepted.
+    pub loaded: &'a Loaded<'a>,
+    /// Code maps.
+    pub maps: &'a Maps,
+    /// What is read.
+    pub statement: &'a Statement<'a>,
+    /// The day of dated rules.
+    pub today: jiff::civil::Date,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) const fn resource(&self) -> Json<'a> {
+    /// The resource.
+    pub const fn resource(&self) -> Json<'a> {
         self.statement.resource
     }
 
     /// Decides what part a resource takes, before anything hangs beneath anything.
-    pub(crate) fn part(&self) -> Part {
+    pub fn part(&self) -> Part {
         if is_support(&self.statement.kind) || self.is_shelf_device() {
             return Part::Support;
         }
@@ -196,12 +211,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A line that only this statement can be on.
-    pub(crate) fn origin_key(&self) -> String {
+    pub fn origin_key(&self) -> String {
         origin_key(self.loaded, self.statement)
     }
 
     /// Facts with an origin key and nothing special about them.
-    pub(crate) fn plain(&self, section: Section, concept: Option<Json<'_>>, dates: &[&[&str]]) -> Facts {
+    pub fn plain(&self, section: Section, concept: Option<Json<'_>>, dates: &[&[&str]]) -> Facts {
         Facts {
             section,
             key: self.origin_key(),
@@ -221,27 +236,28 @@ impl<'a> Reader<'a> {
     }
 
     /// Words for a concept, or the type's name where there are none.
-    pub(crate) fn title(&self, concept: Option<Json<'_>>) -> String {
+    pub fn title(&self, concept: Option<Json<'_>>) -> String {
         concept.and_then(concept::words).unwrap_or_else(|| self.statement.kind.clone())
     }
 
     /// A member, or the first item of a list member.
-    pub(crate) fn first(&self, key: &str) -> Option<Json<'a>> {
+    pub fn first(&self, key: &str) -> Option<Json<'a>> {
         self.resource().get(key)?.each().next()
     }
 
     /// The first of these paths that holds a date.
-    pub(crate) fn date(&self, paths: &[&[&str]]) -> Option<FhirDate> {
+    pub fn date(&self, paths: &[&[&str]]) -> Option<FhirDate> {
         paths.iter().find_map(|path| FhirDate::parse(&self.resource().path(path)?.text()?))
     }
 
-    pub(crate) fn says(&self, key: &str, text: &str) -> bool {
+    /// Whether a string member has exactly this text.
+    pub fn says(&self, key: &str, text: &str) -> bool {
         self.resource().says(key, text)
     }
 
     /// The code of a status that may be a code or a `CodeableConcept`. The standard's coding decides, whatever
     /// local ones stand before it.
-    pub(crate) fn status(&self, key: &str) -> String {
+    pub fn status(&self, key: &str) -> String {
         let Some(status) = self.resource().get(key) else { return String::new() };
         let codings = || status.get("coding").into_iter().flat_map(Json::items);
         let is_standard =

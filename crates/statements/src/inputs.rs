@@ -81,7 +81,7 @@ impl<'a> Screened<'a> {
     }
 
     /// Answers without what a view does not show.
-    pub(crate) const fn after(answers: &'a [Answer], view: RoleView) -> Self {
+    pub const fn after(answers: &'a [Answer], view: RoleView) -> Self {
         Self { answers, view }
     }
 

@@ -8,7 +8,7 @@ use crate::load::{Accepted, Loaded, bare};
 
 /// What becomes of one reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate<'r> {
+pub enum Fate<'r> {
     /// It stays as it is: contained, foreign, or no address at all.
     Stays,
     /// It leads to this resource of the merged bundle, and to this fragment of it.
@@ -19,7 +19,7 @@ pub(crate) enum Fate<'r> {
 
 impl Fate<'_> {
     /// What the bundle has in place of the reference; nothing for one that stays.
-    pub(crate) fn address(self) -> String {
+    pub fn address(self) -> String {
         match self {
             Self::Stays => String::new(),
             Self::Leads(id, fragment) => {
@@ -35,12 +35,7 @@ impl Fate<'_> {
 }
 
 /// The fate of a reference found in an accepted answer.
-pub(crate) fn fate<'r>(
-    loaded: &Loaded<'_>,
-    home: &'r Accepted<'_>,
-    patient: Uuid,
-    reference: &'r str,
-) -> Fate<'r> {
+pub fn fate<'r>(loaded: &Loaded<'_>, home: &'r Accepted<'_>, patient: Uuid, reference: &'r str) -> Fate<'r> {
     if reference.starts_with('#') {
         return Fate::Stays;
     }
@@ -65,11 +60,7 @@ pub(crate) fn fate<'r>(
 /// The address under which a caller can fetch what a source attached; `None` where it is not ours to give out.
 ///
 /// A source that names its Binary by `Binary/id` means its own, and so does one that puts its base before it.
-pub(crate) fn attachment(
-    links: Option<&dyn AttachmentLinks>,
-    home: &Accepted<'_>,
-    url: &str,
-) -> Option<String> {
+pub fn attachment(links: Option<&dyn AttachmentLinks>, home: &Accepted<'_>, url: &str) -> Option<String> {
     let base = home.card.base_url.as_deref().map(|base| base.trim_end_matches('/'));
     let own = base.and_then(|base| url.strip_prefix(base)?.strip_prefix('/')).unwrap_or(url);
     let id = own.strip_prefix("Binary/")?;
@@ -85,7 +76,7 @@ fn is_urn(text: &str, space: &str) -> bool {
 }
 
 /// An address that says of itself that it leads nowhere.
-pub(crate) fn unresolved(source: &SourceId, relative: &str) -> String {
+pub fn unresolved(source: &SourceId, relative: &str) -> String {
     format!("urn:x-tributary:unresolved:{source}:{relative}")
 }
 

@@ -45,10 +45,11 @@ const MEMBERS: &[&str] = &["identifier", "display", "type", "id", "extension"];
 
 /// What the entries are called by others, laid out when it is first needed.
 #[derive(Debug, Default)]
-pub(crate) struct Identified(OnceLock<HashMap<(String, String), Vec<usize>>>);
+pub struct Identified(OnceLock<HashMap<(String, String), Vec<usize>>>);
 
 /// Where one leads.
-pub(crate) enum Lead {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
     /// To the patient.
     Patient,
     /// To the entry at this position.
@@ -58,13 +59,7 @@ pub(crate) enum Lead {
 impl Identified {
     /// What a reference without an address leads to: the one entry of its own answer that has this identifier and a
     /// fitting type, or, by a national identifier, the one entry of all answers. In doubt nothing.
-    pub(crate) fn lead(
-        &self,
-        loaded: &Loaded<'_>,
-        answer: usize,
-        key: &str,
-        reference: Json<'_>,
-    ) -> Option<Lead> {
+    pub fn lead(&self, loaded: &Loaded<'_>, answer: usize, key: &str, reference: Json<'_>) -> Option<Lead> {
         let identifier = reference.get("identifier")?;
         let (system, value) = (identifier.text_at("system")?, identifier.text_at("value")?);
         // What a system sends when it does not know the person.
@@ -123,7 +118,7 @@ fn names(statement: &Statement<'_>) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The references without an address inside a member of a resource, each with the element it stands in.
-pub(crate) fn without_address<'a>(key: &'a str, value: Json<'a>) -> Vec<(&'a str, Json<'a>)> {
+pub fn without_address<'a>(key: &'a str, value: Json<'a>) -> Vec<(&'a str, Json<'a>)> {
     let mut found = Vec::new();
     // Most members hold none, and their text says so at once.
     if !value.raw().contains("\"identifier\"") {

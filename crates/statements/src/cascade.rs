@@ -21,14 +21,18 @@ use crate::load::own_id;
 const OURS: &str = "urn:x-tributary:";
 
 /// Where a statement comes from, as the broker that asked for it says.
-pub(crate) struct Origin {
-    pub(crate) source: SourceId,
-    pub(crate) kind: String,
-    pub(crate) id: String,
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Who said it.
+    pub source: SourceId,
+    /// The type it has there.
+    pub kind: String,
+    /// The id it has there.
+    pub id: String,
 }
 
 /// Reads `urn:x-tributary:{source}#{Type}/{id}`. Anything else is no origin: the statement is the broker's own.
-pub(crate) fn origin(resource: Json<'_>) -> Option<Origin> {
+pub fn origin(resource: Json<'_>) -> Option<Origin> {
     let source = resource.get("meta")?.text_at("source")?;
     let (source, place) = source.strip_prefix(OURS)?.split_once('#')?;
     let (kind, id) = place.split_once('/')?;
@@ -38,19 +42,19 @@ pub(crate) fn origin(resource: Json<'_>) -> Option<Origin> {
 }
 
 /// The name of the source of a statement, as its broker gives it.
-pub(crate) fn name(resource: Json<'_>) -> Option<String> {
+pub fn name(resource: Json<'_>) -> Option<String> {
     let tag = tags(resource).find(|tag| tag.says("system", "urn:x-tributary:source"))?;
     tag.text_at("display").filter(|name| !name.trim().is_empty()).map(std::borrow::Cow::into_owned)
 }
 
 /// What the first broker found out about a copy whose owner is not registered here.
-pub(crate) fn copy(resource: Json<'_>) -> Option<Copy> {
+pub fn copy(resource: Json<'_>) -> Option<Copy> {
     let code = tags(resource).find(|tag| tag.says("system", "urn:x-tributary:handling"))?.text_at("code")?;
     [Copy::Echo, Copy::Stale, Copy::OfAbsent, Copy::Unverified].into_iter().find(|copy| copy.code() == code)
 }
 
 /// Whether a statement carries one of our tags.
-pub(crate) fn is_tagged(resource: Json<'_>, system: &str, code: &str) -> bool {
+pub fn is_tagged(resource: Json<'_>, system: &str, code: &str) -> bool {
     tags(resource).any(|tag| tag.says("system", system) && tag.says("code", code))
 }
 
@@ -59,7 +63,7 @@ fn tags(resource: Json<'_>) -> impl Iterator<Item = Json<'_>> {
 }
 
 /// Whether the broker made a resource itself: it is recognised by what only a broker writes, and has no origin.
-pub(crate) fn is_authored(resource: Json<'_>, number: NhsNumber) -> bool {
+pub fn is_authored(resource: Json<'_>, number: NhsNumber) -> bool {
     if origin(resource).is_some() {
         return false;
     }
@@ -88,7 +92,7 @@ fn patient_id(number: NhsNumber) -> String {
 }
 
 /// Proves that every Patient of the answer is this one, and gives the one that stands for it and all their names.
-pub(crate) fn prove<'d>(
+pub fn prove<'d>(
     documents: &'d [Document],
     whom: Whom<'_>,
     base_url: Option<&str>,
@@ -120,30 +124,36 @@ const fn proof(entry: Entry<'_>) -> Proof<'_> {
 
 /// What a broker says of its own sources.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub struct Told {
     /// The state of each section over its sources.
-    pub(crate) states: BTreeMap<Section, SectionState>,
+    pub states: BTreeMap<Section, SectionState>,
     /// The worst that became of one of its sources.
-    pub(crate) worst: Option<StatusClass>,
+    pub worst: Option<StatusClass>,
     /// Its notices, each under the section it is about.
-    pub(crate) notices: Vec<(NoticeKind, Option<Section>, Option<u32>)>,
+    pub notices: Vec<(NoticeKind, Option<Section>, Option<u32>)>,
     /// Everything it says of a source that is less than whole.
-    pub(crate) relayed: Vec<Relayed>,
+    pub relayed: Vec<Relayed>,
     /// Elements it kept as extensions: the address of the statement, and the path.
-    pub(crate) kept: Vec<(String, String)>,
+    pub kept: Vec<(String, String)>,
 }
 
 /// One issue of a broker about one of its sources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Relayed {
-    pub(crate) severity: &'static str,
-    pub(crate) code: &'static str,
+pub struct Relayed {
+    /// FHIR severity.
+    pub severity: &'static str,
+    /// FHIR issue type.
+    pub code: &'static str,
     /// The kind of notice or the status, by its code.
-    pub(crate) what: &'static str,
-    pub(crate) is_status: bool,
-    pub(crate) source: String,
-    pub(crate) section: Option<Section>,
-    pub(crate) words: String,
+    pub what: &'static str,
+    /// Whether it is what became of the source, and not a notice of it.
+    pub is_status: bool,
+    /// The id of the source there.
+    pub source: String,
+    /// The section concerned.
+    pub section: Option<Section>,
+    /// What the broker says of it.
+    pub words: String,
 }
 
 /// Most issues that are said on, and the longest words of each: what lies beyond says nothing a reader could use.
@@ -151,7 +161,7 @@ const MOST_ISSUES: usize = 1_000;
 const LONGEST_WORDS: usize = 1_000;
 
 /// Reads what a broker says of its sources.
-pub(crate) fn told(documents: &[Document], number: NhsNumber) -> Told {
+pub fn told(documents: &[Document], number: NhsNumber) -> Told {
     let mut told = Told::default();
     for resource in documents.iter().filter_map(|one| Bundle::of(one).ok()).flat_map(Bundle::resources) {
         match bundle::type_of(resource).as_ref() {
@@ -230,9 +240,11 @@ fn relayed(issue: Json<'_>, severity: &'static str, code: &'static str, what: &'
 }
 
 /// Systems and extension of what is said on: a status of a source of a source is no status of a source.
-pub(crate) const RELAYED_STATUS: &str = "urn:x-tributary:relayed-status";
-pub(crate) const RELAYED_NOTICE: &str = "urn:x-tributary:relayed-notice";
-pub(crate) const RELAYED_SOURCE: &str = "urn:x-tributary:relayed-source";
+pub const RELAYED_STATUS: &str = "urn:x-tributary:relayed-status";
+/// A notice of a source of a source.
+pub const RELAYED_NOTICE: &str = "urn:x-tributary:relayed-notice";
+/// Which source of a source.
+pub const RELAYED_SOURCE: &str = "urn:x-tributary:relayed-source";
 
 fn extension(holder: Json<'_>, url: &str) -> Option<String> {
     let found = holder.get("extension")?.items().find(|one| one.says("url", url))?;

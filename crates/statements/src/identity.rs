@@ -37,7 +37,8 @@ pub fn prove<'d>(documents: &'d [Document], number: NhsNumber) -> Result<Proof<'
     Ok(Proof { patient: entry.resource, full_url: entry.full_url })
 }
 
-pub(crate) fn patients(documents: &[Document]) -> Result<Vec<Entry<'_>>, FaultClass> {
+/// Every Patient of an answer.
+pub fn patients(documents: &[Document]) -> Result<Vec<Entry<'_>>, FaultClass> {
     let mut patients = Vec::new();
     for document in documents {
         let entries = Bundle::of(document)?.entries();
@@ -46,7 +47,8 @@ pub(crate) fn patients(documents: &[Document]) -> Result<Vec<Entry<'_>>, FaultCl
     Ok(patients)
 }
 
-pub(crate) fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), FaultClass> {
+/// Whether a Patient carries this number, and no other.
+pub fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), FaultClass> {
     let mut seen = false;
     for text in bundle::nhs_numbers(patient) {
         match NhsNumber::parse(&text) {
@@ -62,7 +64,7 @@ pub(crate) fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), F
 
 /// How the subject of a statement relates to the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tie {
+pub enum Tie {
     /// It is the patient, or the resource is not about anybody.
     Tied,
     /// It cannot be resolved inside the answer.
@@ -93,7 +95,7 @@ const ADMINISTRATIVE: &[&str] = &[
 ];
 
 /// Ties a resource to the patient by its subject. `names` are the references that mean the patient.
-pub(crate) fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, number: NhsNumber) -> Tie {
+pub fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, number: NhsNumber) -> Tie {
     if ADMINISTRATIVE.contains(&kind) {
         return Tie::Tied;
     }
@@ -231,7 +233,7 @@ fn stated_number(patient: Json<'_>) -> Result<NhsNumber, FaultClass> {
 }
 
 /// The references that mean the patient.
-pub(crate) fn names(base_url: Option<&str>, proof: Proof<'_>) -> BTreeSet<String> {
+pub fn names(base_url: Option<&str>, proof: Proof<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     if let Some(id) = bundle::id_of(proof.patient) {
         names.insert(format!("Patient/{id}"));

@@ -12,27 +12,29 @@ use crate::load::{Accepted, Loaded, Statement, bare};
 use crate::refs::{self, Fate};
 
 /// What copying needs to know of the bundle.
-#[derive(Clone, Copy)]
-pub(crate) struct Copier<'c> {
-    pub(crate) loaded: &'c Loaded<'c>,
-    pub(crate) identified: &'c Identified,
+#[derive(Clone, Copy, Debug)]
+pub struct Copier<'c> {
+    /// What was accepted.
+    pub loaded: &'c Loaded<'c>,
+    /// What entries are called by others.
+    pub identified: &'c Identified,
     /// The merged Patient.
-    pub(crate) patient: Uuid,
+    pub patient: Uuid,
     /// Gives out addresses of attachments.
-    pub(crate) attachments: Option<&'c dyn AttachmentLinks>,
+    pub attachments: Option<&'c dyn AttachmentLinks>,
     /// The statements that are in a document which holds a part of the record; `None` for all of it.
-    pub(crate) document: Option<&'c BTreeSet<usize>>,
+    pub document: Option<&'c BTreeSet<usize>>,
 }
 
 impl Copier<'_> {
     /// Copies a value of an answer.
-    pub(crate) fn value(&self, home: &Accepted<'_>, value: Json<'_>, out: &mut String) {
+    pub fn value(&self, home: &Accepted<'_>, value: Json<'_>, out: &mut String) {
         value.copy_into(out, &mut |mark, text| self.replacement(home, mark, text));
     }
 
     /// Copies a member of a statement; a reference that only names its target gets its address, where that is
     /// certain.
-    pub(crate) fn member(&self, statement: &Statement<'_>, key: &str, value: Json<'_>, out: &mut String) {
+    pub fn member(&self, statement: &Statement<'_>, key: &str, value: Json<'_>, out: &mut String) {
         let Some(home) = self.loaded.home(statement) else { return };
         let address = |(key, reference): (&str, Json<'_>)| {
             let id = match self.identified.lead(self.loaded, statement.answer, key, reference)? {
@@ -80,6 +82,6 @@ impl Copier<'_> {
 }
 
 /// The members that a source's resource keeps in the bundle; type, id and meta are written anew.
-pub(crate) fn kept(resource: Json<'_>) -> impl Iterator<Item = (&str, Json<'_>)> {
+pub fn kept(resource: Json<'_>) -> impl Iterator<Item = (&str, Json<'_>)> {
     resource.members().filter(|(key, _)| !matches!(*key, "resourceType" | "id" | "meta"))
 }

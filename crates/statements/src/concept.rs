@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::maps::Maps;
 
 /// SNOMED CT, which dm+d is part of.
-pub(crate) const SNOMED: &str = "http://snomed.info/sct";
+pub const SNOMED: &str = "http://snomed.info/sct";
 const DMD: &str = "https://dmd.nhs.uk";
 const LOINC: &str = "http://loinc.org";
 
@@ -30,18 +30,18 @@ const NULL_FLAVOURS: &[&str] =
 
 /// A concept reduced to a key, and the words to show for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Concept {
+pub struct Concept {
     /// The key, as `sct|…`, `placeholder|…|…`, `system|code` or `txt|…`.
-    pub(crate) key: String,
+    pub key: String,
     /// The SNOMED CT or dm+d code behind the key, before any map.
-    pub(crate) code: Option<String>,
+    pub code: Option<String>,
     /// Whether the code only holds the place of a text.
-    pub(crate) placeholder: bool,
+    pub placeholder: bool,
 }
 
 impl Concept {
     /// Reduces a `CodeableConcept`. `None` when it says nothing at all.
-    pub(crate) fn of(concept: Json<'_>, maps: &Maps) -> Option<Self> {
+    pub fn of(concept: Json<'_>, maps: &Maps) -> Option<Self> {
         let text = words(concept).map(|text| normal(&text)).unwrap_or_default();
         let codings: Vec<Json<'_>> = concept.get("coding").into_iter().flat_map(Json::items).collect();
         // A null flavour beside a code says nothing about the code.
@@ -88,7 +88,7 @@ fn is_null_flavour(coding: Json<'_>) -> bool {
 }
 
 /// Every SNOMED CT and dm+d code of a concept.
-pub(crate) fn snomed_codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+pub fn snomed_codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
     concept.get("coding").into_iter().flat_map(Json::items).filter_map(snomed_code)
 }
 
@@ -107,13 +107,13 @@ fn snomed(codings: &[Json<'_>]) -> Option<String> {
 }
 
 /// Every code of a concept, whatever its system.
-pub(crate) fn codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+pub fn codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
     concept.get("coding").into_iter().flat_map(Json::items).filter_map(|coding| coding.text_at("code"))
 }
 
 /// The clinician's wording: the text, else the description display of the chosen coding, else its display;
 /// then the same of the other codings.
-pub(crate) fn words(concept: Json<'_>) -> Option<String> {
+pub fn words(concept: Json<'_>) -> Option<String> {
     let filled = |text: &std::borrow::Cow<'_, str>| !text.trim().is_empty();
     if let Some(text) = concept.text_at("text").filter(filled) {
         return Some(text.into_owned());
@@ -147,7 +147,7 @@ fn description(coding: Json<'_>) -> Option<String> {
 }
 
 /// Text brought to one form for comparing: NFKC, one space between words, case folded.
-pub(crate) fn normal(text: &str) -> String {
+pub fn normal(text: &str) -> String {
     if text.is_ascii() {
         // Composing and folding leave ASCII as it is, but for its case.
         let mut folded = String::with_capacity(text.len());

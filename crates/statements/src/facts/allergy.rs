@@ -8,7 +8,7 @@ use crate::concept::{self, Concept};
 
 /// What a statement of absence covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub enum Scope {
     /// Every kind of allergy.
     All,
     /// Drugs.
@@ -19,37 +19,37 @@ pub(crate) enum Scope {
 
 /// What matters about an allergy statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Allergy {
+pub struct Allergy {
     /// Set when it says that there is none.
-    pub(crate) negative: Option<Scope>,
+    pub negative: Option<Scope>,
     /// Neither inactive nor resolved.
-    pub(crate) active: bool,
+    pub active: bool,
     /// Ruled out.
-    pub(crate) refuted: bool,
+    pub refuted: bool,
     /// Worst reaction: 0 not stated, 1 mild, 2 moderate, 3 severe.
-    pub(crate) severity: u8,
+    pub severity: u8,
     /// 0 not stated, 1 low, 2 unable to assess, 3 high.
-    pub(crate) criticality: u8,
+    pub criticality: u8,
 }
 
 impl Allergy {
     /// A positive that counts.
-    pub(crate) const fn counts(self) -> bool {
+    pub const fn counts(self) -> bool {
         self.negative.is_none() && self.active && !self.refuted
     }
 
     /// A negative that covers drugs.
-    pub(crate) const fn denies_drugs(self) -> bool {
+    pub const fn denies_drugs(self) -> bool {
         matches!(self.negative, Some(Scope::All | Scope::Drugs)) && self.active && !self.refuted
     }
 
     /// How bad, for ordering.
-    pub(crate) const fn badness(self) -> (u8, u8) {
+    pub const fn badness(self) -> (u8, u8) {
         (self.severity, self.criticality)
     }
 
     /// The severity in a word.
-    pub(crate) const fn severity_word(self) -> &'static str {
+    pub const fn severity_word(self) -> &'static str {
         match self.severity {
             3 => "severe",
             2 => "moderate",

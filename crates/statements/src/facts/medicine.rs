@@ -10,7 +10,7 @@ use crate::load::{Loaded, Statement};
 
 /// Where a source stands on a product, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Position {
+pub enum Position {
     /// Said not to be given.
     DoNotGive,
     /// In use.
@@ -27,7 +27,7 @@ pub(crate) enum Position {
 
 impl Position {
     /// The code on the wire and on screen.
-    pub(crate) const fn code(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             Self::DoNotGive => "do-not-give",
             Self::Current => "current",
@@ -39,7 +39,7 @@ impl Position {
     }
 
     /// Its block in the list. What is not known to be over stays with what is current.
-    pub(crate) const fn block(self) -> u8 {
+    pub const fn block(self) -> u8 {
         match self {
             Self::DoNotGive | Self::Current | Self::Suspended | Self::Unknown => 0,
             Self::NotTaken => 1,
@@ -50,22 +50,22 @@ impl Position {
 
 /// What matters about a medicine statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Medicine {
+pub struct Medicine {
     /// Where the source stands.
-    pub(crate) position: Position,
+    pub position: Position,
     /// The dose as text, in one form for comparing. Never parsed.
-    pub(crate) dose: String,
+    pub dose: String,
     /// Today's code of the product.
-    pub(crate) product: Option<String>,
+    pub product: Option<String>,
     /// Its ingredient, when the map knows it.
-    pub(crate) ingredient: Option<String>,
+    pub ingredient: Option<String>,
 }
 
 /// Hangs prescriptions, issues, dispenses and administrations beneath the statement they belong to.
 ///
 /// Only what adds nothing hangs: the same product, and nothing that says more strongly that it is to be given,
 /// or that it must not be. Everything else keeps a line of its own.
-pub(crate) fn hang(loaded: &Loaded<'_>, parts: &mut [Part]) {
+pub fn hang(loaded: &Loaded<'_>, parts: &mut [Part]) {
     let parents: Vec<Option<usize>> = loaded.statements.iter().map(|one| parent(loaded, one)).collect();
     let tops: Vec<Option<usize>> = (0..parents.len()).map(|place| top(&parents, place)).collect();
     let hangs: Vec<Option<usize>> = tops
@@ -117,7 +117,7 @@ fn issue_key(loaded: &Loaded<'_>, statement: &Statement<'_>, facts: &Facts) -> O
 }
 
 /// What a medicine resource is based on, one step up.
-pub(crate) fn parent(loaded: &Loaded<'_>, statement: &Statement<'_>) -> Option<usize> {
+pub fn parent(loaded: &Loaded<'_>, statement: &Statement<'_>) -> Option<usize> {
     let link = match statement.kind.as_str() {
         "MedicationRequest" => "basedOn",
         "MedicationDispense" => "authorizingPrescription",
