@@ -230,8 +230,11 @@ fn unmapped_crates_are_noticed() {
         ("crates/merge/Cargo.toml", ""),
         ("crates/merge/README.md", "# tributary-merge\n"),
         ("crates/merge/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n"),
-        ("ARCHITECTURE.md", "| 2 | `tributary-merge` | lines |\n"),
-        ("crates/README.md", "| 2 | [`tributary-merge`](merge/README.md) | lines | model, fhir |\n"),
+        ("ARCHITECTURE.md", "| 3 | `tributary-merge` | lines |\n"),
+        (
+            "crates/README.md",
+            "| 3 | [`tributary-merge`](merge/README.md) | lines | model, fhir, statements |\n",
+        ),
     ];
     none(&unmapped(&Tree::of(&files)));
     for (without, says) in

@@ -9,7 +9,6 @@ pub mod outcome;
 pub mod reply;
 pub mod version;
 pub mod write;
-pub mod xml;
 
 pub use bundle::Bundle;
 pub use draft::{Draft, Fields};
@@ -18,4 +17,3 @@ pub use outcome::{Issue, Outcome};
 pub use reply::{Attached, LossNote, Notice, Passed, Relayed, Reply};
 pub use version::FhirVersion;
 pub use write::Writer;
-pub use xml::{XmlRefused, to_xml};

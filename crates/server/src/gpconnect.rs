@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode, header};
 use tributary_broker::{DocumentsRoot, RelayAnswer, RelayRequest, Subject};
-use tributary_fhir::{Document, Limits, xml};
+use tributary_fhir::{Document, Limits};
 use tributary_model::date::zoned;
 use tributary_model::{Capability, Interaction, OdsCode, Redacted, Requester};
 
@@ -25,6 +25,7 @@ use crate::identity::token::Token;
 use crate::negotiate::{self, Format};
 use crate::problem::{Problem, Spine};
 use crate::render::outcome::{gp_connect, respond_as};
+use crate::xml;
 use refusal::from_refusal;
 use table::Does;
 

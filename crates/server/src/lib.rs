@@ -16,6 +16,7 @@ mod render;
 mod routes;
 mod serve;
 mod settings;
+mod xml;
 
 pub use serve::{Listeners, serve};
 pub use settings::{Limits, Settings};

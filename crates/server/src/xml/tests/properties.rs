@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::write::Writer;
+use tributary_fhir::Writer;
 
 /// Turns chance into resources: the same numbers make the same resource.
 struct Chance {

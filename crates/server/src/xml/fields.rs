@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::order;
-use crate::json::Json;
+use tributary_fhir::Json;
 
 /// One field: `name` and, for primitives, `_name`.
 #[derive(Clone, Copy, Debug)]

@@ -210,7 +210,7 @@ fn a_narrative_is_embedded_as_it_is() {
     let div = "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p class='x'>a &amp; b<br/></p></div>";
     let json = format!(
         r#"{{"resourceType":"Organization","name":"n","text":{{"div":{},"status":"generated"}}}}"#,
-        crate::json::quoted(div)
+        tributary_fhir::json::quoted(div)
     );
     let expected = format!(
         "<Organization><text><status value=\"generated\"/>{div}</text><name value=\"n\"/></Organization>"

@@ -1,5 +1,5 @@
 use super::*;
-use crate::json::Limits;
+use tributary_fhir::Limits;
 
 mod properties;
 mod reader;

@@ -11,11 +11,11 @@ mod fields;
 mod order;
 mod xhtml;
 
-use crate::json::{Document, Json, Kind};
 use fields::{Field, fields};
+use tributary_fhir::{Document, Json, Kind};
 
 /// The resource types that are written.
-pub const WRITTEN: [&str; 9] = [
+pub(crate) const WRITTEN: [&str; 9] = [
     "Bundle",
     "CapabilityStatement",
     "DocumentReference",
@@ -32,7 +32,7 @@ const NAMESPACE: &str = " xmlns=\"http://hl7.org/fhir\"";
 
 /// Why a document is not written as XML. It names types and elements, never their content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum XmlRefused {
+pub(crate) enum XmlRefused {
     /// A resource type, at any depth, that is not [`WRITTEN`]; empty if there is none to name.
     #[error("no xml is written for resource type `{0}`")]
     Resource(String),
@@ -48,7 +48,7 @@ pub enum XmlRefused {
 }
 
 /// Writes an STU3 resource as XML: the whole of it, or nothing.
-pub fn to_xml(document: &Document) -> Result<String, XmlRefused> {
+pub(crate) fn to_xml(document: &Document) -> Result<String, XmlRefused> {
     let mut xml = Xml { out: String::with_capacity(document.text().len() + DECLARATION.len()) };
     xml.out.push_str(DECLARATION);
     xml.resource(document.root(), NAMESPACE)?;
