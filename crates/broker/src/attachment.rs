@@ -8,20 +8,20 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
-use tributary_audit::Access;
 use tributary_fhir::{Attached, Json, Writer};
 use tributary_merge::AttachmentLinks;
 use tributary_model::{
-    AttachmentAsk, Clock as _, Facts, FaultClass, NhsNumber, Purpose, Redacted, Section, SectionSet,
-    SourceFault, SourceId, SourceStatus, Tally,
+    AttachmentAsk, Clock as _, FaultClass, NhsNumber, Redacted, Section, SectionSet, SourceFault, SourceId,
+    SourceStatus, Tally,
 };
 
+use crate::admission::{self, Answered};
 use crate::answer::{AttachmentAnswer, AttachmentForm, AttachmentRequest};
 use crate::broker::Room;
 use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
 use crate::links::{Attachment, LinkFault};
-use crate::parts::{Mode, SourcePort};
+use crate::parts::SourcePort;
 use crate::refusal::{Refusal, RelayFailure};
 
 /// Largest attachment that is passed on, decoded (GP Connect: five megabytes).
@@ -62,10 +62,15 @@ pub(crate) async fn attachment(
         LinkFault::Unknown => Refusal::NoSuchAttachment,
         LinkFault::Expired => Refusal::AttachmentExpired,
     })?;
-    let access = access(&request, attachment.patient);
-    let rule = permitted(room, &request, &access).await?;
-    let port = located(room, &request, (&source, attachment.patient), &access).await?;
-    let intent = ledger::intend(room, access, rule, vec![source.clone()], request.deadline).await?;
+    let deadline = request.deadline;
+    let access = ledger::attachment_access(&request, attachment.patient, sections());
+    // The policy's word now, whatever it was when the address was given out: that does not say to whom it was.
+    let rule = admission::permitted(room, &access, sections(), Answered::AsItIs, deadline).await?.rule;
+    let located = admission::located(room, &access, attachment.patient, deadline).await?;
+    // Only a source that may still be asked about this patient is.
+    let port = located.ports.into_iter().find(|port| port.card.id == source);
+    let port = port.ok_or(Refusal::NoSuchAttachment)?;
+    let intent = ledger::intend(room, access, rule, vec![source.clone()], deadline).await?;
     let began = Instant::now();
     let outcome = fetch(room, &port, &request, &attachment).await;
     let elapsed = began.elapsed();
@@ -78,64 +83,15 @@ pub(crate) async fn attachment(
     let told = ledger::outcome(http, completeness, fetched.map(|one| one.body.as_ref()), Vec::new());
     let body = fetched.map(|one| one.received);
     let entry = Contribution { source: &source, status, fault, body, elapsed, fetch: None }.entry();
-    let audit = intent.disclose(vec![entry], told, None, request.deadline).await?;
+    let audit = intent.disclose(vec![entry], told, None, deadline).await?;
     let Fetched { body, content_type, .. } =
         outcome.map_err(|fault| Refusal::Source(fault, failure(fault)))?;
     Ok(AttachmentAnswer { body, content_type, audit })
 }
 
-fn access(request: &AttachmentRequest, patient: NhsNumber) -> Arc<Access> {
-    ledger::attachment_access(request, patient, sections())
-}
-
 /// A document is a document, whatever else its type makes of it.
 fn sections() -> SectionSet {
     [Section::Documents].into_iter().collect()
-}
-
-/// The policy's word now, whatever it was when the address was given out.
-async fn permitted(
-    room: &Arc<Room>,
-    request: &AttachmentRequest,
-    access: &Arc<Access>,
-) -> Result<&'static str, Refusal> {
-    let facts = Facts {
-        role: request.requester.role,
-        assurance: request.requester.assurance,
-        purpose: Purpose::DirectCare,
-        sections: sections(),
-        break_glass: false,
-        demo: room.mode == Mode::Demo,
-    };
-    // A document is opened as it is, and the address does not say to whom it was given out.
-    match room.decide_whole(&facts) {
-        Ok(obligations) => Ok(obligations.rule),
-        Err(refusal) => {
-            if let Refusal::Denied(reason) = refusal {
-                ledger::deny(room, Arc::clone(access), reason, request.deadline).await;
-            }
-            Err(refusal)
-        }
-    }
-}
-
-/// The source, if it may still be asked about this patient.
-async fn located(
-    room: &Arc<Room>,
-    request: &AttachmentRequest,
-    (source, patient): (&SourceId, NhsNumber),
-    access: &Arc<Access>,
-) -> Result<Arc<SourcePort>, Refusal> {
-    ledger::trace(room, access, request.deadline).await?;
-    let located = match room.locate(patient, &request.requester, request.deadline).await {
-        Ok(located) => located,
-        Err(refusal) => {
-            ledger::barred(room, Arc::clone(access), refusal, request.deadline).await;
-            return Err(refusal);
-        }
-    };
-    let mut ports = located.ports.into_iter();
-    ports.find(|port| port.card.id == *source).ok_or(Refusal::NoSuchAttachment)
 }
 
 /// An attachment in the caller's form.

@@ -12,17 +12,18 @@ use tributary_merge::{
     withhold,
 };
 use tributary_model::{
-    Completeness, Demographics, Facts, FaultClass, Handling, NhsNumber, PatientNote, RecordForm,
-    RecordRequest, RoleView, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
+    Completeness, Demographics, FaultClass, Handling, NhsNumber, PatientNote, RecordForm, RecordRequest,
+    RoleView, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
 };
 
+use crate::admission::{self, Answered};
 use crate::answer::{Answer, Verdict};
 use crate::attachment::Addresses;
 use crate::broker::{Located, Room};
 use crate::cache::Fetched;
 use crate::gather::{Hearing, gather};
 use crate::ledger::{self, Contribution, Received};
-use crate::parts::{Mode, SourcePort};
+use crate::parts::SourcePort;
 use crate::refusal::Refusal;
 
 /// What callers are told to wait when every source is too busy.
@@ -30,24 +31,10 @@ const SHED_WAIT: Duration = Duration::from_secs(5);
 
 pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<Answer, Refusal> {
     let access = ledger::access(&request, request.sections);
-    let obligations = match room.decide(&facts(room, &request)) {
-        Ok(obligations) => obligations,
-        Err(refusal) => {
-            if let Refusal::Denied(reason) = refusal {
-                ledger::deny(room, access, reason, request.deadline).await;
-            }
-            return Err(refusal);
-        }
-    };
+    let (sections, deadline) = (request.sections, request.deadline);
+    let obligations = admission::permitted(room, &access, sections, Answered::Merged, deadline).await?;
     let allowed = obligations.sections;
-    ledger::trace(room, &access, request.deadline).await?;
-    let located = match room.locate(request.patient, &request.requester, request.deadline).await {
-        Ok(located) => located,
-        Err(refusal) => {
-            ledger::barred(room, access, refusal, request.deadline).await;
-            return Err(refusal);
-        }
-    };
+    let located = admission::located(room, &access, request.patient, deadline).await?;
     let access = ledger::now_known_as(access, located.patient);
     let request = RecordRequest { patient: located.patient, ..request };
     // A source that serves nothing of what may be asked is not expected to say anything.
@@ -80,17 +67,6 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let mut view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
     show_timings(&mut view, &heard);
     Ok(Answer { verdict, tally: merged.tally, audit, body, view: Arc::new(view) })
-}
-
-fn facts(room: &Room, request: &RecordRequest) -> Facts {
-    Facts {
-        role: request.requester.role,
-        assurance: request.requester.assurance,
-        purpose: request.purpose,
-        sections: request.sections,
-        break_glass: request.break_glass.is_some(),
-        demo: room.mode == Mode::Demo,
-    }
 }
 
 /// What a record is about.

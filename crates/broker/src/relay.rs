@@ -10,22 +10,25 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tributary_fhir::{Passed, Relayed};
 use tributary_model::{
-    Clock as _, Completeness, Facts, FaultClass, Interaction, NhsNumber, Practice as Registration, Purpose,
-    Redacted, RelayAsk, SectionSet, SourceFault, SourceStatus, Tally,
+    Clock as _, Completeness, FaultClass, Interaction, NhsNumber, Practice as Registration, Redacted,
+    RelayAsk, SectionSet, SourceFault, SourceStatus, Tally,
 };
 
+use crate::admission::{self, Answered};
 use crate::answer::{RelayAnswer, RelayRequest, Subject};
 use crate::broker::Room;
 use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
 use crate::links::{Attachment, LinkFault};
-use crate::parts::{Mode, SourcePort};
+use crate::parts::SourcePort;
 use crate::refusal::{Refusal, RelayFailure};
 use crate::renumber::renumbered;
 use readdress::{Readdressed, readdressed};
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
-    let rule = permitted(room, &request).await?;
+    let asking = ledger::relay_access(&request, patient(&request, None), None);
+    let (sections, deadline) = (SectionSet::all(), request.deadline);
+    let rule = admission::permitted(room, &asking, sections, Answered::AsItIs, deadline).await?.rule;
     let Addressed { request, port, asked_as } = addressed(room, request).await?;
     let attachment = attachment(room, &request, &port)?;
     let patient = patient(&request, attachment.as_ref());
@@ -64,28 +67,6 @@ fn failure(request: &RelayRequest, fault: SourceFault) -> RelayFailure {
     }
 }
 
-/// The policy's word; a refusal is on record before it is told.
-async fn permitted(room: &Arc<Room>, request: &RelayRequest) -> Result<&'static str, Refusal> {
-    let facts = Facts {
-        role: request.requester.role,
-        assurance: request.requester.assurance,
-        purpose: Purpose::DirectCare,
-        sections: SectionSet::all(),
-        break_glass: false,
-        demo: room.mode == Mode::Demo,
-    };
-    match room.decide_whole(&facts) {
-        Ok(obligations) => Ok(obligations.rule),
-        Err(refusal) => {
-            if let Refusal::Denied(reason) = refusal {
-                let access = ledger::relay_access(request, patient(request, None), None);
-                ledger::deny(room, access, reason, request.deadline).await;
-            }
-            Err(refusal)
-        }
-    }
-}
-
 fn says_patient_not_found(fault: SourceFault) -> bool {
     fault.spine.is_some_and(|code| code.as_str() == "PATIENT_NOT_FOUND")
 }
@@ -110,14 +91,7 @@ async fn addressed(room: &Arc<Room>, request: RelayRequest) -> Result<Addressed,
         return Ok(Addressed { request, port, asked_as: None });
     };
     let access = ledger::relay_access(&request, Some(asked), None);
-    ledger::trace(room, &access, request.deadline).await?;
-    let located = match room.locate(asked, &request.requester, request.deadline).await {
-        Ok(located) => located,
-        Err(refusal) => {
-            ledger::barred(room, access, refusal, request.deadline).await;
-            return Err(refusal);
-        }
-    };
+    let located = admission::located(room, &access, asked, request.deadline).await?;
     let is_believed = located.practice == Registration::AsConfigured;
     let port = match &request.practice {
         // Where nobody traces patients, the caller knows the practice.
