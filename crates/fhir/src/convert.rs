@@ -44,8 +44,6 @@ mod risk;
 mod task;
 mod to_stu3;
 
-use std::borrow::Cow;
-
 use tributary_model::FaultClass;
 
 use crate::bundle::{Bundle, Entry, id_of, type_of};
@@ -203,8 +201,7 @@ impl<'d> Writing<'d> {
     }
 
     fn whole(&mut self, resource: Json<'d>, stu3: &str, out: &mut Sheet) {
-        // Made of its content, so that it does not depend on what else is in the bundle, or in which order.
-        let id = id_of(resource).map_or_else(|| carried::made_up_id(resource), Cow::into_owned);
+        let id = carried::id(resource);
         carried::binary(resource, &id)
             .write_on(out.key("resource"), &mut |mark, text| self.rewriter.replacement(mark, text));
         self.carried.push(Carried { resource_type: stu3.to_owned(), binary_id: id });

@@ -47,7 +47,7 @@ pub enum KeptAs {
     Meaningless,
 }
 
-/// A resource carried whole because no table converts its type.
+/// A resource carried whole because it cannot be converted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carried {
     /// The type it has in its own version.

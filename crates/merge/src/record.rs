@@ -19,7 +19,7 @@ use tributary_statements::facts::{self, Part, Reader, Thing};
 use tributary_statements::gate::Whom;
 use tributary_statements::identified::Identified;
 use tributary_statements::inputs::{Answer, Heard, Inputs, SourceCard};
-use tributary_statements::load::{Accepted, Loaded, own_id};
+use tributary_statements::load::{Accepted, Loaded, patient_id};
 use tributary_statements::person;
 use tributary_statements::refs::{self, Fate};
 
@@ -71,7 +71,7 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
     let ground = Ground { loaded: &loaded, parts: &parts, copies: &copies };
     let lines = lines::group(ground);
     let discrepancies = rules::all(ground, &lines, whom, inputs.prompts);
-    let patient_id = own_id(&format!("patient|{}", inputs.patient.expose()));
+    let patient_id = patient_id(inputs.patient);
     let asked = inputs.sections;
     let mut sources: Vec<SourceRecord<'_>> = pending
         .into_iter()

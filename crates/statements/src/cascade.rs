@@ -16,7 +16,7 @@ use tributary_model::{
 use crate::copies::Copy;
 use crate::gate::{self, Whom};
 use crate::identity::{self, Proof};
-use crate::load::own_id;
+use crate::load::{device_id, patient_id};
 
 const OURS: &str = "urn:x-tributary:";
 
@@ -63,32 +63,27 @@ fn tags(resource: Json<'_>) -> impl Iterator<Item = Json<'_>> {
 }
 
 /// Whether the broker made a resource itself: it is recognised by what only a broker writes, and has no origin.
-pub fn is_authored(resource: Json<'_>, number: NhsNumber) -> bool {
+pub(crate) fn is_authored(resource: Json<'_>, number: NhsNumber) -> bool {
     if origin(resource).is_some() {
         return false;
     }
-    let device = format!("urn:uuid:{}", own_id("device"));
     let is_coded = |system: &str| {
         let code = resource.get("code").and_then(|code| code.get("coding"));
         code.into_iter().flat_map(Json::items).any(|coding| coding.says("system", system))
     };
     match bundle::type_of(resource).as_ref() {
-        "Patient" => resource.says("id", &patient_id(number)),
+        "Patient" => resource.says("id", &patient_id(number).to_string()),
         "List" => is_coded("urn:x-tributary:section"),
         "DetectedIssue" => is_coded("urn:x-tributary:discrepancy"),
-        "Device" => resource.says("id", &own_id("device").to_string()),
+        "Device" => resource.says("id", &device_id().to_string()),
         "Provenance" => {
+            let device = format!("urn:uuid:{}", device_id());
             let agents = resource.get("agent").into_iter().flat_map(Json::items);
             let mut who = agents.filter_map(|agent| agent.get("who")?.text_at("reference"));
             who.any(|reference| reference == device)
         }
         _ => false,
     }
-}
-
-/// The id that every broker of this kind gives the Patient it makes.
-fn patient_id(number: NhsNumber) -> String {
-    own_id(&format!("patient|{}", number.expose())).to_string()
 }
 
 /// Proves that every Patient of the answer is this one, and gives the one that stands for it and all their names.

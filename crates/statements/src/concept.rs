@@ -88,7 +88,7 @@ fn is_null_flavour(coding: Json<'_>) -> bool {
 }
 
 /// Every SNOMED CT and dm+d code of a concept.
-pub fn snomed_codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+pub(crate) fn snomed_codes(concept: Json<'_>) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
     concept.get("coding").into_iter().flat_map(Json::items).filter_map(snomed_code)
 }
 

@@ -118,7 +118,7 @@ fn names(statement: &Statement<'_>) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The references without an address inside a member of a resource, each with the element it stands in.
-pub fn without_address<'a>(key: &'a str, value: Json<'a>) -> Vec<(&'a str, Json<'a>)> {
+pub(crate) fn without_address<'a>(key: &'a str, value: Json<'a>) -> Vec<(&'a str, Json<'a>)> {
     let mut found = Vec::new();
     // Most members hold none, and their text says so at once.
     if !value.raw().contains("\"identifier\"") {

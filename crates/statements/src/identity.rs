@@ -48,7 +48,7 @@ pub fn patients(documents: &[Document]) -> Result<Vec<Entry<'_>>, FaultClass> {
 }
 
 /// Whether a Patient carries this number, and no other.
-pub fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), FaultClass> {
+pub(crate) fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), FaultClass> {
     let mut seen = false;
     for text in bundle::nhs_numbers(patient) {
         match NhsNumber::parse(&text) {
@@ -64,7 +64,7 @@ pub fn check_number(patient: Json<'_>, number: NhsNumber) -> Result<(), FaultCla
 
 /// How the subject of a statement relates to the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tie {
+pub(crate) enum Tie {
     /// It is the patient, or the resource is not about anybody.
     Tied,
     /// It cannot be resolved inside the answer.
@@ -95,7 +95,7 @@ const ADMINISTRATIVE: &[&str] = &[
 ];
 
 /// Ties a resource to the patient by its subject. `names` are the references that mean the patient.
-pub fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, number: NhsNumber) -> Tie {
+pub(crate) fn tie(resource: Json<'_>, kind: &str, names: &BTreeSet<String>, number: NhsNumber) -> Tie {
     if ADMINISTRATIVE.contains(&kind) {
         return Tie::Tied;
     }

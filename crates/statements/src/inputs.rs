@@ -67,7 +67,8 @@ pub trait AttachmentLinks: std::fmt::Debug {
 
 /// Answers that may be merged for one requester: what he may not see is no longer in them.
 ///
-/// Only [`crate::withhold`] makes them for a view that is not whole, so that nothing is merged which was not looked at.
+/// `tributary_merge::withhold` makes them for a view that is not whole, and nothing else should: what is merged under
+/// a view must have been looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Screened<'a> {
     answers: &'a [Answer],

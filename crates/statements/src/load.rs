@@ -3,6 +3,7 @@
 mod broker;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 use tributary_fhir::bundle::{self, Entry};
@@ -20,6 +21,17 @@ pub const NAMESPACE: Uuid = Uuid::from_u128(0x1fe4_8c47_decc_5fca_9e8a_1c80_1206
 
 /// The entry extension that keeps the type a resource had before conversion.
 pub const ORIGINAL_TYPE: &str = "urn:x-tributary:original-type";
+
+/// The id of the Patient that a broker of this kind makes: the same at every broker.
+pub fn patient_id(number: NhsNumber) -> Uuid {
+    own_id(&format!("patient|{}", number.expose()))
+}
+
+/// The id of the device that assembles records: the same at every broker.
+pub fn device_id() -> Uuid {
+    static DEVICE: LazyLock<Uuid> = LazyLock::new(|| own_id("device"));
+    *DEVICE
+}
 
 /// The id of a thing of our own making, named by `name`.
 pub fn own_id(name: &str) -> Uuid {
@@ -103,7 +115,7 @@ pub struct Accepted<'a> {
     pub shared: Vec<usize>,
 }
 
-/// Everything accepted, in the order of ranks.
+/// Everything accepted: sources that were asked directly, then other brokers, each by rank.
 #[derive(Debug, Default)]
 pub struct Loaded<'a> {
     /// Every registered source.

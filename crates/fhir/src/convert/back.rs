@@ -3,7 +3,7 @@
 use crate::draft::{Draft, Fields};
 use crate::json::{Json, Kind};
 
-use super::edit::{Deed, Notes, has, key_of, rehome};
+use super::edit::{Deed, Notes, has, key_of};
 use super::kept::{attach, keep};
 use super::restore::{keeps_truth, pull, unlift};
 
@@ -220,19 +220,6 @@ pub(super) fn give_back(fields: &mut Fields<'_>, path: &str, key: &'static str) 
     }
     if let Some(sibling) = sibling {
         fields.put(sibling_key, sibling);
-    }
-}
-
-/// A reason why something was not done has a home only if it was not done.
-pub(super) fn reason_not_done(
-    fields: &mut Fields<'_>,
-    notes: &mut Notes<'_>,
-    deed: Deed,
-    (path, to, kind): (&'static str, &'static str, &'static str),
-) {
-    match deed {
-        Deed::NotDone => rehome(fields, notes, path, to, kind),
-        Deed::Done => keep(fields, notes, path, kind),
     }
 }
 

@@ -1,9 +1,12 @@
-//! A resource that no table converts, carried whole.
+//! A resource that cannot be converted, carried whole.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
+use crate::bundle::id_of;
 use crate::draft::{Draft, Fields};
 use crate::json::{Json, Kind};
 
@@ -12,8 +15,13 @@ use super::edit::{Notes, rehome};
 /// The elements that name the subject, in the order in which they are believed.
 const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual"];
 
-/// The id of a resource that has none.
-pub(super) fn made_up_id(resource: Json<'_>) -> String {
+/// The id of a resource, or one made of its content: so it does not depend on what else is in the bundle, or in
+/// which order.
+pub(super) fn id(resource: Json<'_>) -> String {
+    id_of(resource).map_or_else(|| made_up_id(resource), Cow::into_owned)
+}
+
+fn made_up_id(resource: Json<'_>) -> String {
     let digest = Sha256::digest(resource.raw().as_bytes());
     let head = digest.iter().take(8).fold(0_u64, |head, byte| head << 8 | u64::from(*byte));
     format!("carried-{head:016x}")

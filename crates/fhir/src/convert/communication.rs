@@ -32,7 +32,7 @@ pub(super) fn to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
         CODES.apply(fields, notes, "Communication.status");
     }
     let reason = ("Communication.statusReason", "notDoneReason", "CodeableConcept");
-    back::reason_not_done(fields, notes, deed, reason);
+    reason_not_done(fields, notes, deed, reason);
     rehome(fields, notes, "Communication.encounter", "context", "Reference");
     back::definition(fields, notes, "Communication.instantiatesCanonical");
     keep(fields, notes, "Communication.topic", "CodeableConcept");

@@ -33,12 +33,7 @@ pub(super) fn to_stu3(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     if !is_negated {
         CODES.apply(fields, notes, "Procedure.status");
     }
-    back::reason_not_done(
-        fields,
-        notes,
-        deed,
-        ("Procedure.statusReason", "notDoneReason", "CodeableConcept"),
-    );
+    reason_not_done(fields, notes, deed, ("Procedure.statusReason", "notDoneReason", "CodeableConcept"));
     rehome(fields, notes, "Procedure.encounter", "context", "Reference");
     back::definition(fields, notes, "Procedure.instantiatesCanonical");
     fields.each("performer", |performer| {

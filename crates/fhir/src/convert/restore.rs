@@ -130,9 +130,8 @@ pub(super) fn restore(fields: &mut Fields<'_>, path: &str) {
     here(fields, path);
     for (key, value) in fields.members_mut() {
         // Contained resources have tables of their own.
-        if !matches!(key, "extension" | "contained") {
-            let inside = inside(path, key);
-            below(value, &inside);
+        if !matches!(key, "extension" | "contained") && may_hold(value) {
+            below(value, &inside(path, key));
         }
     }
 }
@@ -145,13 +144,14 @@ fn inside<'p>(path: &'p str, key: &str) -> Cow<'p, str> {
     }
 }
 
+/// What holds no such address is not opened.
+fn may_hold(value: &Draft<'_>) -> bool {
+    value.raw().is_none_or(|raw| raw.raw().contains(FROM_STU3))
+}
+
 fn below(value: &mut Draft<'_>, path: &str) {
-    // What holds no such address is not opened.
-    if value.raw().is_some_and(|raw| !raw.raw().contains(FROM_STU3)) {
-        return;
-    }
     if let Some(items) = value.items() {
-        for item in items {
+        for item in items.iter_mut().filter(|item| may_hold(item)) {
             below(item, path);
         }
     } else if let Some(fields) = value.fields() {

@@ -31,7 +31,7 @@ const NOTICE: &str = "urn:x-tributary:conversion-notice";
 
 /// Converts a scanned R4 Bundle.
 ///
-/// Its first entry, if that is an `OperationOutcome`, gets one warning for each type that is carried whole.
+/// Its first entry, if that is an `OperationOutcome`, gets one warning for each type and reason that is carried whole.
 pub fn convert_bundle_to_stu3(r4: &Document) -> Result<Converted, FaultClass> {
     let bundle = Bundle::of_own(r4)?;
     let plan = Plan::of(bundle);
@@ -344,9 +344,7 @@ impl<'d> Writing<'d> {
     }
 
     fn whole(&mut self, resource: Json<'d>) -> Fields<'d> {
-        let id = id_of(resource)
-            .unwrap_or_else(|| Cow::Owned(format!("carried-{}", self.carried.len() + 1)))
-            .into_owned();
+        let id = carried::id(resource);
         let mut fields = carried::binary_of_r4(resource, &id);
         fields.each("meta", source);
         data::mend_fields(&mut fields);

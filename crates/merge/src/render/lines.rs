@@ -31,7 +31,7 @@ impl Record<'_> {
             });
             record.key("discrepancies").array(|list| self.write_disputes(list));
             record.key("statements").array(|list| {
-                for place in self.display_order().into_iter().chain(self.supporting_order()) {
+                for place in self.display_order(&beneath).into_iter().chain(self.supporting_order()) {
                     statement::write_entry(self, place, list);
                 }
             });

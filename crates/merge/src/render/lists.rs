@@ -9,7 +9,7 @@ use crate::gaps;
 use crate::lines::Line;
 use crate::record::Record;
 use sha2::{Digest as _, Sha256};
-use tributary_statements::load::{hex, own_id};
+use tributary_statements::load::{device_id, hex, own_id};
 
 /// The id of a section's List.
 pub(super) fn id(section: Section) -> Uuid {
@@ -49,7 +49,7 @@ pub(super) fn write(record: &Record<'_>, section: Section, json: &mut Writer) {
         list.key("code").object(|code| write_code(section, code));
         list.key("subject").object(|subject| subject.text("reference", &r4::urn(record.patient_id)));
         list.text("date", &record.inputs.as_of.to_string());
-        list.key("source").object(|source| source.text("reference", &r4::urn(r4::device_id())));
+        list.key("source").object(|source| source.text("reference", &r4::urn(device_id())));
         let mut lines = record.lines_of(section).peekable();
         if lines.peek().is_some() {
             list.key("entry").array(|entries| lines.for_each(|line| write_line(record, line, entries)));

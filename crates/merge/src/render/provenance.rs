@@ -11,7 +11,7 @@ use crate::record::Record;
 use crate::rules::Discrepancy;
 use tributary_statements::facts::Part;
 use tributary_statements::inputs::SourceCard;
-use tributary_statements::load::{Accepted, Voice, own_id};
+use tributary_statements::load::{Accepted, Voice, device_id, own_id};
 
 /// The id of a discrepancy: its rule and the statements it is about.
 pub(super) fn discrepancy_id(record: &Record<'_>, one: &Discrepancy) -> Uuid {
@@ -40,7 +40,7 @@ pub(super) fn write_discrepancy(record: &Record<'_>, one: &Discrepancy, json: &m
         issue.text("severity", one.rule.severity);
         issue.key("patient").object(|patient| patient.text("reference", &r4::urn(record.patient_id)));
         issue.text("identifiedDateTime", &record.inputs.as_of.to_string());
-        issue.key("author").object(|author| author.text("reference", &r4::urn(r4::device_id())));
+        issue.key("author").object(|author| author.text("reference", &r4::urn(device_id())));
         issue.key("implicated").array(|list| {
             for statement in one.members.iter().filter_map(|place| record.loaded.statements.get(*place)) {
                 list.object(|item| item.text("reference", &r4::urn(statement.id)));
@@ -163,7 +163,7 @@ pub(super) fn begin(record: &Record<'_>, id: Uuid, targets: &[Uuid], provenance:
 fn write_assembler(agents: &mut Writer) {
     agents.object(|agent| {
         write_agent_type("assembler", agent);
-        agent.key("who").object(|who| who.text("reference", &r4::urn(r4::device_id())));
+        agent.key("who").object(|who| who.text("reference", &r4::urn(device_id())));
     });
 }
 
@@ -216,7 +216,7 @@ pub(super) fn write_kept<'p>(paths: impl Iterator<Item = &'p str>, provenance: &
 pub(super) fn write_device(json: &mut Writer) {
     json.object(|device| {
         device.text("resourceType", "Device");
-        device.text("id", &r4::device_id().to_string());
+        device.text("id", &device_id().to_string());
         device.key("deviceName").array(|names| {
             names.object(|name| {
                 name.text("name", "Tributary");

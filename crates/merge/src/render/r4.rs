@@ -1,7 +1,6 @@
 //! The merged R4 Bundle.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use tributary_fhir::Writer;
 use tributary_model::Section;
@@ -10,7 +9,7 @@ use uuid::Uuid;
 use super::{lists, outcome, patient, provenance, statement};
 use crate::record::Record;
 use tributary_statements::facts::Part;
-use tributary_statements::load::own_id;
+use tributary_statements::load::{device_id, own_id};
 
 /// Address of a resource in the bundle.
 pub(super) fn urn(id: Uuid) -> String {
@@ -28,12 +27,6 @@ pub(super) fn entry(json: &mut Writer, id: Uuid, fill: impl FnOnce(&mut Writer))
         entry.text("fullUrl", id.urn().encode_lower(&mut Uuid::encode_buffer()));
         fill(entry.key("resource"));
     });
-}
-
-/// The id of our own device, the assembler of the record.
-pub(super) fn device_id() -> Uuid {
-    static DEVICE: LazyLock<Uuid> = LazyLock::new(|| own_id("device"));
-    *DEVICE
 }
 
 impl Record<'_> {
@@ -73,7 +66,7 @@ impl Record<'_> {
         for section in self.inputs.sections.iter() {
             entry(entries, lists::id(section), |json| lists::write(self, section, json));
         }
-        for place in self.display_order() {
+        for place in self.display_order(&self.beneath()) {
             statement::write_entry(self, place, entries);
         }
         for one in &self.discrepancies {
@@ -90,10 +83,9 @@ impl Record<'_> {
     }
 
     /// Statements by section and line, each followed by what hangs beneath it.
-    pub(super) fn display_order(&self) -> Vec<usize> {
+    pub(super) fn display_order(&self, beneath: &[Vec<usize>]) -> Vec<usize> {
         let mut order = Vec::with_capacity(self.parts.len());
         let mut placed = BTreeSet::new();
-        let beneath = self.beneath();
         let shown =
             Section::ALL.iter().flat_map(|section| self.lines_of(*section)).flat_map(|line| &line.members);
         for place in shown {

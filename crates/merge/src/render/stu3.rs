@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{provenance, r4};
 use crate::record::Record;
+use tributary_statements::load::device_id;
 
 impl Record<'_> {
     /// The merged record as a STU3 Bundle of type `collection`. Equal records give equal bytes.
@@ -64,5 +65,5 @@ fn write_assembler(agent: &mut Writer) {
             role.key("coding").array(|codings| codings.record([("system", system), ("code", "assembler")]));
         });
     });
-    agent.key("whoReference").record([("reference", &r4::urn(r4::device_id()))]);
+    agent.key("whoReference").record([("reference", &r4::urn(device_id()))]);
 }

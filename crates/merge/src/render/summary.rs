@@ -20,7 +20,7 @@ use self::choose::Chosen;
 use self::entries::Inside;
 use super::{provenance, r4};
 use crate::record::Record;
-use tributary_statements::load::own_id;
+use tributary_statements::load::{device_id, own_id};
 
 /// The organisation that keeps a document: the one that runs this broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn write_entries(
         composition::write(record, frame, chosen, inside, json);
     });
     r4::entry(list, record.patient_id, |json| subject::write(record, inside, json));
-    r4::entry(list, r4::device_id(), provenance::write_device);
+    r4::entry(list, device_id(), provenance::write_device);
     if let Some(custodian) = frame.custodian {
         r4::entry(list, custodian_id(custodian), |json| write_custodian(custodian, json));
     }

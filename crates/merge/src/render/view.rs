@@ -31,13 +31,19 @@ impl Record<'_> {
         }
     }
 
-    pub(super) fn section_view(&self, section: Section) -> SectionView {
-        let lines: Vec<LineView> = self.lines_of(section).map(|line| self.line_view(line)).collect();
-        let state = gaps::overall(&self.sources, section);
+    fn section_view(&self, section: Section) -> SectionView {
+        SectionView {
+            section,
+            state: gaps::overall(&self.sources, section),
+            notices: self.section_notices(section),
+            lines: self.lines_of(section).map(|line| self.line_view(line)).collect(),
+        }
+    }
+
+    /// The sentences that must stand at a section.
+    pub(super) fn section_notices(&self, section: Section) -> Vec<String> {
         let limit = match self.inputs.answers.view().shown(section) {
-            Shown::Hidden => {
-                return SectionView { section, state, notices: vec![words::NOT_FOR_ROLE.to_owned()], lines };
-            }
+            Shown::Hidden => return vec![words::NOT_FOR_ROLE.to_owned()],
             Shown::Limited(limit) => Some(limit.words()),
             Shown::Whole => None,
         };
@@ -54,10 +60,10 @@ impl Record<'_> {
         let ended = (section == Section::Allergies).then(|| self.ended_words()).into_iter().flatten();
         let gaps = self.sources.iter().filter_map(|source| words::gap(source, section));
         let mut notices: Vec<String> = limit.into_iter().chain(gaps).chain(said).chain(ended).collect();
-        if lines.is_empty() {
+        if self.lines_of(section).next().is_none() {
             notices.push(words::empty(&self.sources, section));
         }
-        SectionView { section, state, notices, lines }
+        notices
     }
 
     /// What each source lists as ended: said, and never shown among what is active.

@@ -7,7 +7,7 @@ use tributary_fhir::{Bundle, Json};
 use tributary_model::{FaultClass, NhsNumber, SourceId, SourceKind};
 use uuid::Uuid;
 
-use super::{Accepted, Loaded, Named, Statement, Voice, content_hash, file, own_id};
+use super::{Accepted, Loaded, Named, Statement, Voice, content_hash, file, own_id, patient_id};
 use crate::cascade;
 use crate::copying::{Copier, kept};
 use crate::identified::Identified;
@@ -69,7 +69,7 @@ impl<'a> Loaded<'a> {
         let mut taken: HashMap<Uuid, usize> =
             self.statements.iter().enumerate().map(|(place, one)| (one.id, place)).collect();
         let identified = Identified::default();
-        let patient = own_id(&format!("patient|{}", number.expose()));
+        let patient = patient_id(number);
         // Addresses of attachments are given out by each broker anew: what has some is kept beside the other.
         let copier =
             Copier { loaded: self, identified: &identified, patient, attachments: None, document: None };

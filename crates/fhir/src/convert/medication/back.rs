@@ -6,7 +6,7 @@ use crate::draft::{Draft, Fields};
 use crate::json::{Json, Kind};
 
 use super::super::back::{self, Codes, Negation, give_back, keep_new, require, single};
-use super::super::edit::{Deed, Notes, has, is_object, rehome, says};
+use super::super::edit::{Deed, Notes, has, is_object, reason_not_done, rehome, says};
 use super::super::encounter;
 use super::super::extension;
 use super::super::kept::{attach, keep, keep_rest};
@@ -72,7 +72,7 @@ fn taken(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
     }
     let deed = if says(fields, "taken", "n") || is_not_taken { Deed::NotDone } else { Deed::Done };
     let reason = ("MedicationStatement.statusReason", "reasonNotTaken", "CodeableConcept");
-    back::reason_not_done(fields, notes, deed, reason);
+    reason_not_done(fields, notes, deed, reason);
 }
 
 fn not_taken_status(fields: &mut Fields<'_>, notes: &mut Notes<'_>) {
@@ -207,7 +207,7 @@ pub(in super::super) fn dispense(fields: &mut Fields<'_>, notes: &mut Notes<'_>)
         ("MedicationDispense.statusReasonCodeableConcept", "notDoneReasonCodeableConcept", "CodeableConcept"),
         ("MedicationDispense.statusReasonReference", "notDoneReasonReference", "Reference"),
     ] {
-        back::reason_not_done(fields, notes, deed, (path, to, kind));
+        reason_not_done(fields, notes, deed, (path, to, kind));
     }
     fields.each("performer", |performer| {
         keep(performer, notes, "MedicationDispense.performer.function", "CodeableConcept");
@@ -234,7 +234,7 @@ pub(in super::super) fn administration(fields: &mut Fields<'_>, notes: &mut Note
         CODES.apply(fields, notes, "MedicationAdministration.status");
     }
     let reason = ("MedicationAdministration.statusReason", "reasonNotGiven", "CodeableConcept");
-    back::reason_not_done(fields, notes, deed, reason);
+    reason_not_done(fields, notes, deed, reason);
     back::definition(fields, notes, "MedicationAdministration.instantiates");
     rehome(fields, notes, "MedicationAdministration.request", "prescription", "Reference");
     fields.each("performer", |performer| {

@@ -14,6 +14,7 @@ use super::xhtml::Xhtml;
 use super::{PROFILES, SummaryFrame, composition_id, custodian_id, document_id};
 use crate::gaps;
 use crate::record::Record;
+use tributary_statements::load::device_id;
 
 const LOINC: &str = "http://loinc.org";
 /// `List.emptyReason` and `Composition.section.emptyReason` of FHIR R4.
@@ -43,7 +44,7 @@ pub(super) fn write(
         document.key("type").object(|concept| write_loinc("60591-5", title, concept));
         document.key("subject").record([("reference", &r4::urn(record.patient_id))]);
         document.text("date", &record.inputs.as_of.to_string());
-        document.key("author").array(|list| list.record([("reference", &r4::urn(r4::device_id()))]));
+        document.key("author").array(|list| list.record([("reference", &r4::urn(device_id()))]));
         document.text("title", "International Patient Summary");
         document.text("confidentiality", confidentiality(record, inside));
         if let Some(custodian) = frame.custodian {
@@ -70,8 +71,7 @@ fn write_text(div: &str, holder: &mut Writer) {
 
 fn write_section(record: &Record<'_>, chosen: &Chosen<'_>, section: &mut Writer) {
     let Some(first) = chosen.row.from.first() else { return };
-    let view = record.section_view(*first);
-    let opening = narrative::opening(record, chosen, &view);
+    let opening = narrative::opening(record, chosen, *first);
     if !chosen.entries.is_empty() && !opening.missing.is_empty() {
         write_note(&opening, section);
     }
@@ -81,7 +81,9 @@ fn write_section(record: &Record<'_>, chosen: &Chosen<'_>, section: &mut Writer)
     if chosen.entries.is_empty() {
         // Where the words name something, an optional section is not empty for want of a fitting resource.
         if chosen.row.need == Need::Required || chosen.named().next().is_none() {
-            section.key("emptyReason").object(|reason| write_empty_reason(view.state, &opening, reason));
+            section.key("emptyReason").object(|reason| {
+                write_empty_reason(gaps::overall(&record.sources, *first), &opening, reason);
+            });
         }
         return;
     }
@@ -180,7 +182,7 @@ fn write_unsent(record: &Record<'_>, chosen: &Chosen<'_>, is_first: bool, html: 
         SectionState::Content | SectionState::Empty | SectionState::NotHeld
     );
     let is_told = is_quiet || !is_first;
-    let mut words = if is_told { Vec::new() } else { record.section_view(first).notices };
+    let mut words = if is_told { Vec::new() } else { record.section_notices(first) };
     words.extend(narrative::left_out(chosen));
     if !words.is_empty() {
         html.element("p", &format!("{}: {}", chosen.row.title, words.join(" ")));

@@ -7,7 +7,6 @@ use super::xhtml::Xhtml;
 use crate::lines::{Class, Line};
 use crate::record::Record;
 use crate::rules::{Discrepancy, Weight};
-use crate::view::SectionView;
 use tributary_statements::facts::{Position, Thing};
 
 /// What stands over a section.
@@ -19,14 +18,14 @@ pub(super) struct Opening {
 }
 
 /// The words over a section: those of the record, and that nothing of this section is among what was found.
-pub(super) fn opening(record: &Record<'_>, chosen: &Chosen<'_>, view: &SectionView) -> Opening {
-    let ended = if view.section == Section::Allergies { record.ended_words() } else { Vec::new() };
-    let (mut said, missing): (Vec<String>, Vec<String>) =
-        view.notices.iter().cloned().partition(|words| ended.contains(words));
-    if view.section == Section::Allergies {
+pub(super) fn opening(record: &Record<'_>, chosen: &Chosen<'_>, section: Section) -> Opening {
+    let ended = if section == Section::Allergies { record.ended_words() } else { Vec::new() };
+    let notices = record.section_notices(section).into_iter();
+    let (mut said, missing): (Vec<String>, Vec<String>) = notices.partition(|words| ended.contains(words));
+    if section == Section::Allergies {
         said.insert(0, format!("{}.", record.label.words()));
     }
-    if chosen.listed.is_empty() && !chosen.row.none.is_empty() && has_spoken(record, view) {
+    if chosen.listed.is_empty() && !chosen.row.none.is_empty() && has_spoken(record, section) {
         said.insert(0, chosen.row.none.to_owned());
     }
     if let Some(orders) = not_to_be_given(record, chosen) {
@@ -37,10 +36,10 @@ pub(super) fn opening(record: &Record<'_>, chosen: &Chosen<'_>, view: &SectionVi
 }
 
 /// Whether a source answered for the section, so that more can be said than that nobody did.
-fn has_spoken(record: &Record<'_>, view: &SectionView) -> bool {
-    let states = || record.sources.iter().filter_map(|source| source.states.get(&view.section));
+fn has_spoken(record: &Record<'_>, section: Section) -> bool {
+    let states = || record.sources.iter().filter_map(|source| source.states.get(&section));
     let answered = |state: &SectionState| matches!(state, SectionState::Partial | SectionState::Empty);
-    !view.lines.is_empty() || (view.section == Section::Plans && states().any(answered))
+    record.lines_of(section).next().is_some() || (section == Section::Plans && states().any(answered))
 }
 
 /// One sentence for each discrepancy between statements that the section names.
