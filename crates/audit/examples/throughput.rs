@@ -75,6 +75,7 @@ fn access() -> Result<Arc<Access>, Box<dyn Error>> {
             asid: None,
             spine: tributary_model::SpineIds::default(),
             assurance: Assurance::Demo,
+            priority: tributary_model::Priority::Interactive,
         }),
         patient: Some(NhsNumber::parse("9990000107")?),
         purpose: Purpose::DirectCare,

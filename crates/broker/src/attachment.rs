@@ -172,8 +172,8 @@ fn failure(fault: SourceFault) -> RelayFailure {
 
 fn count(room: &Room, port: &SourcePort, fault: Option<SourceFault>, elapsed: Duration) {
     let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
-    room.metrics.source_ask(&port.counted_as, port.card.kind, status, elapsed.as_secs_f64());
+    room.metrics.sources().asked(&port.counted_as, status, elapsed.as_secs_f64());
     if let Some(fault) = fault {
-        room.metrics.source_fault(&port.counted_as, fault.class);
+        room.metrics.sources().failed(&port.counted_as, fault.class);
     }
 }

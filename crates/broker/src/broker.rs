@@ -310,7 +310,7 @@ impl Room {
         if let Some(count) = count {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        InFlight { count, _gauge: self.metrics.in_flight(&port.counted_as) }
+        InFlight { count, _gauge: self.metrics.sources().in_flight(&port.counted_as) }
     }
 }
 

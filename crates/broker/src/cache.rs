@@ -144,6 +144,7 @@ mod tests {
             asid: None,
             spine: tributary_model::SpineIds::default(),
             assurance: Assurance::Demo,
+            priority: tributary_model::Priority::Interactive,
         };
         Ask {
             patient: NhsNumber::parse("9990000107").unwrap(),

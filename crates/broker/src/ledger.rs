@@ -188,7 +188,7 @@ impl Room {
 
     /// A source answered with another patient's record: counted, recorded, and in the end switched off.
     pub(crate) fn quarantine(&self, request: RequestId, patient: Option<NhsNumber>, source: &SourceId) {
-        self.metrics.quarantined(source);
+        self.metrics.sources().quarantined(source);
         self.warn(SecurityKind::IdentityMismatch, request, patient, source);
         if self.mixups.count(source) == Consequence::SwitchedOff {
             tracing::error!({ source.id = source.as_str() }, "source switched off after proven mix-ups");

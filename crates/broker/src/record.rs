@@ -209,10 +209,10 @@ fn settle_one(
     // What came from memory, or was not asked, says nothing about how fast the source is.
     let was_asked = !one.answer.cached && status != SourceStatus::NotQueried;
     if was_asked {
-        room.metrics.source_ask(&port.counted_as, port.card.kind, status, one.elapsed.as_secs_f64());
+        room.metrics.sources().asked(&port.counted_as, status, one.elapsed.as_secs_f64());
     }
     if let Some(fault) = fault {
-        room.metrics.source_fault(&port.counted_as, fault.class);
+        room.metrics.sources().failed(&port.counted_as, fault.class);
     }
     if status == SourceStatus::IdentityMismatch {
         room.quarantine(request.id, Some(request.patient), source);

@@ -205,9 +205,9 @@ impl Call<'_> {
         let card = &self.port.card;
         let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
         let counted_as = &self.port.counted_as;
-        room.metrics.source_ask(counted_as, card.kind, status, elapsed.as_secs_f64());
+        room.metrics.sources().asked(counted_as, status, elapsed.as_secs_f64());
         match fault {
-            Some(fault) => room.metrics.source_fault(counted_as, fault.class),
+            Some(fault) => room.metrics.sources().failed(counted_as, fault.class),
             None => room.note_answer(&card.id, room.clock.now()),
         }
         if status == SourceStatus::IdentityMismatch {

@@ -41,9 +41,29 @@ macro_rules! classes {
 classes! {
     /// No connection within its budget.
     ConnectTimeout, "connect_timeout", Unavailable;
-    /// Refused, unresolvable or unreachable.
+    /// Refused or unreachable.
     Connect, "connect", Unavailable;
-    /// The TLS handshake failed.
+    /// Its name could not be resolved.
+    Dns, "dns", Unavailable;
+    /// Its name leads to an address that no source may have: nothing was sent there.
+    AddressBlocked, "address_blocked", Unavailable;
+    /// No TLS handshake within its budget.
+    TlsTimeout, "tls_timeout", Unavailable;
+    /// Its certificate has expired.
+    TlsExpired, "tls_expired", Unavailable;
+    /// Its certificate is not valid yet.
+    TlsNotYetValid, "tls_not_yet_valid", Unavailable;
+    /// Its certificate names somebody else.
+    TlsName, "tls_name", Unavailable;
+    /// Its certificate comes from no authority that is believed.
+    TlsUntrusted, "tls_untrusted", Unavailable;
+    /// Its certificate was called back, or nobody knows whether it was.
+    TlsRevoked, "tls_revoked", Unavailable;
+    /// It speaks no version or suite of TLS that we speak.
+    TlsVersion, "tls_version", Unavailable;
+    /// It does not accept our certificate.
+    TlsClientRejected, "tls_client_rejected", Unavailable;
+    /// The TLS handshake failed for another reason.
     Tls, "tls", Unavailable;
     /// The connection broke before the answer was whole.
     Reset, "reset", Unavailable;
@@ -61,8 +81,12 @@ classes! {
     SlowBody, "slow_body", Timeout;
     /// 429 or 503 with `Retry-After`.
     Throttled, "throttled", Shed;
-    /// Our own guard for this source is shut or full.
+    /// It has as many requests of ours as it may have, and none ended in time.
     Guard, "guard", Shed;
+    /// Its breaker is shut: it failed too often just now.
+    Breaker, "breaker", Shed;
+    /// The memory budget of this broker is spent.
+    Memory, "memory", Shed;
     /// 401 or 403 without a consent code.
     Denied, "denied", Denied;
     /// The Spine proxy knows no agreement to share between the two organisations.

@@ -1,5 +1,6 @@
 //! Who asks.
 
+use crate::priority::Priority;
 use crate::source::OdsCode;
 
 /// The role in which a person asks. Closed: an unknown role is no role.
@@ -84,4 +85,6 @@ pub struct Requester {
     pub spine: SpineIds,
     /// How far the identity can be trusted.
     pub assurance: Assurance,
+    /// How long this request of theirs can wait.
+    pub priority: Priority,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_model::requester::Assurance;
-use tributary_model::{Clock, OdsCode, Requester, Role, SpineIds, SystemClock};
+use tributary_model::{Clock, OdsCode, Priority, Requester, Role, SpineIds, SystemClock};
 
 /// Settings of both listeners.
 #[derive(Clone, Debug)]
@@ -101,5 +101,6 @@ fn demo_requester() -> Requester {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        priority: Priority::of(Role::Ambulance),
     }
 }

@@ -111,6 +111,7 @@ fn requester() -> Arc<Requester> {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        priority: tributary_model::Priority::Interactive,
     })
 }
 

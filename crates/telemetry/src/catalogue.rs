@@ -79,6 +79,20 @@ pub(crate) const SOURCE_FAULTS: MetricFact = counter(
     &["source", "class"],
     "Asks that failed, by what exactly went wrong.",
 );
+pub(crate) const SOURCE_BREAKER: MetricFact = gauge(
+    "tributary_source_breaker_state",
+    &["source"],
+    "What the breaker does with asks: 0 lets them pass, 1 lets one pass to see, 2 refuses them.",
+);
+pub(crate) const SOURCE_LIMIT: MetricFact = gauge(
+    "tributary_source_limit",
+    &["source"],
+    "Requests that may be at the source at once, as its own pace has it now.",
+);
+pub(crate) const SOURCE_WAITING: MetricFact =
+    gauge("tributary_source_waiting", &["source"], "Requests that wait for a place at the source.");
+pub(crate) const SOURCE_RETRIES: MetricFact =
+    counter("tributary_source_retries_total", &["source"], "Second attempts made.");
 pub(crate) const QUARANTINED: MetricFact = counter(
     "tributary_quarantined_total",
     &["source"],
@@ -88,6 +102,13 @@ pub(crate) const CACHE_LOOKUPS: MetricFact =
     counter("tributary_cache_lookups_total", &["outcome"], "Looks into the cache of replies.");
 pub(crate) const CACHE_BYTES: MetricFact =
     gauge("tributary_cache_bytes", &[], "Memory held by the cache of replies.");
+pub(crate) const MEMORY_TAKEN: MetricFact = gauge(
+    "tributary_memory_taken_bytes",
+    &[],
+    "Memory held on behalf of requests: bodies, replies and answers.",
+);
+pub(crate) const MEMORY_BUDGET: MetricFact =
+    gauge("tributary_memory_budget_bytes", &[], "Most memory that may be held on behalf of requests.");
 pub(crate) const MERGE_DURATION: MetricFact =
     seconds("tributary_merge_duration_seconds", &[], "Merging one record, without waiting for sources.");
 pub(crate) const DISCREPANCIES: MetricFact = counter(
@@ -111,6 +132,25 @@ pub(crate) const POLICY_DECISIONS: MetricFact =
     counter("tributary_policy_decisions_total", &["outcome"], "Decisions of the policy.");
 pub(crate) const SHED: MetricFact =
     counter("tributary_shed_total", &["reason"], "Requests refused for load.");
+pub(crate) const CONNECTIONS: MetricFact =
+    gauge("tributary_connections", &["listener"], "Open connections of callers.");
+pub(crate) const ADMITTED: MetricFact =
+    gauge("tributary_requests_in_flight", &["priority"], "Requests admitted and not answered yet.");
+pub(crate) const ADMISSION_LIMIT: MetricFact = gauge(
+    "tributary_admission_limit",
+    &[],
+    "Requests that may be in flight at once, as our own pace has it now.",
+);
+pub(crate) const EXECUTOR_LAG: MetricFact = seconds(
+    "tributary_executor_lag_seconds",
+    &[],
+    "How late our own timers are: what every step of every request waits for the processor.",
+);
+pub(crate) const RELOADS: MetricFact = counter(
+    "tributary_config_reloads_total",
+    &["outcome"],
+    "Times the configuration was read again, by what became of it.",
+);
 pub(crate) const PANICS: MetricFact =
     counter("tributary_panics_total", &[], "Panics caught at the edge: every one is a defect.");
 pub(crate) const MAP_LOADED: MetricFact =
@@ -128,9 +168,15 @@ const CATALOGUE: &[MetricFact] = &[
     SOURCE_DURATION,
     SOURCE_INFLIGHT,
     SOURCE_FAULTS,
+    SOURCE_BREAKER,
+    SOURCE_LIMIT,
+    SOURCE_WAITING,
+    SOURCE_RETRIES,
     QUARANTINED,
     CACHE_LOOKUPS,
     CACHE_BYTES,
+    MEMORY_TAKEN,
+    MEMORY_BUDGET,
     MERGE_DURATION,
     DISCREPANCIES,
     AUDIT_RECORDS,
@@ -138,6 +184,11 @@ const CATALOGUE: &[MetricFact] = &[
     AUDIT_FAILURES,
     POLICY_DECISIONS,
     SHED,
+    CONNECTIONS,
+    ADMITTED,
+    ADMISSION_LIMIT,
+    EXECUTOR_LAG,
+    RELOADS,
     PANICS,
     MAP_LOADED,
     MAP_ROWS,

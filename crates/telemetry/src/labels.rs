@@ -23,12 +23,46 @@ labels! {
     CacheOutcome {
         /// A reply was there.
         Hit, "hit";
+        /// It was remembered that the source holds nothing of the patient.
+        Absence, "absence";
         /// Nothing was there; the source is asked.
         Miss, "miss";
         /// Another request of the same scope was already asking.
         Joined, "joined";
         /// The source's replies are never kept.
         Bypass, "bypass";
+    }
+}
+
+labels! {
+    /// What became of a configuration that was read again.
+    ReloadOutcome {
+        /// It is in force.
+        Applied, "applied";
+        /// It has a mistake, and the one before is in force.
+        Rejected, "rejected";
+    }
+}
+
+labels! {
+    /// Which listener.
+    Listener {
+        /// Records.
+        Data, "data";
+        /// Metrics and health.
+        Admin, "admin";
+    }
+}
+
+labels! {
+    /// What the breaker of a source does with asks. Its number is the value of the gauge.
+    BreakerState {
+        /// It lets them pass.
+        Passing, "passing";
+        /// It lets one pass, to see.
+        Probing, "probing";
+        /// It refuses them.
+        Shut, "shut";
     }
 }
 

@@ -7,8 +7,8 @@ mod metrics;
 mod redact;
 
 pub use catalogue::{MetricFact, MetricKind, catalogue};
-pub use labels::{CacheOutcome, MapState, PolicyOutcome, ShedReason};
+pub use labels::{BreakerState, CacheOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason};
 pub use log::{LogError, LogFormat, LogLayer, init_logs, quiet_panics};
-pub use metrics::{InFlight, Metrics, MetricsError};
+pub use metrics::{InFlight, Metrics, MetricsError, SourceMetrics};
 pub use redact::LOGGED_FIELDS;
 pub use tracing::level_filters::LevelFilter;

@@ -1,6 +1,7 @@
 //! All metrics, typed. Registration happens here and nowhere else.
 
-use std::collections::BTreeMap;
+mod sources;
+
 use std::fmt;
 
 use prometheus::core::Collector;
@@ -8,10 +9,12 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
-use tributary_model::{Completeness, FaultClass, SourceId, SourceKind, SourceStatus};
+use tributary_model::{Completeness, MemoryBudget, Priority, SourceId, SourceKind};
 
 use crate::catalogue::{self as facts, MetricFact};
-use crate::labels::{CacheOutcome, MapState, PolicyOutcome, ShedReason};
+use crate::labels::{CacheOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason};
+
+pub use sources::{InFlight, SourceMetrics};
 
 /// From half a millisecond, where an audit append ends, to thirty seconds, where every deadline does.
 const BOUNDS: &[f64] =
@@ -28,9 +31,11 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     completeness: IntCounterVec,
-    sources: BTreeMap<SourceId, SourceMetrics>,
+    sources: SourceMetrics,
     cache_lookups: IntCounterVec,
     cache_bytes: IntGauge,
+    memory_taken: IntGauge,
+    memory_budget: IntGauge,
     merge_duration: Histogram,
     discrepancies: IntCounterVec,
     audit_records: IntCounterVec,
@@ -38,24 +43,18 @@ pub struct Metrics {
     audit_failures: IntCounter,
     policy_decisions: IntCounterVec,
     shed: IntCounterVec,
+    connections: IntGaugeVec,
+    admitted: IntGaugeVec,
+    admission_limit: IntGauge,
+    executor_lag: Histogram,
+    reloads: IntCounterVec,
     panics: IntCounter,
     map_loaded: IntGaugeVec,
     map_rows: IntGaugeVec,
 }
 
-/// The handles of one source, resolved once.
-struct SourceMetrics {
-    kind: SourceKind,
-    asks: BTreeMap<SourceStatus, IntCounter>,
-    faults: BTreeMap<FaultClass, IntCounter>,
-    duration: Histogram,
-    in_flight: IntGauge,
-    quarantined: IntCounter,
-}
-
 impl Metrics {
-    /// Registers everything. The series of every configured source exist from the start, so that a dashboard
-    /// never takes "did not happen yet" for "is not measured".
+    /// Registers everything.
     pub fn new(sources: &[(SourceId, SourceKind)]) -> Result<Self, MetricsError> {
         let registry = Registry::new();
         let new = Registrar(&registry);
@@ -65,9 +64,11 @@ impl Metrics {
             http_requests: new.counters(&facts::HTTP_REQUESTS)?,
             http_duration: new.histograms(&facts::HTTP_DURATION)?,
             completeness: new.counters(&facts::COMPLETENESS)?,
-            sources: resolve_sources(&new, sources)?,
+            sources: SourceMetrics::new(&new, sources)?,
             cache_lookups: new.counters(&facts::CACHE_LOOKUPS)?,
             cache_bytes: new.gauge(&facts::CACHE_BYTES)?,
+            memory_taken: new.gauge(&facts::MEMORY_TAKEN)?,
+            memory_budget: new.gauge(&facts::MEMORY_BUDGET)?,
             merge_duration: new.histogram(&facts::MERGE_DURATION)?,
             discrepancies: new.counters(&facts::DISCREPANCIES)?,
             audit_records: new.counters(&facts::AUDIT_RECORDS)?,
@@ -75,6 +76,11 @@ impl Metrics {
             audit_failures: new.counter(&facts::AUDIT_FAILURES)?,
             policy_decisions: new.counters(&facts::POLICY_DECISIONS)?,
             shed: new.counters(&facts::SHED)?,
+            connections: new.gauges(&facts::CONNECTIONS)?,
+            admitted: new.gauges(&facts::ADMITTED)?,
+            admission_limit: new.gauge(&facts::ADMISSION_LIMIT)?,
+            executor_lag: new.histogram(&facts::EXECUTOR_LAG)?,
+            reloads: new.counters(&facts::RELOADS)?,
             panics: new.counter(&facts::PANICS)?,
             map_loaded: new.gauges(&facts::MAP_LOADED)?,
             map_rows: new.gauges(&facts::MAP_ROWS)?,
@@ -98,6 +104,15 @@ impl Metrics {
         for value in ShedReason::ALL {
             begin(&self.shed, value.code());
         }
+        for value in ReloadOutcome::ALL {
+            begin(&self.reloads, value.code());
+        }
+        for value in Listener::ALL {
+            drop(self.connections.with_label_values(&[value.code()]));
+        }
+        for value in Priority::ALL {
+            drop(self.admitted.with_label_values(&[value.code()]));
+        }
     }
 
     /// A request was answered. `route` is the route's template, never a path.
@@ -113,38 +128,9 @@ impl Metrics {
         self.completeness.with_label_values(&[completeness.code()]).inc();
     }
 
-    /// An ask has its outcome. A source that is not configured is not counted.
-    pub fn source_ask(&self, source: &SourceId, kind: SourceKind, status: SourceStatus, seconds: f64) {
-        let Some(metrics) = self.sources.get(source) else {
-            return;
-        };
-        debug_assert_eq!(metrics.kind, kind, "the registry has one kind for a source");
-        if let Some(asks) = metrics.asks.get(&status) {
-            asks.inc();
-        }
-        metrics.duration.observe(seconds);
-    }
-
-    /// An ask failed.
-    pub fn source_fault(&self, source: &SourceId, class: FaultClass) {
-        let metrics = self.sources.get(source);
-        if let Some(faults) = metrics.and_then(|metrics| metrics.faults.get(&class)) {
-            faults.inc();
-        }
-    }
-
-    /// An ask begins; it ends when the guard is dropped.
-    #[must_use = "the ask ends when the guard is dropped"]
-    pub fn in_flight(&self, source: &SourceId) -> InFlight {
-        let gauge = self.sources.get(source).map(|metrics| metrics.in_flight.clone());
-        InFlight::begin(gauge)
-    }
-
-    /// An answer was kept out of the record.
-    pub fn quarantined(&self, source: &SourceId) {
-        if let Some(metrics) = self.sources.get(source) {
-            metrics.quarantined.inc();
-        }
+    /// The asks of sources.
+    pub const fn sources(&self) -> &SourceMetrics {
+        &self.sources
     }
 
     /// The cache was looked into.
@@ -154,7 +140,13 @@ impl Metrics {
 
     /// The cache holds so many bytes now.
     pub fn cache_bytes(&self, bytes: u64) {
-        self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.cache_bytes.set(gauged(bytes));
+    }
+
+    /// So much of the memory budget is taken now.
+    pub fn memory(&self, budget: &MemoryBudget) {
+        self.memory_taken.set(gauged(budget.taken()));
+        self.memory_budget.set(gauged(budget.most()));
     }
 
     /// A record was merged.
@@ -188,6 +180,33 @@ impl Metrics {
         self.shed.with_label_values(&[reason.code()]).inc();
     }
 
+    /// A connection was accepted; it ends when the guard is dropped.
+    #[must_use = "the connection ends when the guard is dropped"]
+    pub fn connected(&self, listener: Listener) -> InFlight {
+        InFlight::begin(Some(self.connections.with_label_values(&[listener.code()])))
+    }
+
+    /// A request was admitted; it ends when the guard is dropped.
+    #[must_use = "the request ends when the guard is dropped"]
+    pub fn admitted(&self, priority: Priority) -> InFlight {
+        InFlight::begin(Some(self.admitted.with_label_values(&[priority.code()])))
+    }
+
+    /// So many requests may be in flight now.
+    pub fn admission_limit(&self, requests: usize) {
+        self.admission_limit.set(i64::try_from(requests).unwrap_or(i64::MAX));
+    }
+
+    /// Our own timers were so late.
+    pub fn executor_lag(&self, seconds: f64) {
+        self.executor_lag.observe(seconds);
+    }
+
+    /// The configuration was read again.
+    pub fn reloaded(&self, outcome: ReloadOutcome) {
+        self.reloads.with_label_values(&[outcome.code()]).inc();
+    }
+
     /// A panic was caught.
     pub fn panicked(&self) {
         self.panics.inc();
@@ -215,58 +234,11 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// One ask on its way.
-#[derive(Debug)]
-pub struct InFlight(Option<IntGauge>);
-
-impl InFlight {
-    fn begin(gauge: Option<IntGauge>) -> Self {
-        if let Some(gauge) = &gauge {
-            gauge.inc();
-        }
-        Self(gauge)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if let Some(gauge) = &self.0 {
-            gauge.dec();
-        }
-    }
-}
-
 /// A caller chooses the method, so only known ones become a label.
 fn method_label(method: &str) -> &'static str {
     const KNOWN: &[&str] = &["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"];
     let known = KNOWN.iter().copied().find(|known| *known == method);
     known.unwrap_or("other")
-}
-
-fn resolve_sources(
-    new: &Registrar<'_>,
-    sources: &[(SourceId, SourceKind)],
-) -> Result<BTreeMap<SourceId, SourceMetrics>, MetricsError> {
-    let asks = new.counters(&facts::SOURCE_ASKS)?;
-    let durations = new.histograms(&facts::SOURCE_DURATION)?;
-    let in_flight = new.gauges(&facts::SOURCE_INFLIGHT)?;
-    let faults = new.counters(&facts::SOURCE_FAULTS)?;
-    let quarantined = new.counters(&facts::QUARANTINED)?;
-    let resolve = |(source, kind): &(SourceId, SourceKind)| {
-        let id = source.as_str();
-        let of_status = |status: SourceStatus| asks.with_label_values(&[id, kind.code(), status.code()]);
-        let of_class = |class: FaultClass| faults.with_label_values(&[id, class.code()]);
-        let metrics = SourceMetrics {
-            kind: *kind,
-            asks: SourceStatus::ALL.iter().map(|status| (*status, of_status(*status))).collect(),
-            faults: FaultClass::ALL.iter().map(|class| (*class, of_class(*class))).collect(),
-            duration: durations.with_label_values(&[id]),
-            in_flight: in_flight.with_label_values(&[id]),
-            quarantined: quarantined.with_label_values(&[id]),
-        };
-        (source.clone(), metrics)
-    };
-    Ok(sources.iter().map(resolve).collect())
 }
 
 /// Makes metrics from their facts.
@@ -305,4 +277,8 @@ impl Registrar<'_> {
 
 fn bounded(fact: &MetricFact) -> HistogramOpts {
     HistogramOpts::new(fact.name, fact.help).buckets(BOUNDS.to_vec())
+}
+
+fn gauged(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

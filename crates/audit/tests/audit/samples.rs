@@ -33,6 +33,7 @@ pub(crate) fn access() -> Arc<Access> {
             asid: None,
             spine: tributary_model::SpineIds::default(),
             assurance: Assurance::Demo,
+            priority: tributary_model::Priority::Interactive,
         }),
         patient: Some(NhsNumber::parse("9990000107").unwrap()),
         purpose: Purpose::DirectCare,

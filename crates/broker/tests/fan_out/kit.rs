@@ -275,6 +275,7 @@ pub(crate) fn requester() -> Requester {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        priority: tributary_model::Priority::Interactive,
     }
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, StatusCode};
 use tributary_fhir::{Document, Json, Kind, Limits};
 use tributary_model::requester::Assurance;
-use tributary_model::{OdsCode, Requester, Role, Scope, SpineIds};
+use tributary_model::{OdsCode, Priority, Requester, Role, Scope, SpineIds};
 
 use crate::problem::{Problem, Spine};
 
@@ -146,6 +146,7 @@ impl Token {
             asid: None,
             spine: practitioner.map(spine_ids).unwrap_or_default(),
             assurance: Assurance::AssertedUnsigned,
+            priority: Priority::of(role),
         })
     }
 

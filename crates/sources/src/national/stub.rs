@@ -94,6 +94,7 @@ pub(crate) fn requester(user: &str) -> Arc<Requester> {
         asid: None,
         spine: tributary_model::SpineIds::default(),
         assurance: Assurance::Demo,
+        priority: tributary_model::Priority::Interactive,
     })
 }
 

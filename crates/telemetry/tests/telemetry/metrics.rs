@@ -3,9 +3,10 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use tributary_model::{Completeness, FaultClass, SourceId, SourceKind, SourceStatus};
+use tributary_model::{Completeness, FaultClass, MemoryBudget, Priority, SourceId, SourceKind, SourceStatus};
 use tributary_telemetry::{
-    CacheOutcome, MapState, MetricKind, Metrics, PolicyOutcome, ShedReason, catalogue,
+    BreakerState, CacheOutcome, Listener, MapState, MetricKind, Metrics, PolicyOutcome, ReloadOutcome,
+    ShedReason, catalogue,
 };
 
 fn sources() -> [(SourceId, SourceKind); 2] {
@@ -17,12 +18,17 @@ fn sources() -> [(SourceId, SourceKind); 2] {
 
 fn used() -> Metrics {
     let metrics = Metrics::new(&sources()).unwrap();
-    let [(source, kind), _] = sources();
+    let [(source, _), _] = sources();
     metrics.http_request("/fhir/R4/Patient/$record", "POST", 200, 0.2);
     metrics.record_answered(Completeness::Partial);
-    metrics.source_ask(&source, kind, SourceStatus::Timeout, 3.0);
-    metrics.source_fault(&source, FaultClass::NoHead);
-    metrics.quarantined(&source);
+    let of_source = metrics.sources();
+    of_source.asked(&source, SourceStatus::Timeout, 3.0);
+    of_source.failed(&source, FaultClass::NoHead);
+    of_source.quarantined(&source);
+    of_source.breaker(&source, BreakerState::Shut);
+    of_source.limit(&source, 8);
+    drop(of_source.waiting(&source));
+    of_source.retried(&source);
     metrics.cache_lookup(CacheOutcome::Miss);
     metrics.cache_bytes(17);
     metrics.merged(0.001);
@@ -31,6 +37,11 @@ fn used() -> Metrics {
     metrics.audit_failure();
     metrics.policy_decision(PolicyOutcome::Deny);
     metrics.shed(ShedReason::Requests);
+    drop((metrics.connected(Listener::Data), metrics.admitted(Priority::Urgent)));
+    metrics.admission_limit(64);
+    metrics.executor_lag(0.001);
+    metrics.memory(&MemoryBudget::new(1 << 20));
+    metrics.reloaded(ReloadOutcome::Rejected);
     metrics.panicked();
     metrics.map_loaded("read-to-snomed", MapState::Loaded, 7);
     metrics
@@ -81,11 +92,30 @@ fn every_source_has_every_status_from_the_start() {
 }
 
 #[test]
+fn a_source_that_is_registered_later_is_counted() {
+    let metrics = Metrics::new(&[]).unwrap();
+    let [(source, kind), _] = sources();
+    metrics.sources().register(&[(source.clone(), kind)]);
+    metrics.sources().breaker(&source, BreakerState::Shut);
+    assert!(metrics.render().contains(r#"tributary_source_breaker_state{source="gp-a99901"} 2"#));
+}
+
+#[test]
+fn thousands_of_sources_are_not_thousands_of_zeros() {
+    let many: Vec<_> =
+        (0..7000).map(|n| (SourceId::parse(&format!("gp-{n}")).unwrap(), SourceKind::Gp)).collect();
+    let metrics = Metrics::new(&many).unwrap();
+    assert!(!metrics.render().contains("gp-"));
+    metrics.sources().asked(&many[6999].0, SourceStatus::Ok, 0.1);
+    assert!(metrics.render().contains(r#"source="gp-6999",status="ok"} 1"#));
+}
+
+#[test]
 fn in_flight_ends_with_its_guard() {
     let metrics = Metrics::new(&sources()).unwrap();
     let [(source, _), _] = sources();
     let line = |count: u8| format!(r#"tributary_source_inflight{{source="gp-a99901"}} {count}"#);
-    let guards = [metrics.in_flight(&source), metrics.in_flight(&source)];
+    let guards = [metrics.sources().in_flight(&source), metrics.sources().in_flight(&source)];
     assert!(metrics.render().contains(&line(2)));
     drop(guards);
     assert!(metrics.render().contains(&line(0)));
@@ -96,8 +126,9 @@ fn labels_cannot_be_chosen_by_strangers() {
     let metrics = Metrics::new(&sources()).unwrap();
     metrics.http_request("/_ping", "9990000107", 200, 0.1);
     let stranger = SourceId::parse("stranger").unwrap();
-    metrics.source_ask(&stranger, SourceKind::Gp, SourceStatus::Ok, 0.1);
-    drop(metrics.in_flight(&stranger));
+    metrics.sources().asked(&stranger, SourceStatus::Ok, 0.1);
+    metrics.sources().breaker(&stranger, BreakerState::Shut);
+    drop(metrics.sources().in_flight(&stranger));
     let page = metrics.render();
     assert!(page.contains(r#"method="other""#));
     assert!(!page.contains("9990000107") && !page.contains("stranger"));

@@ -1,0 +1,176 @@
+//! What is counted of sources.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+
+use prometheus::{HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
+use tributary_model::{FaultClass, SourceId, SourceKind, SourceStatus};
+
+use super::{MetricsError, Registrar};
+use crate::catalogue as facts;
+use crate::labels::BreakerState;
+
+/// Up to so many sources, every series of each exists before it counts anything, so that a dashboard never takes
+/// "did not happen yet" for "is not measured". A broker for a region of thousands would hold tens of megabytes of
+/// zeros; there a series begins with what it counts first.
+const MOST_AT_ZERO: usize = 256;
+
+/// Counters of sources. Only registered sources are counted, so that no stranger chooses a label.
+pub struct SourceMetrics {
+    known: RwLock<BTreeMap<SourceId, SourceKind>>,
+    asks: IntCounterVec,
+    duration: HistogramVec,
+    in_flight: IntGaugeVec,
+    faults: IntCounterVec,
+    quarantined: IntCounterVec,
+    breaker: IntGaugeVec,
+    limit: IntGaugeVec,
+    waiting: IntGaugeVec,
+    retries: IntCounterVec,
+}
+
+impl fmt::Debug for SourceMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceMetrics").finish_non_exhaustive()
+    }
+}
+
+impl SourceMetrics {
+    pub(super) fn new(new: &Registrar<'_>, sources: &[(SourceId, SourceKind)]) -> Result<Self, MetricsError> {
+        let metrics = Self {
+            known: RwLock::default(),
+            asks: new.counters(&facts::SOURCE_ASKS)?,
+            duration: new.histograms(&facts::SOURCE_DURATION)?,
+            in_flight: new.gauges(&facts::SOURCE_INFLIGHT)?,
+            faults: new.counters(&facts::SOURCE_FAULTS)?,
+            breaker: new.gauges(&facts::SOURCE_BREAKER)?,
+            limit: new.gauges(&facts::SOURCE_LIMIT)?,
+            waiting: new.gauges(&facts::SOURCE_WAITING)?,
+            retries: new.counters(&facts::SOURCE_RETRIES)?,
+            quarantined: new.counters(&facts::QUARANTINED)?,
+        };
+        metrics.register(sources);
+        Ok(metrics)
+    }
+
+    /// Counts these sources from now on, besides those that are counted already.
+    pub fn register(&self, sources: &[(SourceId, SourceKind)]) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.extend(sources.iter().cloned());
+        if known.len() <= MOST_AT_ZERO {
+            for (source, kind) in sources {
+                self.begin_at_zero(source, *kind);
+            }
+        }
+    }
+
+    fn begin_at_zero(&self, source: &SourceId, kind: SourceKind) {
+        let id = source.as_str();
+        for status in SourceStatus::ALL {
+            drop(self.asks.with_label_values(&[id, kind.code(), status.code()]));
+        }
+        for class in FaultClass::ALL {
+            drop(self.faults.with_label_values(&[id, class.code()]));
+        }
+        drop(self.duration.with_label_values(&[id]));
+        for gauges in [&self.in_flight, &self.breaker, &self.limit, &self.waiting] {
+            drop(gauges.with_label_values(&[id]));
+        }
+        for counters in [&self.quarantined, &self.retries] {
+            drop(counters.with_label_values(&[id]));
+        }
+    }
+
+    fn kind(&self, source: &SourceId) -> Option<SourceKind> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(source).copied()
+    }
+
+    fn is_known(&self, source: &SourceId) -> bool {
+        self.kind(source).is_some()
+    }
+
+    /// An ask has its outcome.
+    pub fn asked(&self, source: &SourceId, status: SourceStatus, seconds: f64) {
+        if let Some(kind) = self.kind(source) {
+            self.asks.with_label_values(&[source.as_str(), kind.code(), status.code()]).inc();
+            self.duration.with_label_values(&[source.as_str()]).observe(seconds);
+        }
+    }
+
+    /// An ask failed.
+    pub fn failed(&self, source: &SourceId, class: FaultClass) {
+        if self.is_known(source) {
+            self.faults.with_label_values(&[source.as_str(), class.code()]).inc();
+        }
+    }
+
+    /// An ask begins; it ends when the guard is dropped.
+    #[must_use = "the ask ends when the guard is dropped"]
+    pub fn in_flight(&self, source: &SourceId) -> InFlight {
+        let gauge = self.is_known(source).then(|| self.in_flight.with_label_values(&[source.as_str()]));
+        InFlight::begin(gauge)
+    }
+
+    /// An answer was kept out of the record.
+    pub fn quarantined(&self, source: &SourceId) {
+        if self.is_known(source) {
+            self.quarantined.with_label_values(&[source.as_str()]).inc();
+        }
+    }
+
+    /// The breaker changed its mind.
+    pub fn breaker(&self, source: &SourceId, state: BreakerState) {
+        if self.is_known(source) {
+            let value = match state {
+                BreakerState::Passing => 0,
+                BreakerState::Probing => 1,
+                BreakerState::Shut => 2,
+            };
+            self.breaker.with_label_values(&[source.as_str()]).set(value);
+        }
+    }
+
+    /// So many requests may be at the source now.
+    pub fn limit(&self, source: &SourceId, requests: usize) {
+        if self.is_known(source) {
+            let value = i64::try_from(requests).unwrap_or(i64::MAX);
+            self.limit.with_label_values(&[source.as_str()]).set(value);
+        }
+    }
+
+    /// A request waits for a place at the source until the guard is dropped.
+    #[must_use = "the waiting ends when the guard is dropped"]
+    pub fn waiting(&self, source: &SourceId) -> InFlight {
+        let gauge = self.is_known(source).then(|| self.waiting.with_label_values(&[source.as_str()]));
+        InFlight::begin(gauge)
+    }
+
+    /// A second attempt is made.
+    pub fn retried(&self, source: &SourceId) {
+        if self.is_known(source) {
+            self.retries.with_label_values(&[source.as_str()]).inc();
+        }
+    }
+}
+
+/// Something on its way, counted until it is dropped.
+#[derive(Debug)]
+pub struct InFlight(Option<IntGauge>);
+
+impl InFlight {
+    pub(super) fn begin(gauge: Option<IntGauge>) -> Self {
+        if let Some(gauge) = &gauge {
+            gauge.inc();
+        }
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(gauge) = &self.0 {
+            gauge.dec();
+        }
+    }
+}
