@@ -3,14 +3,12 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may stop where it stands")]
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_providers::{AskRecord, ErrorBody, Fault};
 use serde_json::{Value, json};
 use tributary::{Running, Settings};
-use tributary_tests::{GEORGE, Plan, Reply, Stage, configuration, federation, http};
+use tributary_tests::{GEORGE, Plan, Reply, Stage, bearer, configuration, federation, http};
 
 #[path = "relay/on_record.rs"]
 mod on_record;
@@ -23,27 +21,6 @@ const FHIR: &str = "application/fhir+json";
 const TRACE: &str = "09a01679-2564-0fb4-5129-aecc81ea2706";
 /// The trace id of a consumer that asks the GP system without us.
 const DIRECT: &str = "5129d00d-2564-0fb4-5129-aecc81ea2706";
-
-/// An unsigned token, as GP Connect consumers make it.
-#[expect(clippy::disallowed_methods, reason = "a token is judged by the true time")]
-fn bearer() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let named = |system: &str, value: &str| json!([{"system": system, "value": value}]);
-    let claims = json!({
-        "iss": "https://epr.example.test/", "sub": "u-4711", "aud": "https://gp.example.test/",
-        "iat": now, "exp": now + 300,
-        "reason_for_request": "directcare", "requested_scope": "patient/*.read",
-        "requesting_device": {"resourceType": "Device", "model": "EPR", "version": "1",
-            "identifier": named("https://epr.example.test/device", "d-1")},
-        "requesting_organization": {"resourceType": "Organization", "name": "Mersey Community Trust",
-            "identifier": named("https://fhir.nhs.uk/Id/ods-organization-code", "RXY99")},
-        "requesting_practitioner": {"resourceType": "Practitioner", "id": "u-4711",
-            "identifier": named("https://fhir.nhs.uk/Id/sds-user-id", "UNK"),
-            "name": [{"family": "Nwosu", "given": ["Chidi"]}]},
-    });
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("Bearer {}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(&claims))
-}
 
 /// `Parameters` for George, with further parameters.
 fn asking(more: &[Value]) -> String {

@@ -16,6 +16,7 @@ pub mod fuzz;
 pub mod http;
 pub mod national;
 pub mod process;
+mod token;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use tributary::{Running, Settings};
 
 pub use http::Reply;
 use sha2::{Digest as _, Sha256};
+pub use token::bearer;
 
 /// George Ashworth's number.
 pub const GEORGE: &str = "9990000107";

@@ -83,6 +83,11 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it without warning.
     pub fn kill(&mut self) {
         self.child.kill().expect("killed");

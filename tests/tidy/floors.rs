@@ -1,5 +1,7 @@
 //! Who may import whom.
 
+use std::collections::BTreeMap;
+
 use toml::{Table, Value};
 
 use crate::tree::{Tree, none, one};
@@ -18,6 +20,7 @@ const fn room(floor: u8, name: &'static str, imports: &'static [&'static str]) -
 /// The law. `ARCHITECTURE.md` and `crates/README.md` show the same table, and are held to it.
 const ROOMS: &[Room] = &[
     room(0, "model", &[]),
+    room(0, "guard", &[]),
     room(1, "fhir", &["model"]),
     room(1, "policy", &["model"]),
     room(1, "flow", &["model"]),
@@ -34,6 +37,7 @@ const ROOMS: &[Room] = &[
         "tributary",
         &[
             "model",
+            "guard",
             "policy",
             "flow",
             "audit",
@@ -163,9 +167,42 @@ fn every_room_is_built() {
     }
 }
 
+/// The one crate with `unsafe` (decision 15). What is forbidden cannot be allowed in one place, so that it has a
+/// table of its own.
+const UNSAFE_HOME: &str = "crates/guard/Cargo.toml";
+/// Where that table may differ from the workspace's.
+const OWN_LINTS: &[&str] = &[
+    "rust.unsafe_code",
+    "rust.unsafe_op_in_unsafe_fn",
+    "clippy.undocumented_unsafe_blocks",
+    "clippy.multiple_unsafe_ops_per_block",
+];
+
+/// Every lint of a table of tables, as `tool.name`.
+fn lints(tables: Option<&Value>) -> BTreeMap<String, Value> {
+    let tools = tables.and_then(Value::as_table).into_iter().flatten();
+    let named = |(tool, lints): (&String, &Value)| {
+        let lints = lints.as_table().cloned().unwrap_or_default();
+        lints.into_iter().map(|(lint, level)| (format!("{tool}.{lint}"), level)).collect::<Vec<_>>()
+    };
+    tools.flat_map(named).filter(|(name, _)| !OWN_LINTS.contains(&name.as_str())).collect()
+}
+
+#[test]
+fn the_one_crate_with_unsafe_obeys_everything_else() {
+    let tree = Tree::repository();
+    let (ours, own) = (tree.text("Cargo.toml").parse::<Table>().unwrap(), manifest(tree, "crates/guard"));
+    let table = |manifest: &Table| manifest.get("lints").cloned();
+    let workspace = ours.get("workspace").and_then(Value::as_table).and_then(table);
+    assert!(lints(workspace.as_ref()).len() > 40, "the workspace's lints are not where they were");
+    assert_eq!(lints(workspace.as_ref()), lints(table(&own).as_ref()));
+    let level = |name: &str| own.get("lints").and_then(|lints| lints.get("rust")?.get(name)?.as_str());
+    assert_eq!((level("unsafe_code"), level("unsafe_op_in_unsafe_fn")), (Some("deny"), Some("deny")));
+}
+
 /// Manifests that step outside the workspace's lints.
 fn lawless(tree: &Tree) -> Vec<String> {
-    let member = |path: &str| path != "Cargo.toml" && path.ends_with("Cargo.toml");
+    let member = |path: &str| ![UNSAFE_HOME, "Cargo.toml"].contains(&path) && path.ends_with("Cargo.toml");
     let obeys = |text: &str| {
         let table: Table = text.parse().unwrap();
         table.get("lints").and_then(|lints| lints.get("workspace")).and_then(Value::as_bool) == Some(true)

@@ -26,6 +26,8 @@ pub const LOGGED_FIELDS: &[&str] = &[
     "outcome.kind",
     "panic.at",
     "policy.rule",
+    "process.missing",
+    "process.swap",
     "request.id",
     "route",
     "segment",

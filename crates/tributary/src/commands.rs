@@ -14,6 +14,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tributary_guard::Hardening;
 
 /// Exit codes that mean the same in every command.
 pub(crate) const FAILED: u8 = 1;
@@ -56,11 +57,13 @@ pub fn run() -> ExitCode {
             return ExitCode::from(usage_code(&error));
         }
     };
+    // Before there is any thread, and before anything is read that nobody else may read.
+    let hardening = tributary_guard::harden();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let done = runtime.block_on(cli.command.run());
+    let done = runtime.block_on(cli.command.run(&hardening));
     done.map_or_else(|error| failed(error.as_ref()), ExitCode::from)
 }
 
@@ -73,11 +76,11 @@ fn usage_code(error: &clap::Error) -> u8 {
 pub(crate) type Done = Result<u8, Box<dyn Error + Send + Sync>>;
 
 impl Command {
-    async fn run(self) -> Done {
+    async fn run(self, hardening: &Hardening) -> Done {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(arguments) => demo::run(arguments).await,
-            Self::Serve(arguments) => serve::run(arguments).await,
+            Self::Serve(arguments) => serve::run(arguments, hardening).await,
             Self::Check(arguments) => check::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments).await,
             Self::Query(arguments) => query::run(arguments).await,

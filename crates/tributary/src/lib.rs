@@ -5,6 +5,7 @@ pub mod commands;
 mod error;
 pub mod maps;
 mod observe;
+mod protection;
 pub mod running;
 pub mod secrets;
 pub mod settings;
@@ -12,5 +13,6 @@ pub mod show;
 mod wire;
 
 pub use error::StartError;
+pub use protection::NotProtected;
 pub use running::Running;
 pub use settings::Settings;

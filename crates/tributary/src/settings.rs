@@ -7,6 +7,7 @@ mod locator;
 mod mistake;
 pub(crate) mod national;
 mod organisation;
+mod process;
 mod prompts;
 mod reader;
 mod server;
@@ -28,6 +29,7 @@ pub use identity::IdentitySettings;
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
 pub use national::{NationalSettings, OauthSection, SdsSection};
+pub use process::ProcessSettings;
 pub use prompts::PromptSettings;
 pub use spine::SpineSettings;
 pub use tls::TlsFiles;
@@ -46,6 +48,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// `[limits]`
     pub limits: LimitSettings,
+    /// `[process]`
+    pub process: ProcessSettings,
     /// `[log]`
     pub log: LogSettings,
     /// `[audit]`
@@ -80,6 +84,7 @@ impl Default for Settings {
             digest: Digest::of(b""),
             server: ServerSettings::default(),
             limits: LimitSettings::default(),
+            process: ProcessSettings::default(),
             log: LogSettings::default(),
             audit: AuditSettings::default(),
             identity: IdentitySettings::default(),
@@ -161,6 +166,7 @@ fn read(mut root: Reader<'_>) -> Settings {
     let server = root.table("server").map(server::read).unwrap_or_default();
     let source::Sources { entries: sources, tls: source_tls } = source::read(root.tables("source"));
     let locator = read_locator(&mut root, &sources);
+    let is_demo = root.has("demo");
     let settings = Settings {
         digest: Digest::of(b""),
         limits: root.table("limits").map(server::read_limits).unwrap_or_default(),
@@ -173,6 +179,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         prompts: root.table("prompts").map(prompts::read).unwrap_or_default(),
         codelists: root.table("codelists").and_then(read_dir),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
+        process: root.table("process").map(|table| process::read(table, is_demo)).unwrap_or_default(),
         organisations: organisation::read(root.tables("organisation")),
         spine: root.table("spine").and_then(spine::read),
         server,

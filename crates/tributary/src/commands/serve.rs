@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tributary_guard::Hardening;
 use tributary_model::SystemClock;
 
 use super::{BAD_CONFIGURATION, Done, check, say};
+use crate::protection::protect;
 use crate::running::Running;
 
 /// Arguments of `serve`.
@@ -19,9 +21,10 @@ pub struct Arguments {
     config: PathBuf,
 }
 
-pub(super) async fn run(arguments: Arguments) -> Done {
+pub(super) async fn run(arguments: Arguments, hardening: &Hardening) -> Done {
     let Some(settings) = check::load(&arguments.config) else { return Ok(BAD_CONFIGURATION) };
     tributary_telemetry::init_logs(settings.log.format, settings.log.level, Arc::new(SystemClock))?;
+    protect(settings.process, hardening)?;
     // Listened for before anything else starts, so that no signal is lost.
     let stopped = stop_signal()?;
     keep_through_hangups()?;

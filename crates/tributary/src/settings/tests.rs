@@ -84,7 +84,7 @@ cache_ttl_secs = 901
             "line 12: source[1].sections[2]: is no section; sections are plans, flags, allergies, medications, problems, results, reports, encounters, procedures, immunisations, documents, referrals, diary, appointments, socialcare, uncategorised",
             "line 13: source[1].timeout_ms: is a text, not a whole number",
             "line 14: source[1].cache_ttl_secs: is not between 0 and 900",
-            "line 16: audits: is no key here; known are server, source, locator, limits, log, audit, broker, oauth, pds, sds, maps, prompts, codelists, demo, organisation, spine",
+            "line 16: audits: is no key here; known are server, source, locator, limits, log, audit, broker, oauth, pds, sds, maps, prompts, codelists, demo, process, organisation, spine",
         ],
     );
 }
@@ -338,7 +338,7 @@ fn every_key_is_in_the_shipped_file() {
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 21, "{mistakes:?}");
+    assert_eq!(tables, 22, "{mistakes:?}");
 }
 
 #[test]
@@ -419,4 +419,13 @@ fn a_patient_is_listed_once() {
         &twice,
         &["line 26: demo.patient[2].nhs_number: is the number of an earlier patient"],
     );
+}
+
+#[test]
+fn only_a_demo_goes_without_protection() {
+    let process = "[process]\nlock_memory = true\naccept_unprotected = true\n";
+    let mistakes = Settings::parse(process).unwrap_err();
+    assert_eq!(mistakes[0].path, "process.accept_unprotected");
+    let settings = Settings::parse(&format!("{process}[demo]\ninsecure = true\n")).unwrap();
+    assert!(settings.process.lock_memory && settings.process.accept_unprotected);
 }
