@@ -55,7 +55,7 @@ const ROOMS: &[Room] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("prometheus", &["telemetry"]),
     ("moka", &["broker"]),
-    ("reqwest", &["sources", "client"]),
+    ("reqwest", &["client"]),
     ("matchit", &["server"]),
     ("toml", &["tributary"]),
 ];

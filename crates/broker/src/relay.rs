@@ -168,7 +168,7 @@ impl Call<'_> {
         let _in_flight = room.in_flight(port);
         let deadline = ask.deadline;
         let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
-        let Relayed { status, etag, attempts, said } =
+        let Relayed { status, etag, attempts, said, held: _held } =
             reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
         match said {
             // Whether a patient is unknown, gone or restricted must not show, so no source's words for it pass.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tributary_model::{NoticeKind, Section, SectionSet, SectionState, SourceFault};
+use tributary_model::{Lease, NoticeKind, Section, SectionSet, SectionState, SourceFault};
 
 use crate::json::Document;
 
@@ -81,6 +81,8 @@ pub struct Reply {
     pub digest: String,
     /// Attempts it took.
     pub attempts: u32,
+    /// What it holds of the memory budget, for as long as it lives.
+    pub held: Lease,
 }
 
 impl Reply {
@@ -97,6 +99,8 @@ pub struct Attached {
     pub document: Document,
     /// How often it was tried.
     pub attempts: u32,
+    /// What it holds of the memory budget, for as long as it lives.
+    pub held: Lease,
 }
 
 /// What a GP system answered to a request that is passed through.
@@ -110,6 +114,8 @@ pub struct Relayed {
     pub attempts: u32,
     /// What it said.
     pub said: Passed,
+    /// What it holds of the memory budget, for as long as it lives.
+    pub held: Lease,
 }
 
 /// What is passed on.

@@ -79,6 +79,17 @@ impl Lease {
         Ok(())
     }
 
+    /// Takes over what another lease of the same budget holds. One of another budget gives its bytes back there.
+    pub fn absorb(&mut self, mut other: Self) {
+        match (&self.purse, &other.purse) {
+            (None, _) => *self = other,
+            (Some(own), Some(theirs)) if Arc::ptr_eq(own, theirs) => {
+                self.bytes += std::mem::take(&mut other.bytes);
+            }
+            (Some(_), _) => {}
+        }
+    }
+
     /// Holds exactly so many bytes from now on, if there are so many.
     pub fn resize(&mut self, bytes: u64) -> Result<(), BudgetSpent> {
         if bytes >= self.bytes {
@@ -118,6 +129,22 @@ mod tests {
         assert_eq!(first.resize(10), Ok(()));
         assert_eq!(budget.taken(), 10);
         drop(first);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn two_leases_become_one() {
+        let budget = MemoryBudget::new(100);
+        let mut all = Lease::default();
+        for bytes in [10, 20] {
+            all.absorb(budget.take(bytes).unwrap());
+        }
+        all.absorb(Lease::default());
+        assert_eq!((all.bytes(), budget.taken()), (30, 30));
+        let other = MemoryBudget::new(100);
+        all.absorb(other.take(5).unwrap());
+        assert_eq!((all.bytes(), other.taken()), (30, 0));
+        drop(all);
         assert_eq!(budget.taken(), 0);
     }
 

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 use tributary_fhir::Document;
-use tributary_model::{FaultClass, SourceFault};
+use tributary_model::{FaultClass, Lease, SourceFault};
 
 /// Bodies up to this size are read where they arrive; larger ones would hold up other asks.
 const READ_AT_ONCE_BYTES: usize = 64 << 10;
@@ -27,6 +27,12 @@ async fn apart<T: Send + 'static>(
     }
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_panicked| Err(SourceFault::new(FaultClass::Internal)))
+}
+
+/// Holds as much memory as is kept; until now it was what was received.
+fn holding(mut held: Lease, bytes: usize) -> Result<Lease, SourceFault> {
+    held.resize(bytes as u64).map_err(|_spent| SourceFault::new(FaultClass::Memory))?;
+    Ok(held)
 }
 
 /// SHA-256 over the texts in their order, in hexadecimal, and how many bytes they have.

@@ -1,20 +1,38 @@
 //! The one HTTP client towards sources. Every limit on what a source can do to us over the wire is here.
 
+mod address;
 mod body;
+mod buffer;
 mod certificate;
 mod classify;
+mod connect;
 mod contact;
 mod decode;
+mod exchange;
+mod line;
+mod lobby;
+mod names;
+mod race;
 mod tls;
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
+use http_body_util::BodyDataStream;
+use hyper::body::Body as _;
 use rustls_pki_types::CertificateDer;
-use tokio::time::{sleep, timeout_at};
-use tributary_model::{Deadline, FaultClass, Retry, SourceFault};
+use tokio::time::sleep;
+use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget, Retry, SourceFault};
 use url::Url;
+
+use connect::{Connector, Means};
+use exchange::{Answer, HttpClient};
+use lobby::Lobby;
+use names::{Names, Resolve, SystemResolver};
 
 pub use tls::{ClientIdentity, PemError, SourceTls, TlsVersions, certificates, revocations};
 
@@ -33,23 +51,27 @@ pub enum EgressError {
     /// The TLS library refused the protocol versions or a root certificate.
     #[error("the tls settings of the client were refused")]
     Tls,
-    /// The HTTP library refused its settings.
-    #[error("the http settings of the client were refused")]
-    Http,
 }
 
 /// Settings of the client.
 #[derive(Clone, Debug)]
 pub struct EgressSettings {
-    /// Longest time for name, connection and TLS handshake together.
+    /// Longest time for a connection to one of a host's addresses. Finding them and the TLS handshake have
+    /// budgets of their own.
     pub connect_timeout: Duration,
     /// Root certificates trusted besides those of the machine.
     pub extra_roots: Vec<CertificateDer<'static>>,
+    /// What bodies are taken from while they are read, and until nobody needs them any more.
+    pub memory: MemoryBudget,
 }
 
 impl Default for EgressSettings {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(1), extra_roots: Vec::new() }
+        Self {
+            connect_timeout: Duration::from_secs(1),
+            extra_roots: Vec::new(),
+            memory: MemoryBudget::default(),
+        }
     }
 }
 
@@ -79,52 +101,73 @@ pub(crate) struct Received {
     pub(crate) etag: Option<String>,
     /// Decoded. Empty where an error answer could not be read.
     pub(crate) body: Vec<u8>,
+    /// What the body holds of the memory budget.
+    pub(crate) held: Lease,
     pub(crate) attempts: u32,
 }
 
 /// The client. Clones share one connection pool.
-#[derive(Clone, Debug)]
-pub struct Egress {
-    client: reqwest::Client,
+#[derive(Clone)]
+pub struct Egress(Arc<Inner>);
+
+struct Inner {
+    client: HttpClient,
+    shared: Arc<Shared>,
+}
+
+/// What the clients of all sources have in common.
+struct Shared {
     settings: EgressSettings,
+    names: Arc<Names>,
+    lobby: Arc<Lobby>,
+    /// One client for each set of demands: a TLS configuration weighs kilobytes, and there are thousands of sources.
+    by_demands: Mutex<HashMap<[u8; 32], Weak<Inner>>>,
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress").finish_non_exhaustive()
+    }
 }
 
 impl Egress {
     /// Builds the client.
     pub fn new(settings: &EgressSettings) -> Result<Self, EgressError> {
-        Self::build(settings, &SourceTls::default())
+        Self::resolving(settings, Arc::new(SystemResolver))
     }
 
-    /// A client with a pool of its own, for a source with its own demands.
+    fn resolving(settings: &EgressSettings, resolver: Arc<dyn Resolve>) -> Result<Self, EgressError> {
+        let shared = Shared {
+            settings: settings.clone(),
+            names: Arc::new(Names::new(resolver)),
+            lobby: Arc::default(),
+            by_demands: Mutex::default(),
+        };
+        Self::of(&Arc::new(shared), &SourceTls::default())
+    }
+
+    /// A client for a source with its own demands. Sources with the same demands share its connections.
     pub(crate) fn with_tls(&self, tls: &SourceTls) -> Result<Self, EgressError> {
-        Self::build(&self.settings, tls)
+        Self::of(&self.0.shared, tls)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one egress client, with its limits")]
-    fn build(settings: &EgressSettings, tls: &SourceTls) -> Result<Self, EgressError> {
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(tls, &settings.extra_roots)?)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            // For the day on which a certificate ends.
-            .tls_info(true)
-            .referer(false)
-            .user_agent(concat!("tributary/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(8)
-            .tcp_keepalive(Duration::from_secs(15))
-            .tcp_nodelay(true)
-            .http1_max_headers(64)
-            .http2_max_header_list_size(64 << 10)
-            .http2_keep_alive_interval(Duration::from_secs(5))
-            .http2_keep_alive_timeout(Duration::from_secs(5));
-        // A peer that vanished is noticed after five seconds without acknowledgement.
-        #[cfg(target_os = "linux")]
-        let builder = builder.tcp_user_timeout(Duration::from_secs(5));
-        let client = builder.build().map_err(|_discarded| EgressError::Http)?;
-        Ok(Self { client, settings: settings.clone() })
+    fn of(shared: &Arc<Shared>, tls: &SourceTls) -> Result<Self, EgressError> {
+        let fingerprint = tls::fingerprint(tls);
+        let mut known = shared.by_demands.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inner) = known.get(&fingerprint).and_then(Weak::upgrade) {
+            return Ok(Self(inner));
+        }
+        let config = tls::config(tls, &shared.settings.extra_roots)?;
+        let client = exchange::client(Connector::new(Means {
+            names: Arc::clone(&shared.names),
+            lobby: Arc::clone(&shared.lobby),
+            tls: Arc::new(config).into(),
+            connect_timeout: shared.settings.connect_timeout,
+        }));
+        let inner = Arc::new(Inner { client, shared: Arc::clone(shared) });
+        known.retain(|_, inner| inner.strong_count() > 0);
+        known.insert(fingerprint, Arc::downgrade(&inner));
+        Ok(Self(inner))
     }
 
     /// Sends a request; once more, made afresh, when the first attempt got no answer for reasons of the
@@ -147,42 +190,50 @@ impl Egress {
         Ok(Received { attempts: 2, ..received })
     }
 
-    async fn attempt(&self, bounds: Bounds, outgoing: Outgoing) -> Result<Received, SourceFault> {
-        let mut request = reqwest::Request::new(outgoing.method, outgoing.url);
-        *request.headers_mut() = outgoing.headers;
-        request.headers_mut().insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("gzip"));
-        *request.body_mut() = Some(outgoing.body.into());
-        let response = timeout_at(bounds.deadline.instant(), self.client.execute(request))
-            .await
-            .map_err(|_elapsed| SourceFault::new(FaultClass::NoHead))?
-            .map_err(|error| classify::before_head(&error))?;
-
-        let status = response.status().as_u16();
-        let media_type = text_of(response.headers(), &header::CONTENT_TYPE);
-        let retry_after = text_of(response.headers(), &header::RETRY_AFTER).map(|text| hold(&text));
-        let etag = text_of(response.headers(), &header::ETAG);
-        let body = match (status, read(response, status, bounds).await) {
+    /// Makes one attempt.
+    pub(crate) async fn attempt(
+        &self,
+        bounds: Bounds,
+        mut outgoing: Outgoing,
+    ) -> Result<Received, SourceFault> {
+        outgoing.headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("gzip"));
+        let answer = self.exchange(bounds, outgoing).await?;
+        let status = answer.response.status().as_u16();
+        let headers = answer.response.headers();
+        let media_type = text_of(headers, &header::CONTENT_TYPE);
+        let retry_after = text_of(headers, &header::RETRY_AFTER).map(|text| hold(&text));
+        let etag = text_of(headers, &header::ETAG);
+        let (body, held) = match (status, self.read(answer, bounds).await) {
             (_, Ok(body)) => body,
-            (200, Err(fault)) => return Err(fault.with_http(200)),
+            (200, Err(class)) => return Err(SourceFault::new(class).with_http(200)),
             // The status says enough.
-            (_, Err(_unread)) => Vec::new(),
+            (_, Err(_unread)) => (Vec::new(), Lease::default()),
         };
-        Ok(Received { status, media_type, retry_after, etag, body, attempts: 1 })
+        Ok(Received { status, media_type, retry_after, etag, body, held, attempts: 1 })
     }
-}
 
-async fn read(response: reqwest::Response, status: u16, bounds: Bounds) -> Result<Vec<u8>, SourceFault> {
-    let cap = match status {
-        200 => bounds.max_body_bytes,
-        _ => bounds.max_body_bytes.min(ERROR_BODY_BYTES),
-    };
-    let expected = body::Expected {
-        coding: decode::Coding::of(response.headers()).map_err(SourceFault::new)?,
-        declared_bytes: response.content_length(),
-        max_bytes: cap,
-        deadline: bounds.deadline,
-    };
-    body::read(response.bytes_stream(), &expected).await.map_err(SourceFault::new)
+    async fn exchange(&self, bounds: Bounds, outgoing: Outgoing) -> Result<Answer, SourceFault> {
+        exchange::exchange(&self.0.client, outgoing, bounds.deadline).await
+    }
+
+    async fn read(&self, answer: Answer, bounds: Bounds) -> Result<(Vec<u8>, Lease), FaultClass> {
+        let Answer { response, visit } = answer;
+        let cap = match response.status().as_u16() {
+            200 => bounds.max_body_bytes,
+            _ => bounds.max_body_bytes.min(ERROR_BODY_BYTES),
+        };
+        let expected = body::Expected {
+            coding: decode::Coding::of(response.headers())?,
+            declared_bytes: response.body().size_hint().exact(),
+            max_bytes: cap,
+            deadline: bounds.deadline,
+        };
+        let chunks = BodyDataStream::new(response.into_body());
+        let body = body::read(chunks, &expected, &self.0.shared.settings.memory).await;
+        // The connection may be idle now, and overwrites what the last chunk lay in.
+        drop(visit);
+        body
+    }
 }
 
 fn text_of(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {

@@ -77,7 +77,7 @@ pub(crate) struct Outward {
 pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<Outward, StartError> {
     let egress = Egress::new(&EgressSettings {
         connect_timeout: settings.limits.connect_timeout,
-        extra_roots: Vec::new(),
+        ..EgressSettings::default()
     })?;
     let national = National::build(&settings.national, &egress)?;
     let asids = settings.identity.asids(settings.organisations.clone(), settings.demo.is_some());

@@ -66,6 +66,8 @@ pub(super) fn reply(loaded: &Loaded<'_>, kept: &Kept, place: usize, from: &Withh
         bytes: old.bytes,
         digest: old.digest.clone(),
         attempts: old.attempts,
+        // The reply it was cut from, which lives longer, holds the memory of both.
+        ..Reply::default()
     })
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn document_within(
 
 /// The fault of an answer whose status is not 200.
 pub(crate) fn refusal(received: Received, absence: Absence) -> Refused {
-    let Received { status, retry_after, body, media_type: _, etag: _, attempts: _ } = received;
+    let Received { status, retry_after, body, media_type: _, etag: _, attempts: _, held: _held } = received;
     // Best effort: proxies send HTML, or nothing.
     let document = Document::scan(body, &Limits::default()).ok();
     let facts = document.and_then(|document| read_outcome(document.root()));

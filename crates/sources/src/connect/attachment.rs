@@ -36,13 +36,14 @@ impl Attachments {
 }
 
 /// Only a Binary with content is one. In STU3 the content is called `content`, in R4 `data`.
-fn judge(received: Received) -> Result<Attached, SourceFault> {
-    let attempts = received.attempts;
+fn judge(mut received: Received) -> Result<Attached, SourceFault> {
+    let (attempts, held) = (received.attempts, std::mem::take(&mut received.held));
     let limits = Limits { string_bytes: BINARY_STRING_BYTES, ..Limits::default() };
     // `not-found` speaks of the document here, never of the patient.
     let document = answer::document_within(received, Absence::Searchset, &limits)?;
     if is_binary(&document) {
-        Ok(Attached { document, attempts })
+        let held = super::holding(held, document.weight())?;
+        Ok(Attached { document, attempts, held })
     } else {
         Err(SourceFault::new(FaultClass::Shape).with_http(200))
     }

@@ -42,11 +42,13 @@ impl Relay {
 }
 
 /// What the interaction gives and a source's own refusal are passed on; anything else is a fault.
-fn judge(received: Received, interaction: Interaction) -> Result<Relayed, SourceFault> {
+fn judge(mut received: Received, interaction: Interaction) -> Result<Relayed, SourceFault> {
     let (status, attempts) = (received.status, received.attempts);
+    let held = std::mem::take(&mut received.held);
     // A throttled ask is ours to hold back, not the caller's error.
     if (400..500).contains(&status) && status != 429 {
         let body = received.body.clone();
+        let held = super::holding(held, body.len())?;
         let refused = answer::refusal(received, Absence::Outcome);
         return match refused.said {
             Said::Outcome => Ok(Relayed {
@@ -54,6 +56,7 @@ fn judge(received: Received, interaction: Interaction) -> Result<Relayed, Source
                 etag: None,
                 attempts,
                 said: Passed::Refusal(body.into(), refused.fault),
+                held,
             }),
             Said::Nothing => Err(refused.fault),
         };
@@ -62,7 +65,8 @@ fn judge(received: Received, interaction: Interaction) -> Result<Relayed, Source
     let document = answer::document_within(received, Absence::Outcome, &limits(interaction))?;
     shape(&document, interaction).map_err(|class| SourceFault::new(class).with_http(200))?;
     let etag = etag.or_else(|| version_tag(&document, interaction));
-    Ok(Relayed { status, etag, attempts, said: Passed::Document(document) })
+    let held = super::holding(held, document.weight())?;
+    Ok(Relayed { status, etag, attempts, said: Passed::Document(document), held })
 }
 
 /// A document of five megabytes is one string of seven.

@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, header};
 use tributary_fhir::bundle::{id_of, nhs_numbers, type_of};
 use tributary_fhir::{Bundle, Document, FhirVersion, Reply};
 use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
-use tributary_model::{Ask, FaultClass, NhsNumber, Requester, SourceFault};
+use tributary_model::{Ask, FaultClass, Lease, NhsNumber, Requester, SourceFault};
 use url::{Url, form_urlencoded};
 
 use super::answer::Absence;
@@ -134,7 +134,7 @@ impl Session {
     }
 
     /// Takes one step and reads its answer.
-    async fn take(&self, step: &Step) -> Result<Document, answer::Refused> {
+    async fn take(&self, step: &Step) -> Result<(Document, Lease), answer::Refused> {
         let wire = &self.search.wire;
         let make = || step.outgoing(wire, &self.ask.requester);
         let sent = wire.egress.send(wire.bounds(self.ask.deadline), &make).await;
@@ -172,11 +172,12 @@ impl Step {
     }
 }
 
-fn read_page(received: Received, version: FhirVersion) -> Result<Document, answer::Refused> {
+fn read_page(mut received: Received, version: FhirVersion) -> Result<(Document, Lease), answer::Refused> {
+    let held = std::mem::take(&mut received.held);
     let document = answer::document(received, Absence::Searchset)?;
     let shape = Bundle::of(&document).and_then(|bundle| version::check(bundle, version));
     match shape {
-        Ok(()) => Ok(document),
+        Ok(()) => Ok((document, held)),
         Err(class) => Err(answer::Refused::silent(SourceFault::new(class).with_http(200))),
     }
 }

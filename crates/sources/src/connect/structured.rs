@@ -16,7 +16,7 @@ use tributary_model::{Ask, FaultClass, Interaction, Section, SectionSet, SourceF
 
 use super::answer::Absence;
 use super::wire::{Call, STRUCTURED_RECORD, Wire};
-use super::{answer, apart, fingerprint, version};
+use super::{answer, apart, fingerprint, holding, version};
 use crate::directory::Endpoint;
 use crate::egress::Received;
 use areas::{AREAS, Area};
@@ -68,7 +68,7 @@ impl Structured {
             if let (Some(second), Some(received)) = (second, also) {
                 second.join(&mut heard, received);
             }
-            Ok(heard.finish())
+            heard.finish()
         })
         .await
     }
@@ -92,15 +92,17 @@ struct Heard {
 
 impl Heard {
     /// The reply, with the fingerprint of all that was sent.
-    fn finish(self) -> Reply {
+    fn finish(mut self) -> Result<Reply, SourceFault> {
         let (digest, bytes) = fingerprint(&self.sent);
-        Reply { digest, bytes, ..self.reply }
+        drop(self.sent);
+        let held = holding(std::mem::take(&mut self.reply.held), self.reply.weight())?;
+        Ok(Reply { digest, bytes, held, ..self.reply })
     }
 }
 
 /// Reads an answer: gate, shape, version, lists, conversion, in this order.
-fn read(received: Received, asked: SectionSet) -> Result<Heard, SourceFault> {
-    let attempts = received.attempts;
+fn read(mut received: Received, asked: SectionSet) -> Result<Heard, SourceFault> {
+    let (attempts, held) = (received.attempts, std::mem::take(&mut received.held));
     let at_200 = |class| SourceFault::new(class).with_http(200);
     let document = answer::document(received, Absence::Outcome)?;
     let bundle = Bundle::of(&document).map_err(at_200)?;
@@ -117,6 +119,7 @@ fn read(received: Received, asked: SectionSet) -> Result<Heard, SourceFault> {
         converted: true,
         truncated: false,
         attempts,
+        held,
         ..Reply::default()
     };
     Ok(Heard { reply, sent: vec![document] })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
-use tributary_model::{Deadline, FaultClass};
+use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget};
 
 use super::classify;
 use super::decode::{Coding, Sink};
@@ -28,14 +28,18 @@ pub(super) trait BodyError {
     fn class(&self) -> FaultClass;
 }
 
-impl BodyError for reqwest::Error {
+impl BodyError for hyper::Error {
     fn class(&self) -> FaultClass {
         classify::in_body(self)
     }
 }
 
-/// Reads the whole body, decoded.
-pub(super) async fn read<S, E>(chunks: S, expected: &Expected) -> Result<Vec<u8>, FaultClass>
+/// Reads the whole body, decoded, and says what it holds of the memory budget.
+pub(super) async fn read<S, E>(
+    chunks: S,
+    expected: &Expected,
+    memory: &MemoryBudget,
+) -> Result<(Vec<u8>, Lease), FaultClass>
 where
     S: Stream<Item = Result<Bytes, E>>,
     E: BodyError,
@@ -44,7 +48,7 @@ where
         return Err(FaultClass::TooLarge);
     }
     let mut chunks = std::pin::pin!(chunks);
-    let mut sink = Sink::new(expected.coding, expected.declared_bytes, expected.max_bytes);
+    let mut sink = Sink::new(expected.coding, expected, memory)?;
     let begun = Instant::now();
     let mut received = 0_u64;
     loop {
@@ -95,6 +99,15 @@ mod tests {
         })
     }
 
+    async fn read<S>(chunks: S, expected: &Expected) -> Result<Vec<u8>, FaultClass>
+    where
+        S: Stream<Item = Result<Bytes, FaultClass>>,
+    {
+        let (bytes, held) = super::read(chunks, expected, &MemoryBudget::default()).await?;
+        assert!(held.bytes() >= bytes.len() as u64);
+        Ok(bytes)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_drip_is_cut_by_the_rate_soon_after_the_grace() {
         let begun = Instant::now();
@@ -134,5 +147,13 @@ mod tests {
         let chunks = ["{\"a\"", ":1}"].map(|part| Ok::<_, FaultClass>(Bytes::from_static(part.as_bytes())));
         let read = read(stream::iter(chunks), &expected()).await;
         assert_eq!(read.as_deref(), Ok(b"{\"a\":1}".as_slice()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_spent_memory_budget_ends_the_body_and_gives_back_what_it_took() {
+        let memory = MemoryBudget::new(50_000);
+        let ended = super::read(drip(9000, 1), &expected(), &memory).await;
+        assert_eq!(ended.err(), Some(FaultClass::Memory));
+        assert_eq!(memory.taken(), 0);
     }
 }

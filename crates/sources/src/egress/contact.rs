@@ -3,11 +3,9 @@
 use http::header;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::tls::TlsInfo;
-use tokio::time::timeout_at;
-use tributary_model::{FaultClass, SourceFault};
+use tributary_model::SourceFault;
 
-use super::{Bounds, Egress, Outgoing, certificate, classify, read};
+use super::{Bounds, Egress, Outgoing, certificate};
 
 /// What a contact showed.
 pub(crate) struct Contacted {
@@ -23,18 +21,13 @@ pub(crate) struct Contacted {
 impl Egress {
     /// Makes one attempt, whatever comes of it.
     pub(crate) async fn contact(&self, bounds: Bounds, outgoing: Outgoing) -> Result<Contacted, SourceFault> {
-        let mut request = reqwest::Request::new(outgoing.method, outgoing.url);
-        *request.headers_mut() = outgoing.headers;
-        *request.body_mut() = Some(outgoing.body.into());
-        let response = timeout_at(bounds.deadline.instant(), self.client.execute(request))
-            .await
-            .map_err(|_elapsed| SourceFault::new(FaultClass::NoHead))?
-            .map_err(|error| classify::before_head(&error))?;
+        let answer = self.exchange(bounds, outgoing).await?;
+        let response = &answer.response;
         let status = response.status().as_u16();
-        let info = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
-        let certificate_ends = info.and_then(certificate::ends);
+        let certificate = answer.peer().and_then(|peer| peer.certificate.as_deref());
+        let certificate_ends = certificate.and_then(|certificate| certificate::ends(certificate));
         let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok()).and_then(instant);
-        let body = read(response, status, bounds).await.unwrap_or_default();
+        let body = self.read(answer, bounds).await.map(|(body, _held)| body).unwrap_or_default();
         Ok(Contacted { status, certificate_ends, date, body })
     }
 }

@@ -4,14 +4,15 @@ use std::io::{self, Write};
 
 use flate2::write::GzDecoder;
 use http::{HeaderMap, header};
-use tributary_model::FaultClass;
+use tributary_model::{FaultClass, Lease, MemoryBudget};
+
+use super::body::Expected;
+use super::buffer::Buffer;
 
 /// Most decoded bytes for one received. Real records reach 23.
 const MAX_RATIO: u64 = 100;
 /// Below this many decoded bytes the ratio is nobody's concern.
 const RATIO_FREE_BYTES: u64 = 1 << 20;
-/// Most memory set aside before the first byte has come.
-const FIRST_ROOM_BYTES: u64 = 16 << 20;
 
 /// How a body is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,35 +42,33 @@ impl Coding {
 
 /// Takes the chunks of a body and gives the decoded whole.
 pub(super) enum Sink {
-    Identity(Vec<u8>),
+    Identity(Buffer),
     Gzip { decoder: Box<GzDecoder<Bounded>>, begun: bool },
 }
 
 impl Sink {
-    pub(super) fn new(coding: Coding, declared_bytes: Option<u64>, max_bytes: u64) -> Self {
-        let declared = declared_bytes.unwrap_or(0);
-        match coding {
-            Coding::Identity => Self::Identity(room(declared.min(max_bytes))),
+    /// Takes memory for what the head promised, within reason.
+    pub(super) fn new(coding: Coding, body: &Expected, memory: &MemoryBudget) -> Result<Self, FaultClass> {
+        let (declared, max_bytes) = (body.declared_bytes.unwrap_or(0), body.max_bytes);
+        Ok(match coding {
+            Coding::Identity => Self::Identity(Buffer::new(memory, declared.min(max_bytes))?),
             Coding::Gzip => Self::Gzip {
                 decoder: Box::new(GzDecoder::new(Bounded {
                     // Records shrink eightfold and more.
-                    out: room(declared.saturating_mul(8).min(max_bytes)),
+                    out: Buffer::new(memory, declared.saturating_mul(8).min(max_bytes))?,
                     allowed: RATIO_FREE_BYTES.min(max_bytes),
                     max: max_bytes,
-                    over: false,
+                    refused: None,
                 })),
                 begun: false,
             },
-        }
+        })
     }
 
     /// Takes a chunk; `received` counts all bytes so far, this chunk included.
     pub(super) fn take(&mut self, chunk: &[u8], received: u64) -> Result<(), FaultClass> {
         match self {
-            Self::Identity(out) => {
-                out.extend_from_slice(chunk);
-                Ok(())
-            }
+            Self::Identity(out) => out.extend(chunk),
             Self::Gzip { decoder, begun } => {
                 *begun |= !chunk.is_empty();
                 decoder.get_mut().allow(received);
@@ -79,31 +78,26 @@ impl Sink {
         }
     }
 
-    /// The whole body.
-    pub(super) fn finish(self) -> Result<Vec<u8>, FaultClass> {
+    /// The whole body, and the memory it holds.
+    pub(super) fn finish(self) -> Result<(Vec<u8>, Lease), FaultClass> {
         match self {
-            Self::Identity(out) => Ok(out),
-            Self::Gzip { begun: false, .. } => Ok(Vec::new()),
+            Self::Identity(out) => Ok(out.into_parts()),
+            Self::Gzip { begun: false, .. } => Ok((Vec::new(), Lease::default())),
             Self::Gzip { mut decoder, .. } => {
-                let finished = decoder.try_finish();
-                finished.map_err(|_error| decoder.get_ref().class())?;
-                Ok(std::mem::take(&mut decoder.get_mut().out))
+                decoder.try_finish().map_err(|_error| decoder.get_ref().class())?;
+                let finished = decoder.finish().map_err(|_error| FaultClass::Encoding)?;
+                Ok(finished.out.into_parts())
             }
         }
     }
 }
 
-fn room(bytes: u64) -> Vec<u8> {
-    let bytes = bytes.min(FIRST_ROOM_BYTES);
-    Vec::with_capacity(usize::try_from(bytes).unwrap_or(0))
-}
-
 /// Decoded bytes, never more than allowed.
 pub(super) struct Bounded {
-    out: Vec<u8>,
+    out: Buffer,
     allowed: u64,
     max: u64,
-    over: bool,
+    refused: Option<FaultClass>,
 }
 
 impl Bounded {
@@ -112,20 +106,28 @@ impl Bounded {
         self.allowed = by_ratio.min(self.max);
     }
 
-    const fn class(&self) -> FaultClass {
-        if self.over { FaultClass::TooLarge } else { FaultClass::Encoding }
+    fn class(&self) -> FaultClass {
+        self.refused.unwrap_or(FaultClass::Encoding)
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), FaultClass> {
+        let total = (self.out.len() + bytes.len()) as u64;
+        if total > self.allowed {
+            return Err(FaultClass::TooLarge);
+        }
+        self.out.extend(bytes)
     }
 }
 
 impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let total = (self.out.len() + bytes.len()) as u64;
-        if total > self.allowed {
-            self.over = true;
-            return Err(io::ErrorKind::OutOfMemory.into());
+        match self.take(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(class) => {
+                self.refused = Some(class);
+                Err(io::ErrorKind::OutOfMemory.into())
+            }
         }
-        self.out.extend_from_slice(bytes);
-        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -147,13 +149,25 @@ mod tests {
     }
 
     fn decode(coded: &[u8], max_bytes: u64) -> Result<Vec<u8>, FaultClass> {
-        let mut sink = Sink::new(Coding::Gzip, Some(coded.len() as u64), max_bytes);
+        decode_within(coded, max_bytes, &MemoryBudget::default())
+    }
+
+    fn decode_within(coded: &[u8], max_bytes: u64, memory: &MemoryBudget) -> Result<Vec<u8>, FaultClass> {
+        let expected = Expected {
+            coding: Coding::Gzip,
+            declared_bytes: Some(coded.len() as u64),
+            max_bytes,
+            deadline: tributary_model::Deadline::after(std::time::Duration::from_secs(1)),
+        };
+        let mut sink = Sink::new(Coding::Gzip, &expected, memory)?;
         let mut received = 0;
         for chunk in coded.chunks(1000) {
             received += chunk.len() as u64;
             sink.take(chunk, received)?;
         }
-        sink.finish()
+        let (decoded, held) = sink.finish()?;
+        assert!(held.bytes() >= decoded.len() as u64);
+        Ok(decoded)
     }
 
     #[track_caller]
@@ -188,6 +202,13 @@ mod tests {
         let bomb = gzip(&vec![0; 4 << 20]);
         assert_eq!(decode(&bomb, 1 << 30), Err(FaultClass::TooLarge));
         assert_eq!(decode(&gzip(&vec![0; 2000]), 1000), Err(FaultClass::TooLarge));
+    }
+
+    #[test]
+    fn what_is_decoded_is_taken_from_the_memory_budget() {
+        let (coded, memory) = (gzip(&vec![b'x'; 500_000]), MemoryBudget::new(400_000));
+        assert_eq!(decode_within(&coded, 10 << 20, &memory), Err(FaultClass::Memory));
+        assert_eq!(memory.taken(), 0);
     }
 
     #[test]

@@ -309,7 +309,21 @@ impl One {
 
 /// Whether nobody listens at an address, as far as one can see.
 fn is_dead(class: FaultClass) -> bool {
-    matches!(class, FaultClass::Connect | FaultClass::ConnectTimeout | FaultClass::Tls)
+    matches!(
+        class,
+        FaultClass::Connect
+            | FaultClass::ConnectTimeout
+            | FaultClass::Dns
+            | FaultClass::TlsTimeout
+            | FaultClass::TlsExpired
+            | FaultClass::TlsNotYetValid
+            | FaultClass::TlsName
+            | FaultClass::TlsUntrusted
+            | FaultClass::TlsRevoked
+            | FaultClass::TlsVersion
+            | FaultClass::TlsClientRejected
+            | FaultClass::Tls
+    )
 }
 
 impl Inner {

@@ -68,6 +68,7 @@ pub(crate) fn received(status: u16, body: &str) -> Received {
         retry_after: None,
         etag: None,
         body: body.as_bytes().to_vec(),
+        held: tributary_model::Lease::default(),
         attempts: 1,
     }
 }

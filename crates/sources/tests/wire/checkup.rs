@@ -27,7 +27,7 @@ async fn the_day_on_which_a_certificate_ends_is_seen() {
     let ends = contact_made.certificate_ends.unwrap().to_string();
     assert_eq!(ends, "4096-01-01T00:00:00Z");
     let doubting = entry(Protocol::FhirR4, &root);
-    assert_eq!(contact(&doubting).await.answer, Err(FaultClass::Tls));
+    assert_eq!(contact(&doubting).await.answer, Err(FaultClass::TlsUntrusted));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ fn received(status: u16, body: &str) -> Received {
         retry_after: None,
         etag: None,
         body: body.as_bytes().to_vec(),
+        held: tributary_model::Lease::default(),
         attempts: 1,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tributary_fhir::bundle::{Entry, NextLink, type_of};
 use tributary_fhir::{Bundle, Document};
-use tributary_model::{FaultClass, SourceFault};
+use tributary_model::{FaultClass, Lease, SourceFault};
 use url::Url;
 
 use super::{Session, Step};
@@ -21,12 +21,15 @@ pub(super) struct Pages {
     pub(super) documents: Vec<Document>,
     /// Whether pages are left unread, or fewer matches came than the source has.
     pub(super) truncated: bool,
+    /// What they hold of the memory budget.
+    pub(super) held: Lease,
 }
 
 /// Reads the first page of the search for a type, and those after it.
 pub(super) async fn collect(session: &Session, kind: &str, first: Step) -> Result<Pages, Refused> {
     let mut pages = Pages::default();
-    let document = session.take(&first).await?;
+    let (document, held) = session.take(&first).await?;
+    pages.held = held;
     let mut next = next_page(session, &document)?;
     pages.documents.push(document);
     while let Next::Page(url) = next {
@@ -36,7 +39,8 @@ pub(super) async fn collect(session: &Session, kind: &str, first: Step) -> Resul
         }
         match further_page(session, url).await? {
             None => next = Next::Unread,
-            Some(document) => {
+            Some((document, held)) => {
+                pages.held.absorb(held);
                 next = next_page(session, &document)?;
                 pages.documents.push(document);
             }
@@ -82,13 +86,13 @@ fn next_page(session: &Session, document: &Document) -> Result<Next, Refused> {
 }
 
 /// A further page; nothing when time is short or the page is gone.
-async fn further_page(session: &Session, url: Url) -> Result<Option<Document>, Refused> {
+async fn further_page(session: &Session, url: Url) -> Result<Option<(Document, Lease)>, Refused> {
     let deadline = session.ask.deadline.less(PAGE_RESERVE);
     let step = Step { url, form: None };
     let taken = tokio::time::timeout_at(deadline.instant(), session.take(&step)).await;
     let Ok(answer) = taken else { return Ok(None) };
     match answer {
-        Ok(document) => Ok(Some(document)),
+        Ok(page) => Ok(Some(page)),
         Err(refused) if is_gone(refused.fault) => Ok(None),
         Err(refused) => Err(refused),
     }

@@ -10,7 +10,7 @@ use tributary_model::{NoticeKind, Section, SectionSet, SectionState, SourceFault
 
 use super::paging::Pages;
 use super::types::{SearchType, of_section};
-use crate::connect::fingerprint;
+use crate::connect::{fingerprint, holding};
 
 /// Everything that was received.
 pub(super) struct Answers {
@@ -64,6 +64,7 @@ impl Answers {
         }
         reply.notices = notices.into_iter().collect();
         self.keep_documents(&mut reply)?;
+        reply.held = holding(std::mem::take(&mut reply.held), reply.weight())?;
         Ok(reply)
     }
 
@@ -75,7 +76,11 @@ impl Answers {
     fn keep_documents(self, reply: &mut Reply) -> Result<(), SourceFault> {
         let of_types = self.types.into_iter().filter_map(|(_, searched)| searched.pages());
         let pages = std::iter::once(self.patients).chain(of_types);
-        let documents: Vec<Document> = pages.flat_map(|pages| pages.documents).collect();
+        let mut documents: Vec<Document> = Vec::new();
+        for pages in pages {
+            documents.extend(pages.documents);
+            reply.held.absorb(pages.held);
+        }
         (reply.digest, reply.bytes) = fingerprint(&documents);
         if self.version == FhirVersion::R4 {
             reply.documents = documents;

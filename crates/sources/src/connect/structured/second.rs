@@ -89,6 +89,7 @@ impl Second {
         }
         first.reply.documents.extend(reply.documents);
         first.reply.attempts += reply.attempts;
+        first.reply.held.absorb(reply.held);
         first.sent.extend(sent);
     }
 
