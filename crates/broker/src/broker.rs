@@ -24,6 +24,7 @@ use crate::answer::{
 };
 use crate::cache::Cache;
 use crate::deliveries::Deliveries;
+use crate::lasting::Lasting;
 use crate::links::Links;
 use crate::mixups::MixUps;
 use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
@@ -69,11 +70,18 @@ pub(crate) struct Room {
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
-    pub(crate) mixups: MixUps,
-    pub(crate) deliveries: Deliveries,
+    pub(crate) mixups: Arc<MixUps>,
+    pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) tasks: TaskTracker,
-    last_answered: Mutex<BTreeMap<SourceId, Timestamp>>,
-    in_flight: BTreeMap<SourceId, AtomicUsize>,
+    last_answered: Arc<Mutex<BTreeMap<SourceId, Timestamp>>>,
+    in_flight: BTreeMap<SourceId, Arc<AtomicUsize>>,
+}
+
+/// The last request on a configuration takes what it kept with it.
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.cache.stop();
+    }
 }
 
 /// Whom to ask about a patient, and under which number.
@@ -115,21 +123,23 @@ impl fmt::Debug for Broker {
 
 impl Broker {
     /// Puts a broker together. Must be called inside a tokio runtime: the cache is kept clean by a task.
+    ///
+    /// A broker that takes another's place is given what the other one had of [`Lasting`]; its cache begins empty.
     pub fn new(parts: Parts) -> Self {
         let cards: Vec<SourceCard> = parts.ports.iter().map(|port| port.card.clone()).collect();
-        let in_flight = cards.iter().map(|card| (card.id.clone(), AtomicUsize::new(0))).collect();
+        let in_flight = parts.lasting.counts(cards.iter().map(|card| &card.id));
+        let Lasting { trail, metrics, mixups, deliveries, tasks, last_answered, .. } = parts.lasting;
         let by_id = parts.ports.into_iter().map(|one| (one.card.id.clone(), Arc::new(one))).collect();
-        let tasks = TaskTracker::new();
         let cache = Cache::new(parts.limits.cache_bytes);
-        cache.keep_clean(&tasks, Arc::clone(&parts.metrics));
+        cache.keep_clean(&tasks, Arc::clone(&metrics));
         let room = Room {
             ports: by_id,
             cards,
             locator: parts.locator,
             tracing: parts.tracing,
             practices: parts.practices,
-            trail: parts.trail,
-            metrics: parts.metrics,
+            trail,
+            metrics,
             clock: parts.clock,
             links: Links::new(&parts.link_key),
             link_clock: SystemClock,
@@ -140,10 +150,10 @@ impl Broker {
             mode: parts.mode,
             limits: parts.limits,
             cache,
-            mixups: MixUps::default(),
-            deliveries: Deliveries::default(),
+            mixups,
+            deliveries,
             tasks,
-            last_answered: Mutex::default(),
+            last_answered,
             in_flight,
         };
         Self { room: Arc::new(room) }
@@ -212,7 +222,14 @@ impl Broker {
         self.room.deliveries.log_is_well()
     }
 
-    /// Waits for what is still being written down, at most `limit`, and closes the log.
+    /// Forgets every kept reply, once another broker has taken this one's place. Requests that are at work end here;
+    /// what they still keep goes with the last of them.
+    pub fn retire(&self) {
+        self.room.cache.stop();
+    }
+
+    /// Waits for what is still being written down, by this broker and those before it, at most `limit`, and closes
+    /// the log.
     pub async fn close(self, limit: Duration) {
         self.room.cache.stop();
         self.room.tasks.close();
@@ -306,7 +323,7 @@ impl Room {
 
     /// Counts an ask in flight until the guard is dropped.
     pub(crate) fn in_flight(&self, port: &SourcePort) -> InFlight<'_> {
-        let count = self.in_flight.get(&port.card.id);
+        let count = self.in_flight.get(&port.card.id).map(AsRef::as_ref);
         if let Some(count) = count {
             count.fetch_add(1, Ordering::Relaxed);
         }

@@ -7,6 +7,7 @@ mod broker;
 mod cache;
 mod deliveries;
 mod gather;
+mod lasting;
 mod ledger;
 mod links;
 mod mixups;
@@ -21,6 +22,7 @@ pub use answer::{
     RelayRequest, SourceSummary, Subject, Verdict,
 };
 pub use broker::{Broker, Delivery};
+pub use lasting::Lasting;
 pub use links::{LinkKey, NoRandomness};
 pub use parts::{
     AskService, AttachmentService, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, RelayService,

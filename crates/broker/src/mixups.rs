@@ -12,7 +12,8 @@ const LIMIT: usize = 3;
 /// The window.
 const WINDOW: Duration = Duration::from_mins(10);
 
-/// Proven mix-ups by source. Only a restart clears a switched-off source.
+/// Proven mix-ups by source. Only a restart clears a switched-off source; a new configuration
+/// does not.
 #[derive(Debug, Default)]
 pub(crate) struct MixUps {
     seen: Mutex<BTreeMap<SourceId, Seen>>,

@@ -6,15 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
-use tributary_audit::Trail;
 use tributary_fhir::{Attached, Relayed, Reply};
 use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Ask, AttachmentAsk, Capability, Clock, Locate, LocateFault, Located, OdsCode, RelayAsk, SourceFault,
     SourceId, SourceKind,
 };
-use tributary_telemetry::Metrics;
 
+use crate::lasting::Lasting;
 use crate::links::LinkKey;
 
 /// Asks one source. Built once; every ask takes a clone, so that limits keep their memory.
@@ -154,10 +153,8 @@ pub struct Parts {
     pub tracing: Tracing,
     /// Practices that are in no registry; `None` where they are not asked.
     pub practices: Option<FindPractice>,
-    /// The audit log.
-    pub trail: Trail,
-    /// The counters.
-    pub metrics: Arc<Metrics>,
+    /// The audit log, the counters, and whatever else outlives a configuration.
+    pub lasting: Lasting,
     /// The clock of dated rules.
     pub clock: Arc<dyn Clock>,
     /// Seals the addresses of attachments.

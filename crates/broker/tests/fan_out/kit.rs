@@ -16,8 +16,8 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::{Settings, Trail};
 use tributary_broker::{
-    Answer, Broker, CodeLists, Limits, LinkKey, Locator, Maps, Mode, Parts, Prompts, Refusal, SourceCard,
-    SourcePort, Tracing,
+    Answer, Broker, CodeLists, Lasting, Limits, LinkKey, Locator, Maps, Mode, Parts, Prompts, Refusal,
+    SourceCard, SourcePort, Tracing,
 };
 use tributary_fhir::{Document, Reply};
 use tributary_model::requester::Assurance;
@@ -149,8 +149,7 @@ impl Bench {
             locator,
             tracing: Tracing::Off,
             practices: None,
-            trail,
-            metrics: Arc::clone(&metrics),
+            lasting: Lasting::new(trail, Arc::clone(&metrics)),
             clock,
             link_key: LinkKey::of([7; 32]),
             maps: Maps::default(),

@@ -1,0 +1,63 @@
+//! What outlives a configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
+use tributary_audit::Trail;
+use tributary_model::SourceId;
+use tributary_telemetry::Metrics;
+
+use crate::deliveries::Deliveries;
+use crate::mixups::MixUps;
+
+/// Asks in flight, by source.
+type Counts = BTreeMap<SourceId, Arc<AtomicUsize>>;
+
+/// What a broker shares with the one that takes its place: what is on record and counted, which sources are
+/// switched off, when each last answered, what is at each, what is on its way, and what is still being written.
+///
+/// Handed to [`crate::Broker::new`]; clones are the same.
+#[derive(Clone)]
+pub struct Lasting {
+    pub(crate) trail: Trail,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) mixups: Arc<MixUps>,
+    pub(crate) deliveries: Arc<Deliveries>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) last_answered: Arc<Mutex<BTreeMap<SourceId, Timestamp>>>,
+    in_flight: Arc<Mutex<Counts>>,
+}
+
+impl fmt::Debug for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lasting").finish_non_exhaustive()
+    }
+}
+
+impl Lasting {
+    /// Of a node that begins: nothing is counted yet, and no source is switched off.
+    pub fn new(trail: Trail, metrics: Arc<Metrics>) -> Self {
+        Self {
+            trail,
+            metrics,
+            mixups: Arc::default(),
+            deliveries: Arc::default(),
+            tasks: TaskTracker::new(),
+            last_answered: Arc::default(),
+            in_flight: Arc::default(),
+        }
+    }
+
+    /// The counts of these sources, with what is at them now. Those of others are forgotten once nobody asks them.
+    pub(crate) fn counts<'s>(&self, sources: impl Iterator<Item = &'s SourceId>) -> Counts {
+        let mut all = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = sources.map(|id| (id.clone(), Arc::clone(all.entry(id.clone()).or_default()))).collect();
+        // A broker that still asks holds the count as well.
+        all.retain(|_, count| Arc::strong_count(count) > 1);
+        counts
+    }
+}
