@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use crate::exchange::{Edge, Inbound, Reply, reply};
+use crate::front::Front;
 use crate::handlers::sources;
 use crate::listener::Answering;
 use crate::problem::Problem;
@@ -14,10 +15,10 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// What answers on the admin listener.
-pub(crate) fn answering(edge: &Arc<Edge>) -> Answering {
-    let edge = Arc::clone(edge);
+pub(crate) fn answering(front: &Front) -> Answering {
+    let front = front.clone();
     Arc::new(move |request| {
-        let reply = answer(&edge, &request);
+        let reply = answer(&front.edge(), &request);
         Box::pin(std::future::ready(reply))
     })
 }

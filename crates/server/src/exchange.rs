@@ -56,7 +56,7 @@ pub(crate) struct Edge {
     pub(crate) hosts: Hosts,
     pub(crate) in_flight: Arc<Semaphore>,
     public_root: Arc<str>,
-    draining: AtomicBool,
+    draining: Arc<AtomicBool>,
 }
 
 impl Edge {
@@ -68,7 +68,20 @@ impl Edge {
             hosts: Hosts::of(&settings.public_base_url),
             public_root: Arc::from(settings.public_base_url.trim_end_matches('/')),
             settings,
-            draining: AtomicBool::new(false),
+            draining: Arc::default(),
+        })
+    }
+
+    /// The edge that takes this one's place: requests in flight and the drain are the same.
+    pub(crate) fn followed_by(&self, desk: Arc<dyn Desk>, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            desk,
+            metrics: Arc::clone(&self.metrics),
+            in_flight: Arc::clone(&self.in_flight),
+            hosts: Hosts::of(&settings.public_base_url),
+            public_root: Arc::from(settings.public_base_url.trim_end_matches('/')),
+            settings,
+            draining: Arc::clone(&self.draining),
         })
     }
 

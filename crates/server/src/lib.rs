@@ -4,6 +4,7 @@ mod admin;
 mod body;
 mod desk;
 mod exchange;
+mod front;
 mod gpconnect;
 mod handlers;
 mod hosts;
@@ -18,6 +19,7 @@ mod serve;
 mod settings;
 mod xml;
 
+pub use front::Front;
 pub use serve::{Listeners, serve};
 pub use settings::{Limits, Settings};
 

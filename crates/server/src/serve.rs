@@ -6,13 +6,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
-use tributary_broker::Broker;
-use tributary_telemetry::Metrics;
 
-use crate::exchange::Edge;
+use crate::admin;
+use crate::front::Front;
 use crate::listener::{Answering, run};
-use crate::settings::{Limits, Settings};
-use crate::{admin, layers};
+use crate::settings::Limits;
 
 /// The admin listener is for one scraper and one operator.
 const ADMIN_CONNECTIONS: usize = 32;
@@ -31,28 +29,21 @@ pub struct Listeners {
 /// Serves both listeners until `shutdown`, then drains: first not ready, then no new connections, then at most
 /// the drain time of the settings for what is in flight. The admin listener ends last.
 ///
+/// Each request is answered by the edge that the front has when its head is complete. Limits of connections and the
+/// drain time are those of the first.
+///
 /// Needs a tokio runtime with time and network enabled.
-pub async fn serve(
-    listeners: Listeners,
-    broker: Broker,
-    metrics: Arc<Metrics>,
-    settings: Settings,
-    shutdown: impl Future<Output = ()> + Send,
-) {
-    open(Edge::new(Arc::new(broker), metrics, settings), listeners, shutdown).await;
-}
-
-/// The same for any desk.
-pub(crate) async fn open(edge: Arc<Edge>, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) {
+pub async fn serve(listeners: Listeners, front: Front, shutdown: impl Future<Output = ()> + Send) {
     let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
-    let (limits, drain) = (edge.settings.limits.clone(), edge.settings.drain);
+    // Not kept: what a swap replaces must be able to go.
+    let (limits, drain) = front.bounds();
     let admin_limits = admin_limits(&limits);
-    let data = run(listeners.data, limits, answering(&edge), stop.clone(), drain);
-    let admin = run(listeners.admin, admin_limits, admin::answering(&edge), stop_admin.clone(), drain);
+    let data = run(listeners.data, limits, answering(&front), stop.clone(), drain);
+    let admin = run(listeners.admin, admin_limits, admin::answering(&front), stop_admin.clone(), drain);
     let ending = async {
         shutdown.await;
         tracing::info!("draining");
-        edge.drain();
+        front.edge().drain();
         stop.cancel();
     };
     let work = async {
@@ -66,10 +57,11 @@ pub(crate) fn admin_limits(limits: &Limits) -> Limits {
     Limits { connections: ADMIN_CONNECTIONS, keep_alive_idle: ADMIN_IDLE, ..limits.clone() }
 }
 
-fn answering(edge: &Arc<Edge>) -> Answering {
-    let onion = layers::onion(edge);
+fn answering(front: &Front) -> Answering {
+    let front = front.clone();
     Arc::new(move |request| {
-        let onion = onion.clone();
+        // Taken once, with the head: what follows is of one configuration.
+        let onion = front.onion();
         Box::pin(async move {
             let Ok(reply) = onion.oneshot(request).await;
             reply

@@ -22,6 +22,8 @@ pub struct Settings {
     pub spine_position: bool,
     /// How long requests in flight may take once shutdown began.
     pub drain: Duration,
+    /// Names the configuration: the `Tributary-Config` of every record.
+    pub config: String,
     /// The clock that tokens are judged by. It tells the true time even where records are dated by a fixed
     /// clock.
     pub clock: Arc<dyn Clock>,
@@ -84,6 +86,7 @@ impl Default for Settings {
             spine_position: false,
             limits: Limits::default(),
             drain: Duration::from_secs(10),
+            config: "none".to_owned(),
             clock: Arc::new(SystemClock),
         }
     }

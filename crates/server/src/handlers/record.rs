@@ -39,7 +39,9 @@ pub(crate) async fn answer(exchange: Exchange, request: Result<RecordRequest, Pr
     match exchange.edge.desk.answer(request).await {
         Ok(answer) => {
             let audit = answer.audit.clone();
-            from_answer(answer, form).map(|body| body.disclosed(Arc::clone(&exchange.edge.desk), audit))
+            let mut reply = from_answer(answer, form);
+            set(&mut reply, "tributary-config", &exchange.edge.settings.config);
+            reply.map(|body| body.disclosed(Arc::clone(&exchange.edge.desk), audit))
         }
         Err(refusal) => respond(Dialect::R4, from_refusal(refusal)),
     }

@@ -7,11 +7,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::bench::{FakeDesk, Say, edge, parameters, settings};
-use crate::serve::{Listeners, open};
+use crate::front::Front;
+use crate::serve::{Listeners, serve};
+use crate::settings::Settings;
 
 struct Server {
     data: SocketAddr,
     admin: SocketAddr,
+    front: Front,
     stop: oneshot::Sender<()>,
     done: JoinHandle<()>,
 }
@@ -21,11 +24,9 @@ async fn start(desk: &Arc<FakeDesk>) -> Server {
     let listeners = Listeners { data: bind().await.unwrap(), admin: bind().await.unwrap() };
     let (data, admin) = (listeners.data.local_addr().unwrap(), listeners.admin.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel();
-    let edge = edge(desk, settings());
-    let done = tokio::spawn(async move {
-        open(edge, listeners, async { drop(stopped.await) }).await;
-    });
-    Server { data, admin, stop, done }
+    let front = Front::of(edge(desk, settings()));
+    let done = tokio::spawn(serve(listeners, front.clone(), async { drop(stopped.await) }));
+    Server { data, admin, front, stop, done }
 }
 
 /// Sends raw bytes and reads until the server closes.
@@ -125,6 +126,41 @@ async fn a_caller_who_hangs_up_ends_the_request() {
         .await
         .contains(gone)
     {}
+}
+
+#[tokio::test]
+async fn a_swap_is_for_what_comes_after_it() {
+    let (before, after) = (FakeDesk::new(Say::Never), FakeDesk::new(Say::Record));
+    let server = start(&before).await;
+    let body = parameters("");
+    let request = format!(
+        "POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // On a connection from before the swap, as one with a request at work.
+    let mut resting = TcpStream::connect(server.data).await.unwrap();
+    let mut asking = TcpStream::connect(server.data).await.unwrap();
+    asking.write_all(request.as_bytes()).await.unwrap();
+    while before.asked.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let next = Settings { config: "0123456789ab".to_owned(), ..settings() };
+    server.front.swap_desk(Arc::<FakeDesk>::clone(&after), next);
+    resting.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    resting.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("tributary-config: 0123456789ab\r\n"), "{answer}");
+    assert_eq!((before.asked.lock().unwrap().len(), after.asked.lock().unwrap().len()), (1, 1));
+    // What was at work is held by the request alone, and goes with it; the drain is one for both.
+    assert_eq!(Arc::strong_count(&before), 2, "the test's own, and the request's");
+    drop(asking);
+    while Arc::strong_count(&before) > 1 {
+        tokio::task::yield_now().await;
+    }
+    server.stop.send(()).unwrap();
+    server.done.await.unwrap();
+    assert!(!server.front.edge().is_ready());
 }
 
 #[tokio::test]
