@@ -54,7 +54,7 @@ pub enum EgressError {
 }
 
 /// Settings of the client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EgressSettings {
     /// Longest time for a connection to one of a host's addresses. Finding them and the TLS handshake have
     /// budgets of their own.

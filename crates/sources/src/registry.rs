@@ -54,7 +54,7 @@ impl Protocol {
 }
 
 /// A registered source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceEntry {
     /// Its id.
     pub id: SourceId,
@@ -105,6 +105,19 @@ impl SourceEntry {
             Capability::Structured => Some(&self.base_url),
             Capability::Documents | Capability::Foundations => self.more_roots.get(&capability),
         }
+    }
+
+    /// Whether it is asked as another entry says: all but its name, its rank, what it owns and how long its replies
+    /// are kept, none of which its stack knows.
+    fn is_asked_as(&self, other: &Self) -> bool {
+        let as_shown = Self {
+            name: other.name.clone(),
+            rank: other.rank,
+            owns: other.owns.clone(),
+            cache_ttl: other.cache_ttl,
+            ..self.clone()
+        };
+        as_shown == *other
     }
 
     fn check(&self) -> Result<(), RegistryError> {
@@ -193,6 +206,19 @@ impl Registry {
         egress: &Egress,
         context: &Context,
     ) -> Result<Self, RegistryError> {
+        Self { sources: Arc::default() }.followed_by(entries, egress, context)
+    }
+
+    /// The registry that takes this one's place, built with the same client and the same context.
+    ///
+    /// A source that is asked as before keeps its stack, with what it has learnt and its connections: a new
+    /// configuration neither forgives a source nor lets more requests reach it at a time.
+    pub fn followed_by(
+        &self,
+        entries: impl IntoIterator<Item = SourceEntry>,
+        egress: &Egress,
+        context: &Context,
+    ) -> Result<Self, RegistryError> {
         let mut sources = BTreeMap::new();
         for entry in entries {
             entry.check()?;
@@ -200,9 +226,11 @@ impl Registry {
                 return Err(RegistryError::NoProxy(entry.id));
             }
             let id = entry.id.clone();
-            let source = match &entry.tls {
-                None => Source::build(entry, egress, context),
-                Some(tls) => {
+            let before = self.get(&id).filter(|before| before.entry.is_asked_as(&entry));
+            let source = match (before, &entry.tls) {
+                (Some(before), _) => Source { entry: Arc::new(entry), ..before.clone() },
+                (None, None) => Source::build(entry, egress, context),
+                (None, Some(tls)) => {
                     let own = egress.with_tls(tls).map_err(|_refused| RegistryError::Tls(id.clone()))?;
                     Source::build(entry, &own, context)
                 }

@@ -22,7 +22,7 @@ pub(super) const H2: &[u8] = b"h2";
 const RESUMABLE: usize = 2048;
 
 /// What one source demands of TLS. The name in its certificate must be the host of its address in any case.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceTls {
     /// The authorities believed for this source, and no other; empty for those of the machine.
     pub roots: Vec<CertificateDer<'static>>,
@@ -46,6 +46,7 @@ pub enum TlsVersions {
 }
 
 /// A certificate with its chain, and its key.
+#[derive(PartialEq, Eq)]
 pub struct ClientIdentity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,

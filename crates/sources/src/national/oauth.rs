@@ -34,7 +34,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 const FORCED_APART: Duration = Duration::from_secs(5);
 
 /// Where tokens come from, and who we are there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OauthSettings {
     /// The token service; also the audience of our assertions.
     pub token_url: Url,

@@ -31,7 +31,7 @@ const SLOW_LANE: Duration = Duration::from_secs(1);
 const MOST_KEPT: usize = 4096;
 
 /// Where the service is, and how often it may be asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PdsSettings {
     /// Its service root.
     pub base_url: Url,

@@ -24,7 +24,7 @@ use crate::source::{AskService, RelayService, Source};
 const ENDPOINTS_EACH: usize = 4;
 
 /// How a practice without an entry of its own is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PracticeTemplate {
     /// What people call it, before its code.
     pub name: String,
