@@ -14,6 +14,7 @@ pub const LOGGED_FIELDS: &[&str] = &[
     "bytes",
     "code",
     "completeness",
+    "config.digest",
     "config.key",
     "elapsed_ms",
     "error.kind",
@@ -63,6 +64,7 @@ impl Allowed {
                 let id = RequestId::parse(text).map(|id| id.to_string()).filter(|id| !hides_ten_digits(id));
                 self.take(field, id.unwrap_or_else(|| WITHHELD.to_owned()));
             }
+            "config.digest" => self.take(field, if is_digest(text) { text } else { WITHHELD }),
             _ => self.take(field, harmless(text)),
         }
     }
@@ -111,6 +113,11 @@ impl Allowed {
 /// a letter among its first ten digits until 2039.
 fn hides_ten_digits(id: &str) -> bool {
     id.bytes().filter(|byte| *byte != b'-').take(10).all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether this is the name of a configuration. It may well have ten digits in a row: no caller chooses it.
+fn is_digest(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The text, unless ten digits stand in it, written together or in groups: a second net below the list of names.

@@ -11,8 +11,10 @@ use tributary_sources::{EgressError, RegistryError};
 use tributary_telemetry::MetricsError;
 
 use crate::codelists::CodelistsError;
+use crate::commands::chain;
 use crate::maps::MapsError;
 use crate::secrets::SecretError;
+use crate::settings::{Mistake, Settings, TlsFiles};
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,4 +52,28 @@ pub enum StartError {
     /// Ours to fix.
     #[error("the metrics cannot be made")]
     Metrics(#[from] MetricsError),
+}
+
+impl StartError {
+    /// The same as a mistake in the configuration that led to it, with its key as far as one can be named.
+    pub(crate) fn mistake(&self, settings: &Settings) -> Mistake {
+        let path = match self {
+            Self::Listen(..) => "server".to_owned(),
+            Self::Audit(..) => "audit.dir".to_owned(),
+            Self::Maps(_) => "maps.dir".to_owned(),
+            Self::Codelists(_) => "codelists.dir".to_owned(),
+            Self::Tls(source) | Self::Registry(RegistryError::Tls(source)) => tls_path(settings, source),
+            Self::Registry(_) => "source".to_owned(),
+            Self::LinkKey(_) => "server.link_key_file".to_owned(),
+            Self::Egress(_) | Self::Secret(_) | Self::Randomness(_) | Self::Metrics(_) => String::new(),
+        };
+        Mistake { path, line: None, says: chain(self) }
+    }
+}
+
+/// The key of the certificates that a source is asked with: its own, or those of the proxy before it.
+fn tls_path(settings: &Settings, source: &SourceId) -> String {
+    let of_spine = || settings.spine.as_ref().and_then(|spine| spine.tls.as_ref());
+    let files: Option<&TlsFiles> = settings.source_tls.get(source).or_else(of_spine);
+    files.map_or_else(|| "source".to_owned(), |files| files.path.clone())
 }

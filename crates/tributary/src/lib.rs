@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod checked;
 pub mod codelists;
 pub mod commands;
 mod error;
 pub mod maps;
 mod observe;
 mod protection;
+mod reload;
 pub mod running;
 pub mod secrets;
 pub mod settings;

@@ -22,13 +22,23 @@ impl AuditObserver for AuditCounts {
     }
 }
 
-/// A missing map means more lines and fewer discrepancies, so it must be known.
-pub(crate) fn note_maps(maps: &Maps, metrics: &Metrics) {
-    for name in MAP_NAMES {
-        let state = if maps.has(name) { MapState::Loaded } else { MapState::Absent };
-        metrics.map_loaded(name, state, maps.rows(name));
-        if state == MapState::Absent && !PROMPT_MAPS.contains(name) {
-            tracing::warn!(map = name, "code map not loaded: more lines, and fewer discrepancies found");
+/// Which maps are there, and with how many rows.
+pub(crate) struct MapRows(Vec<(&'static str, MapState, usize)>);
+
+impl MapRows {
+    /// Of these maps.
+    pub(crate) fn of(maps: &Maps) -> Self {
+        let state = |name| if maps.has(name) { MapState::Loaded } else { MapState::Absent };
+        Self(MAP_NAMES.iter().map(|name| (*name, state(name), maps.rows(name))).collect())
+    }
+
+    /// A missing map means more lines and fewer discrepancies, so it must be known.
+    pub(crate) fn note(&self, metrics: &Metrics) {
+        for (name, state, rows) in &self.0 {
+            metrics.map_loaded(name, *state, *rows);
+            if *state == MapState::Absent && !PROMPT_MAPS.contains(name) {
+                tracing::warn!(map = name, "code map not loaded: more lines, and fewer discrepancies found");
+            }
         }
     }
 }

@@ -1,32 +1,40 @@
 //! A broker that runs, from its two sockets to the end of the drain.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Trail};
-use tributary_broker::Broker;
-use tributary_broker::Maps;
+use tributary_broker::{Broker, Lasting, Maps};
 use tributary_model::{Clock, FixedClock, SystemClock};
-use tributary_server::{Limits, Listeners, serve};
+use tributary_server::{Front, Limits, Listeners, serve};
+use tributary_telemetry::Metrics;
 
 use crate::error::StartError;
 use crate::maps;
+use crate::observe::{AuditCounts, MapRows};
 use crate::settings::Settings;
-use crate::wire::wire;
+use crate::wire::{Ground, Kept, counted, wire};
 
 /// A broker that runs. Dropping it lets it run on until the runtime ends; [`Running::stop`] drains it.
-#[derive(Debug)]
 pub struct Running {
-    data: SocketAddr,
     admin: SocketAddr,
-    broker: Broker,
-    drain: Duration,
+    pub(crate) ground: Ground,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) broker: Broker,
+    pub(crate) kept: Arc<Kept>,
+    pub(crate) front: Front,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("data", &self.ground.data).finish_non_exhaustive()
+    }
 }
 
 impl Running {
@@ -58,8 +66,14 @@ impl Running {
         let data = address(&listeners.data, settings.server.listen)?;
         let admin = address(&listeners.admin, settings.server.admin_listen)?;
         let trail = open_trail(&settings).await?;
-        let base_url = settings.server.base_url(data);
-        let (broker, metrics) = wire(&settings, maps, clock, trail, &base_url)?;
+        let metrics = Arc::new(Metrics::new(&counted(&settings))?);
+        trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
+        let lasting = Lasting::new(trail.clone(), Arc::clone(&metrics));
+        let ground = Ground { trail, metrics, lasting, clock, data };
+        MapRows::of(&maps).note(&ground.metrics);
+        let (broker, kept) = wire(&settings, maps, &ground, None)?;
+        tracing::info!({ config.digest = settings.name() }, "configuration in force");
+        let front = Front::new(broker.clone(), Arc::clone(&ground.metrics), edge(&settings, data));
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // Whoever drops the handle wants the broker to run on.
@@ -67,15 +81,14 @@ impl Running {
                 std::future::pending::<()>().await;
             }
         };
-        let drain = settings.server.drain;
-        let edge = edge(&settings, base_url);
-        let serving = tokio::spawn(serve(listeners, broker.clone(), metrics, edge, shutdown));
-        Ok(Self { data, admin, broker, drain, stop, serving })
+        let serving = tokio::spawn(serve(listeners, front.clone(), shutdown));
+        let (settings, kept) = (Arc::new(settings), Arc::new(kept));
+        Ok(Self { admin, ground, settings, broker, kept, front, stop, serving })
     }
 
     /// Where records are asked for.
     pub const fn data_addr(&self) -> SocketAddr {
-        self.data
+        self.ground.data
     }
 
     /// Where metrics and health are.
@@ -89,7 +102,7 @@ impl Running {
         // The server may have ended by itself; then there is nobody to tell.
         let _ended = self.stop.send(());
         self.serving.await?;
-        self.broker.close(self.drain).await;
+        self.broker.close(self.settings.server.drain).await;
         Ok(())
     }
 }
@@ -115,11 +128,12 @@ async fn open_trail(settings: &Settings) -> Result<Trail, StartError> {
 }
 
 /// The edge's part of the settings.
-fn edge(settings: &Settings, public_base_url: String) -> tributary_server::Settings {
+pub(crate) fn edge(settings: &Settings, data: SocketAddr) -> tributary_server::Settings {
     let usual = tributary_server::Settings::default();
     let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
     tributary_server::Settings {
-        public_base_url,
+        public_base_url: settings.server.base_url(data),
+        config: settings.name(),
         spine_position: settings.server.spine_position,
         demo_patients: patients
             .map(|patient| (patient.nhs_number.expose().to_owned(), patient.title.clone()))

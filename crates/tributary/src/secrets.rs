@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use tributary_audit::Digest;
 use tributary_model::Redacted;
 use tributary_sources::national::oauth::{ClientKey, KeyError};
 
@@ -57,6 +58,13 @@ pub(crate) fn mistakes(settings: &NationalSettings) -> Vec<Mistake> {
     let sds = settings.sds.as_ref().and_then(|sds| api_key(&sds.api_key_file).err());
     let oauth = oauth.map(|error| mistake("oauth.key_file", &error));
     oauth.into_iter().chain(sds.map(|error| mistake("sds.api_key_file", &error))).collect()
+}
+
+/// What the files of secrets hold, as digests: enough to see that one has changed.
+pub(crate) fn digests(settings: &NationalSettings) -> Result<Vec<Digest>, SecretError> {
+    let oauth = settings.oauth.iter().map(|oauth| &oauth.key_file);
+    let files = oauth.chain(settings.sds.iter().map(|sds| &sds.api_key_file));
+    files.map(|file| Ok(Digest::of(read(file)?.expose()))).collect()
 }
 
 fn client_key(path: &Path) -> Result<ClientKey, SecretError> {

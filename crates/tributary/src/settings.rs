@@ -10,6 +10,7 @@ mod organisation;
 mod process;
 mod prompts;
 mod reader;
+mod restart;
 mod server;
 mod source;
 mod spine;
@@ -38,6 +39,9 @@ pub(crate) use tls::is_open_to_others;
 pub use server::{AuditSettings, LimitSettings, LogSettings, ServerSettings};
 
 use reader::{Book, Reader};
+
+/// Enough to tell the configurations of a fleet apart.
+const NAME_DIGITS: usize = 12;
 
 /// A checked configuration. Whoever holds one need not check again.
 #[derive(Clone, Debug)]
@@ -105,26 +109,41 @@ impl Default for Settings {
 impl Settings {
     /// Reads a configuration file. Relative paths in it begin at its own folder, wherever the process runs.
     pub fn load(file: &Path) -> Result<Self, Vec<Mistake>> {
-        let whole = |error: io::Error| {
-            vec![Mistake { path: String::new(), line: None, says: format!("cannot be read: {error}") }]
-        };
-        let text = fs::read_to_string(file).map_err(whole)?;
-        let file = std::path::absolute(file).map_err(whole)?;
-        let mut settings = Self::parse(&text)?;
+        let text = fs::read_to_string(file).map_err(|error| vec![Self::unreadable(&error)])?;
+        Self::parse_at(&text, file)
+    }
+
+    /// Reads the text of a configuration file.
+    pub(crate) fn parse_at(text: &str, file: &Path) -> Result<Self, Vec<Mistake>> {
+        let file = std::path::absolute(file).map_err(|error| vec![Self::unreadable(&error)])?;
+        let mut settings = Self::parse(text)?;
         // What is absolute already stays as it is.
         if let Some(folder) = file.parent() {
-            settings.audit.dir = folder.join(&settings.audit.dir);
-            settings.maps = settings.maps.map(|dir| folder.join(dir));
-            settings.codelists = settings.codelists.map(|dir| folder.join(dir));
-            settings.national.begin_at(folder);
-            settings.server.link_key_file = settings.server.link_key_file.map(|file| folder.join(file));
-            settings.source_tls =
-                settings.source_tls.into_iter().map(|(id, files)| (id, files.within(folder))).collect();
-            if let Some(spine) = &mut settings.spine {
-                spine.tls = spine.tls.take().map(|files| files.within(folder));
-            }
+            settings.begin_at(folder);
         }
         Ok(settings)
+    }
+
+    fn begin_at(&mut self, folder: &Path) {
+        self.audit.dir = folder.join(&self.audit.dir);
+        self.maps = self.maps.take().map(|dir| folder.join(dir));
+        self.codelists = self.codelists.take().map(|dir| folder.join(dir));
+        self.national.begin_at(folder);
+        self.server.link_key_file = self.server.link_key_file.take().map(|file| folder.join(file));
+        let tls = std::mem::take(&mut self.source_tls).into_iter();
+        self.source_tls = tls.map(|(id, files)| (id, files.within(folder))).collect();
+        if let Some(spine) = &mut self.spine {
+            spine.tls = spine.tls.take().map(|files| files.within(folder));
+        }
+    }
+
+    pub(crate) fn unreadable(error: &io::Error) -> Mistake {
+        Mistake { path: String::new(), line: None, says: format!("cannot be read: {error}") }
+    }
+
+    /// The first twelve digits of the digest: how logs and answers name this configuration.
+    pub fn name(&self) -> String {
+        self.digest.to_string().chars().take(NAME_DIGITS).collect()
     }
 
     /// Reads a configuration. What is wrong is told in the order of the file.

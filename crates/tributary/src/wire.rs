@@ -1,5 +1,6 @@
 //! Settings in, a broker out: the one place where the conductor meets its sources.
 
+mod kept;
 pub(crate) mod national;
 
 use std::collections::BTreeMap;
@@ -7,66 +8,68 @@ use std::sync::Arc;
 
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
-use tributary_audit::Trail;
-use tributary_broker::{Broker, FindPractice, Limits, LinkKey, Locator, Mode, Parts, SourcePort, Tracing};
+use tributary_broker::{Broker, FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
 use tributary_broker::{Maps, SourceCard};
-use tributary_model::{Capability, Clock, SourceId, SourceKind, SystemClock};
+use tributary_model::{Capability, SourceId, SourceKind, SystemClock};
 use tributary_sources::national::pds::Pds;
 use tributary_sources::national::practice::{PracticeSource, Practices};
 use tributary_sources::national::sds::Sds;
 use tributary_sources::{
-    Context, Egress, EgressSettings, Fixed, Registry, Route, Source, SourceEntry, Traced, UnobservedSources,
+    BrokerIdentity, Context, Egress, EgressSettings, Fixed, Route, Source, SourceEntry, Traced,
+    UnobservedSources,
 };
-use tributary_telemetry::Metrics;
 
 use crate::codelists;
 use crate::error::StartError;
-use crate::observe::{AuditCounts, note_maps};
 use crate::settings::national::PRACTICES;
 use crate::settings::{Settings, TlsFiles};
 
+use kept::{Gathered, SealedBy};
 use national::National;
 
-/// Puts the broker together. Sources are told that we are at `base_url`.
+pub(crate) use kept::{Ground, Kept};
+
+/// Puts a broker together, with what the one before it leaves, if there is one. Nobody is contacted.
 pub(crate) fn wire(
     settings: &Settings,
     maps: Maps,
-    clock: Arc<dyn Clock>,
-    trail: Trail,
-    base_url: &str,
-) -> Result<(Broker, Arc<Metrics>), StartError> {
+    ground: &Ground,
+    before: Option<&Kept>,
+) -> Result<(Broker, Kept), StartError> {
+    let gathered = Gathered::by(settings, &settings.server.base_url(ground.data), before)?;
+    let link_key = SealedBy::of(settings, before)?;
+    let lists = codelists::load(settings.codelists.as_deref())?;
+    let practices = gathered.practices.clone();
+    let find = practices.clone().map(|practices| FindPractice::by(move |ods| found(practices.source(ods))));
+    let broker = Broker::new(Parts {
+        ports: gathered.registry.iter().map(port).collect(),
+        locator: locator(settings, gathered.outward.national.pds.clone(), practices),
+        practices: find,
+        tracing: if settings.national.pds.is_some() { Tracing::Recorded } else { Tracing::Off },
+        lasting: ground.lasting.clone(),
+        clock: Arc::clone(&ground.clock),
+        link_key: link_key.key.clone(),
+        maps,
+        prompts: settings.prompts.on,
+        custodian: settings.identity.custodian(settings.demo.is_some()),
+        lists,
+        mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
+        limits: Limits::default(),
+    });
+    Ok((broker, gathered.kept(link_key)))
+}
+
+/// The sources that are counted.
+pub(crate) fn counted(settings: &Settings) -> Vec<(SourceId, SourceKind)> {
     let mut ids: Vec<_> = settings.sources.iter().map(|entry| (entry.id.clone(), entry.kind)).collect();
     if settings.national.pds.is_some() {
         ids.push((practices_id(), SourceKind::Gp));
     }
-    let metrics = Arc::new(Metrics::new(&ids)?);
-    note_maps(&maps, &metrics);
-    trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
-    let outward = outward(settings, base_url)?;
-    let entries = entries(settings)?;
-    let practices = outward.practices(settings)?;
-    let registry = Registry::build(entries, &outward.egress, &outward.context)?;
-    let find = practices.clone().map(|practices| FindPractice::by(move |ods| found(practices.source(ods))));
-    let broker = Broker::new(Parts {
-        ports: registry.iter().map(port).collect(),
-        locator: locator(settings, outward.national.pds, practices),
-        practices: find,
-        tracing: if settings.national.pds.is_some() { Tracing::Recorded } else { Tracing::Off },
-        trail,
-        metrics: Arc::clone(&metrics),
-        clock,
-        link_key: link_key(settings)?,
-        maps,
-        prompts: settings.prompts.on,
-        custodian: settings.identity.custodian(settings.demo.is_some()),
-        lists: codelists::load(settings.codelists.as_deref())?,
-        mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
-        limits: Limits::default(),
-    });
-    Ok((broker, metrics))
+    ids
 }
 
 /// The client towards sources, who we are there, and the national services.
+#[derive(Clone)]
 pub(crate) struct Outward {
     pub(crate) egress: Egress,
     pub(crate) context: Context,
@@ -75,14 +78,10 @@ pub(crate) struct Outward {
 
 /// Everything that looks outward. Nobody is contacted.
 pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<Outward, StartError> {
-    let egress = Egress::new(&EgressSettings {
-        connect_timeout: settings.limits.connect_timeout,
-        ..EgressSettings::default()
-    })?;
+    let egress = Egress::new(&egress_settings(settings))?;
     let national = National::build(&settings.national, &egress)?;
-    let asids = settings.identity.asids(settings.organisations.clone(), settings.demo.is_some());
     let context = Context {
-        identity: Arc::new(settings.identity.identity(base_url, asids)),
+        identity: Arc::new(identity(settings, base_url)),
         token_clock: Arc::new(SystemClock),
         spine_proxy: settings.spine.as_ref().map(|spine| spine.proxy_url.clone()),
         directory: national.sds.clone().map(Sds::into_directory),
@@ -90,6 +89,15 @@ pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<Outward, St
         observers: Arc::new(UnobservedSources),
     };
     Ok(Outward { egress, context, national })
+}
+
+fn egress_settings(settings: &Settings) -> EgressSettings {
+    EgressSettings { connect_timeout: settings.limits.connect_timeout, ..EgressSettings::default() }
+}
+
+fn identity(settings: &Settings, base_url: &str) -> BrokerIdentity {
+    let asids = settings.identity.asids(settings.organisations.clone(), settings.demo.is_some());
+    settings.identity.identity(base_url, asids)
 }
 
 /// The sources, with the certificates that belong to them.
@@ -105,15 +113,6 @@ pub(crate) fn entries(settings: &Settings) -> Result<Vec<SourceEntry>, StartErro
         Ok(SourceEntry { tls, ..entry.clone() })
     };
     settings.sources.iter().map(with_tls).collect()
-}
-
-/// The key of the addresses of documents: from its file, or new with every start.
-fn link_key(settings: &Settings) -> Result<LinkKey, StartError> {
-    let Some(file) = &settings.server.link_key_file else {
-        return LinkKey::random().map_err(StartError::Randomness);
-    };
-    let bytes = std::fs::read(file).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    bytes.map(LinkKey::of).ok_or_else(|| StartError::LinkKey(file.clone()))
 }
 
 fn port(source: &Source) -> SourcePort {

@@ -8,10 +8,8 @@ use tributary_broker::{MAP_NAMES, Maps};
 use tributary_model::Section;
 
 use super::{BAD_CONFIGURATION, Done, say};
-use crate::codelists;
-use crate::maps;
-use crate::secrets;
-use crate::settings::{Mistake, Settings, is_open_to_others};
+use crate::checked::{self, Checked};
+use crate::settings::{Mistake, Settings};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -22,58 +20,34 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Done {
-    let Some(settings) = load(&arguments.config) else { return Ok(BAD_CONFIGURATION) };
-    let maps = maps::load(settings.maps.as_deref()).unwrap_or_default();
+    let Some(Checked { settings, maps }) = sound(&arguments.config) else { return Ok(BAD_CONFIGURATION) };
     summary(&mut io::stdout().lock(), &settings, &maps)?;
     Ok(0)
 }
 
-/// Settings that can be served, or nothing after every mistake was told.
+/// A configuration that can be served, or nothing after every mistake was told.
+pub(super) fn sound(config: &Path) -> Option<Checked> {
+    let read = checked::read(config).map_err(|refused| refused.mistakes);
+    let fitting = read.and_then(|checked| match checked.misfit() {
+        None => Ok(checked),
+        Some(misfit) => Err(vec![misfit]),
+    });
+    fitting.map_err(|mistakes| tell(config, &mistakes)).ok()
+}
+
+/// Settings without a mistake in them or in what they name, whether or not the parts fit together.
 pub(super) fn load(config: &Path) -> Option<Settings> {
-    let mistakes = match read(config) {
-        Ok(settings) => return Some(settings),
-        Err(mistakes) => mistakes,
-    };
+    let read = checked::read(config).map(|checked| checked.settings);
+    read.map_err(|refused| tell(config, &refused.mistakes)).ok()
+}
+
+fn tell(config: &Path, mistakes: &[Mistake]) {
     let count = mistakes.len();
     let noun = if count == 1 { "mistake" } else { "mistakes" };
     say(format_args!("{}: {count} {noun}", config.display()));
     for mistake in mistakes {
         say(format_args!("  {mistake}"));
     }
-    None
-}
-
-fn read(config: &Path) -> Result<Settings, Vec<Mistake>> {
-    let settings = Settings::load(config)?;
-    let mut mistakes = settings.obstacles();
-    match maps::load(settings.maps.as_deref()) {
-        Ok(maps) => mistakes.extend(settings.prompts.obstacles(&maps)),
-        Err(error) => {
-            mistakes.push(Mistake { path: "maps.dir".to_owned(), line: None, says: error.to_string() });
-        }
-    }
-    if let Err(error) = codelists::load(settings.codelists.as_deref()) {
-        mistakes.push(Mistake { path: "codelists.dir".to_owned(), line: None, says: error.to_string() });
-    }
-    mistakes.extend(secrets::mistakes(&settings.national));
-    let spine = settings.spine.iter().filter_map(|spine| spine.tls.as_ref());
-    for files in settings.source_tls.values().chain(spine) {
-        mistakes.extend(files.load().err().into_iter().flatten());
-    }
-    mistakes.extend(link_key_mistake(&settings));
-    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
-}
-
-/// What is wrong with the file that seals the addresses of documents.
-fn link_key_mistake(settings: &Settings) -> Option<Mistake> {
-    let file = settings.server.link_key_file.as_deref()?;
-    let says = match std::fs::read(file) {
-        Err(error) => format!("cannot be read: {}", error.kind()),
-        Ok(bytes) if bytes.len() != 32 => "does not hold 32 bytes".to_owned(),
-        Ok(_) if is_open_to_others(file) => "can be read by other users of this machine".to_owned(),
-        Ok(_) => return None,
-    };
-    Some(Mistake { path: "server.link_key_file".to_owned(), line: None, says })
 }
 
 fn summary(out: &mut dyn io::Write, settings: &Settings, maps: &Maps) -> io::Result<()> {

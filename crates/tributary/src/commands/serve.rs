@@ -1,15 +1,16 @@
 //! `tributary serve`: the broker, until it is told to stop.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tributary_guard::Hardening;
 use tributary_model::SystemClock;
 
 use super::{BAD_CONFIGURATION, Done, check, say};
+use crate::checked::Checked;
 use crate::protection::protect;
 use crate::running::Running;
 
@@ -22,33 +23,46 @@ pub struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, hardening: &Hardening) -> Done {
-    let Some(settings) = check::load(&arguments.config) else { return Ok(BAD_CONFIGURATION) };
+    let Some(Checked { settings, .. }) = check::sound(&arguments.config) else {
+        return Ok(BAD_CONFIGURATION);
+    };
     tributary_telemetry::init_logs(settings.log.format, settings.log.level, Arc::new(SystemClock))?;
     protect(settings.process, hardening)?;
     // Listened for before anything else starts, so that no signal is lost.
     let stopped = stop_signal()?;
-    keep_through_hangups()?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let audit = settings.audit.dir.clone();
-    let running = Running::start(settings).await?;
+    let mut running = Running::start(settings).await?;
     say(format_args!("records  http://{}", running.data_addr()));
     say(format_args!("admin    http://{}", running.admin_addr()));
     // It exists by now, so that its plain name can be told.
     say(format_args!("audit    {}", audit.canonicalize().unwrap_or(audit).display()));
     say("callers are not proven: invented patients only");
-    stopped.await;
+    reload_until(stopped, &mut running, &mut hangup, &arguments.config).await;
     running.stop().await?;
     Ok(0)
 }
 
-/// A hangup asks to read the configuration again. It would end the process if nobody listened.
-fn keep_through_hangups() -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
+/// A hangup asks to read the configuration again, one after the other: one that comes while it is being read asks
+/// once more, so the last file is the one in force. To stop comes before all that.
+async fn reload_until(
+    stopped: impl Future<Output = ()>,
+    running: &mut Running,
+    hangup: &mut Signal,
+    config: &Path,
+) {
+    let reloads = async {
         while hangup.recv().await.is_some() {
-            tracing::warn!("reading the configuration again is not offered yet; the old one is kept");
+            // What became of it is in the log and counted.
+            let _told = running.reload(config).await;
         }
-    });
-    Ok(())
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        () = stopped => {}
+        () = reloads => {}
+    }
 }
 
 /// Ends with the first interrupt or request to terminate.

@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::time::Duration;
 
 use mock_providers::{Fault, Federation, FederationOptions, Played, start_story_federation};
 use tributary_audit::{Verdict, verify};

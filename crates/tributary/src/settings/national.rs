@@ -19,7 +19,7 @@ pub(crate) const PRACTICES: &str = "gp-practice";
 const PER_SECOND: u64 = 5;
 
 /// The national services.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NationalSettings {
     /// `[oauth]`
     pub oauth: Option<OauthSection>,
@@ -30,7 +30,7 @@ pub struct NationalSettings {
 }
 
 /// `[oauth]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OauthSection {
     /// Where tokens come from, and who we are there.
     pub settings: OauthSettings,
@@ -39,7 +39,7 @@ pub struct OauthSection {
 }
 
 /// `[sds]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SdsSection {
     /// Its service root.
     pub base_url: Url,

@@ -50,16 +50,24 @@ impl National {
     }
 }
 
+/// How practices without an entry are asked, certificates included, if the settings say so.
+pub(super) fn template(settings: &Settings) -> Result<Option<PracticeTemplate>, StartError> {
+    let Some(template) = settings.national.sds.as_ref().and_then(|sds| sds.practice.clone()) else {
+        return Ok(None);
+    };
+    let of_spine = settings.spine.as_ref().and_then(|spine| spine.tls.as_ref());
+    let files = of_spine.filter(|_| template.route == Route::Spine);
+    let tls = files.map(TlsFiles::load).transpose();
+    let tls = tls.map_err(|_told_by_check| StartError::Tls(practices_id()))?;
+    Ok(Some(PracticeTemplate { tls, ..template }))
+}
+
 impl Outward {
     /// Practices without an entry, if the settings say how to ask them.
-    pub(super) fn practices(&self, settings: &Settings) -> Result<Option<Practices>, StartError> {
-        let template = settings.national.sds.as_ref().and_then(|sds| sds.practice.clone());
-        let Some((template, sds)) = template.zip(self.national.sds.clone()) else { return Ok(None) };
-        let of_spine = settings.spine.as_ref().and_then(|spine| spine.tls.as_ref());
-        let files = of_spine.filter(|_| template.route == Route::Spine);
-        let tls = files.map(TlsFiles::load).transpose();
-        let tls = tls.map_err(|_told_by_check| StartError::Tls(practices_id()))?;
-        let template = PracticeTemplate { tls, ..template };
+    pub(crate) fn practices(&self, settings: &Settings) -> Result<Option<Practices>, StartError> {
+        let Some((template, sds)) = template(settings)?.zip(self.national.sds.clone()) else {
+            return Ok(None);
+        };
         let practices = Practices::new(template, sds, &self.egress, &self.context, &settings.sources)?;
         Ok(Some(practices))
     }

@@ -1,0 +1,100 @@
+//! Another configuration for a broker that runs: read, checked and built whole, then swapped in one step.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tributary_audit::{ConfigChange, ConfigEvent, Digest, Event};
+use tributary_broker::Broker;
+use tributary_telemetry::ReloadOutcome;
+
+use crate::checked::{self, Checked, Refused};
+use crate::observe::MapRows;
+use crate::running::{Running, edge};
+use crate::settings::{Mistake, Settings};
+use crate::wire::{Ground, Kept, counted, wire};
+
+/// A configuration that is built and not yet in force.
+struct Next {
+    settings: Settings,
+    maps: MapRows,
+    broker: Broker,
+    kept: Kept,
+}
+
+impl Running {
+    /// Reads the configuration again and puts it in force whole, or leaves the present one as it is. Which of the two
+    /// is counted, on record, and told in the log, with every mistake; on success gives the digest of the file.
+    ///
+    /// What is in force is on record before it takes effect. Requests that are at work end on the configuration that
+    /// they began with; dropping the future before it is done leaves the present one in force.
+    pub async fn reload(&mut self, config: &Path) -> Result<Digest, Vec<Mistake>> {
+        let (config, now) = (config.to_owned(), Arc::clone(&self.settings));
+        let (ground, kept) = (self.ground.clone(), Arc::clone(&self.kept));
+        let built = tokio::task::spawn_blocking(move || build(&config, &now, &ground, &kept)).await;
+        let unbuilt = |_panicked| {
+            Err(Refused { digest: Digest::of(b""), mistakes: vec![at_large("it could not be built")] })
+        };
+        let next = match built.unwrap_or_else(unbuilt) {
+            Ok(next) => next,
+            Err(refused) => return Err(self.refuse(refused).await),
+        };
+        let digest = next.settings.digest;
+        let event = Event::Config(ConfigEvent { change: ConfigChange::Reloaded, digest });
+        if self.ground.trail.record(event).await.is_err() {
+            let mistakes = vec![at_large("the audit log cannot be written")];
+            return Err(self.refuse(Refused { digest, mistakes }).await);
+        }
+        self.put_in_force(next);
+        Ok(digest)
+    }
+
+    fn put_in_force(&mut self, next: Next) {
+        let Next { settings, maps, broker, kept } = next;
+        let metrics = &self.ground.metrics;
+        metrics.sources().register(&counted(&settings));
+        maps.note(metrics);
+        self.front.swap(broker.clone(), edge(&settings, self.ground.data));
+        std::mem::replace(&mut self.broker, broker).retire();
+        self.kept = Arc::new(kept);
+        self.settings = Arc::new(settings);
+        metrics.reloaded(ReloadOutcome::Applied);
+        tracing::info!({ config.digest = self.settings.name() }, "configuration in force");
+    }
+
+    /// Tells why, and leaves everything as it is.
+    async fn refuse(&self, refused: Refused) -> Vec<Mistake> {
+        let Refused { digest, mistakes } = refused;
+        for mistake in &mistakes {
+            let Mistake { path, line, says } = mistake;
+            let line = line.map(|line| format!("line {line} ")).unwrap_or_default();
+            tracing::error!({ config.key = path.as_str() }, "configuration refused: {line}{says}");
+        }
+        let in_force = self.settings.name();
+        let count = mistakes.len();
+        tracing::warn!({ config.digest = in_force, failed = count }, "the configuration in force is kept");
+        self.ground.metrics.reloaded(ReloadOutcome::Rejected);
+        let event = ConfigEvent { change: ConfigChange::Refused, digest };
+        // The trail's observer tells of one that cannot be written; the refusal stands either way.
+        let _stands = self.ground.trail.record(Event::Config(event)).await;
+        mistakes
+    }
+}
+
+/// What is wrong with a configuration as a whole.
+fn at_large(says: &str) -> Mistake {
+    Mistake { path: String::new(), line: None, says: says.to_owned() }
+}
+
+/// Everything that can go wrong goes wrong here, where nothing has changed yet.
+fn build(config: &Path, now: &Settings, ground: &Ground, kept: &Kept) -> Result<Next, Refused> {
+    let Checked { settings, maps } = checked::read(config)?;
+    let refused = |mistakes| Refused { digest: settings.digest, mistakes };
+    let fixed = now.needs_restart(&settings);
+    if !fixed.is_empty() {
+        return Err(refused(fixed));
+    }
+    let rows = MapRows::of(&maps);
+    let (broker, kept) =
+        wire(&settings, maps, ground, Some(kept)).map_err(|error| refused(vec![error.mistake(&settings)]))?;
+    Ok(Next { settings, maps: rows, broker, kept })
+}
