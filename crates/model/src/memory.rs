@@ -45,6 +45,15 @@ impl MemoryBudget {
     }
 }
 
+/// Two handles are equal if they share one count.
+impl PartialEq for MemoryBudget {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for MemoryBudget {}
+
 impl Default for MemoryBudget {
     /// A budget that is never spent.
     fn default() -> Self {
