@@ -10,31 +10,42 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 use tributary_model::{FaultClass, SourceFault};
 
-/// Hears of every ask of one source. Every `started` is followed by one of the other two.
+use crate::breaker::BreakerState;
+
+/// Hears of every ask of one source, and of what its limits do. Whoever wants to hear of a part writes that part.
 ///
-/// It is called while an ask is served, so it counts and returns; it never waits.
+/// It is called while an ask is served, so it counts and returns; it never waits, and never asks the source.
 pub trait Observer: Send + Sync + 'static {
-    /// An ask began.
-    fn started(&self);
+    /// An ask began. It ends with `finished` or with `cancelled`.
+    fn started(&self) {}
 
     /// It ended, with an answer or a fault.
-    fn finished(&self, outcome: Result<(), FaultClass>, elapsed: Duration);
+    fn finished(&self, _outcome: Result<(), FaultClass>, _elapsed: Duration) {}
 
     /// Whoever waited for it has gone.
-    fn cancelled(&self, elapsed: Duration);
+    fn cancelled(&self, _elapsed: Duration) {}
+
+    /// The breaker is in this state from now on.
+    fn breaker(&self, _state: BreakerState) {}
+
+    /// So many requests may be at the source from now on.
+    fn limit(&self, _requests: usize) {}
+
+    /// A request waits for a place at the source, until `waited`.
+    fn waits(&self) {}
+
+    /// It waits no more, with a place or without.
+    fn waited(&self) {}
+
+    /// A second attempt is made.
+    fn retried(&self) {}
 }
 
 /// An observer that listens to nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 
-impl Observer for Unobserved {
-    fn started(&self) {}
-
-    fn finished(&self, _outcome: Result<(), FaultClass>, _elapsed: Duration) {}
-
-    fn cancelled(&self, _elapsed: Duration) {}
-}
+impl Observer for Unobserved {}
 
 /// Reports every ask to an [`Observer`].
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tributary_fhir::{Document, Json, Limits};
-use tributary_model::{Deadline, FaultClass, Interaction, Requester, SourceFault};
+use tributary_model::{Deadline, FaultClass, Interaction, Redacted, Requester, SourceFault};
 
 use crate::connect::wire::{Call, Wire};
 use crate::egress::{Bounds, Contacted, Egress, Outgoing};
@@ -85,7 +85,7 @@ pub async fn contact_source(
     let Ok(own) = own else {
         return Contact::make(egress, entry.timeout, Err(SourceFault::new(FaultClass::OurRequest))).await;
     };
-    let wire = Wire::new(Arc::new(entry.clone()), own.clone(), context);
+    let wire = Wire::new(Arc::new(entry.clone()), context);
     let metadata = metadata(&wire, requester).await;
     Contact::make(&own, entry.timeout, metadata).await
 }
@@ -94,8 +94,9 @@ async fn metadata(wire: &Wire, requester: &Arc<Requester>) -> Result<Outgoing, S
     if wire.entry.protocol == Protocol::GpConnectStructured {
         let interaction = Interaction::StructuredMetadata;
         let endpoint = wire.endpoint(interaction, requester, None).await?;
-        let (tail, body) = ("metadata", bytes::Bytes::new());
-        return wire.outgoing(&Call { interaction, endpoint: &endpoint, requester, tail, body });
+        let (tail, body) = (Redacted::new("metadata".to_owned()), bytes::Bytes::new());
+        let requester = Arc::clone(requester);
+        return wire.outgoing(&Call { interaction, endpoint, requester, tail, body });
     }
     let (headers, url) = (wire.search_headers(requester)?, wire.address("metadata")?);
     Ok(Outgoing { method: http::Method::GET, url, headers, body: bytes::Bytes::new() })

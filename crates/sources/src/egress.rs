@@ -25,8 +25,7 @@ use http::{HeaderMap, Method, header};
 use http_body_util::BodyDataStream;
 use hyper::body::Body as _;
 use rustls_pki_types::CertificateDer;
-use tokio::time::sleep;
-use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget, Retry, SourceFault};
+use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget, SourceFault};
 use url::Url;
 
 use connect::{Connector, Means};
@@ -38,8 +37,6 @@ pub use tls::{ClientIdentity, PemError, SourceTls, TlsVersions, certificates, re
 
 /// Bodies of error answers are read only for their codes.
 const ERROR_BODY_BYTES: u64 = 64 << 10;
-/// Between an attempt that did not reach the source and the second one.
-const SECOND_ATTEMPT_AFTER: Duration = Duration::from_millis(25);
 /// A `Retry-After` is believed up to here.
 const LONGEST_HOLD: Duration = Duration::from_mins(5);
 
@@ -170,27 +167,7 @@ impl Egress {
         Ok(Self(inner))
     }
 
-    /// Sends a request; once more, made afresh, when the first attempt got no answer for reasons of the
-    /// connection.
-    pub(crate) async fn send(
-        &self,
-        bounds: Bounds,
-        make: &(dyn Fn() -> Result<Outgoing, SourceFault> + Send + Sync),
-    ) -> Result<Received, SourceFault> {
-        let fault = match self.attempt(bounds, make()?).await {
-            Ok(received) => return Ok(received),
-            Err(fault) => fault,
-        };
-        let time_left = bounds.deadline.remaining() > SECOND_ATTEMPT_AFTER;
-        if fault.retry != Retry::Elsewhere || !time_left {
-            return Err(fault);
-        }
-        sleep(SECOND_ATTEMPT_AFTER).await;
-        let received = self.attempt(bounds, make()?).await?;
-        Ok(Received { attempts: 2, ..received })
-    }
-
-    /// Makes one attempt.
+    /// Sends a request, once.
     pub(crate) async fn attempt(
         &self,
         bounds: Bounds,

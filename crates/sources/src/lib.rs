@@ -11,6 +11,7 @@ pub mod root;
 pub mod source;
 
 mod connect;
+mod exchange;
 mod token;
 
 pub use directory::{Directory, Endpoint, LookUp};

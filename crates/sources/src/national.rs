@@ -16,22 +16,74 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
-use tributary_model::{FaultClass, SourceFault, TraceId};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+use tributary_flow::{Chance, HasDeadline, Occasion, RetryBudget, SecondAttemptLayer, Unobserved};
+use tributary_model::{Deadline, FaultClass, SourceFault, TraceId};
 
-use crate::egress::{Bounds, Egress, Outgoing, Received};
+use crate::egress::{Bounds, Egress, Received};
+use crate::exchange::{self, Attempt};
 
-/// Makes one attempt at a request.
-pub(crate) type Make = Arc<dyn Fn() -> Result<Outgoing, SourceFault> + Send + Sync>;
+pub(crate) use crate::exchange::Make;
 
 /// Carries a request to a service and its answer back: the client, or a stand-in in tests.
 pub(crate) trait Carry: Send + Sync + 'static {
     fn carry(&self, bounds: Bounds, make: Make) -> BoxFuture<'static, Result<Received, SourceFault>>;
+
+    /// Whether a second request may be made for a read that failed: one budget for all of a service.
+    fn grants_another(&self) -> bool;
 }
 
-impl Carry for Egress {
+/// The way to one national service.
+pub(crate) struct Carrier {
+    service: BoxCloneSyncService<Request, Received, SourceFault>,
+    budget: RetryBudget,
+}
+
+impl Carrier {
+    /// The onion around each request, outside in. How many there are at once is for the pace and the callers.
+    pub(crate) fn new(egress: &Egress) -> Arc<Self> {
+        Self::over(exchange::over(egress))
+    }
+
+    fn over(attempt: Attempt) -> Arc<Self> {
+        let budget = RetryBudget::new();
+        let (occasion, drawn) = (Occasion::Silence, budget.clone());
+        let service = ServiceBuilder::new()
+            // Only where nothing was heard: after an answer the service itself decides, and takes its turn.
+            .layer(SecondAttemptLayer::new(occasion, drawn, None, Chance::of_system(), Arc::new(Unobserved)))
+            .service(service_fn(move |request: Request| {
+                let attempt = Arc::clone(&attempt);
+                async move { attempt(request.bounds, (request.make)()?).await }
+            }));
+        Arc::new(Self { service: BoxCloneSyncService::new(service), budget })
+    }
+}
+
+impl Carry for Carrier {
     fn carry(&self, bounds: Bounds, make: Make) -> BoxFuture<'static, Result<Received, SourceFault>> {
-        let egress = self.clone();
-        Box::pin(async move { egress.send(bounds, &*make).await })
+        Box::pin(self.service.clone().oneshot(Request { bounds, make }))
+    }
+
+    fn grants_another(&self) -> bool {
+        self.budget.withdraw()
+    }
+}
+
+/// One request to a service.
+#[derive(Clone)]
+struct Request {
+    bounds: Bounds,
+    make: Make,
+}
+
+impl HasDeadline for Request {
+    fn deadline(&self) -> Deadline {
+        self.bounds.deadline
+    }
+
+    fn set_deadline(&mut self, deadline: Deadline) {
+        self.bounds.deadline = deadline;
     }
 }
 

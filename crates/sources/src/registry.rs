@@ -88,8 +88,10 @@ pub struct SourceEntry {
     pub cache_ttl: Option<Duration>,
     /// Most bytes of one reply, all its bodies together.
     pub max_body_bytes: u64,
-    /// Most asks at a time.
+    /// Most requests at a time, whatever they are part of.
     pub max_in_flight: usize,
+    /// Whether each request says how many milliseconds are left for it (`Tributary-Deadline-Ms`).
+    pub sends_deadline: bool,
 }
 
 impl SourceEntry {

@@ -7,7 +7,10 @@ use std::time::Duration;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, service_fn};
 use tributary_fhir::{Attached, Relayed, Reply};
-use tributary_flow::{DeadlineLayer, GuardLayer, HasDeadline, ObserveLayer, Observer};
+use tributary_flow::bulkhead::Occupancy;
+use tributary_flow::{
+    Breaker, BreakerLayer, BreakerState, Chance, DeadlineLayer, HasDeadline, ObserveLayer, Observer,
+};
 use tributary_model::{Ask, AttachmentAsk, FaultClass, RelayAsk, SourceFault, SourceId};
 
 use crate::connect::attachment::Attachments;
@@ -16,9 +19,10 @@ use crate::connect::search::Search;
 use crate::connect::structured::Structured;
 use crate::connect::wire::Wire;
 use crate::egress::Egress;
+use crate::exchange::{self, Attempt, Exchange};
 use crate::registry::{Context, Protocol, SourceEntry};
 
-/// Asks one source. Clones share the guard and the connections.
+/// Asks one source. Clones share its limits and the connections.
 pub type AskService = BoxCloneSyncService<Ask, Reply, SourceFault>;
 /// Passes a GP Connect request to one source.
 pub type RelayService = BoxCloneSyncService<RelayAsk, Relayed, SourceFault>;
@@ -37,6 +41,27 @@ pub struct Source {
     pub relay: Option<RelayService>,
     /// Its stack for what is attached; GP Connect sources have a capability of their own for that.
     pub attachments: Option<AttachmentService>,
+    /// How it is just now.
+    pub pulse: Pulse,
+}
+
+/// How a source is just now, by the limits around it. Clones look at the same source.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    breaker: Breaker,
+    exchange: Exchange,
+}
+
+impl Pulse {
+    /// What its breaker does with asks.
+    pub fn breaker(&self) -> BreakerState {
+        self.breaker.state()
+    }
+
+    /// How many requests it may have, has, and has waiting.
+    pub fn occupancy(&self) -> Occupancy {
+        self.exchange.bulkhead().occupancy()
+    }
 }
 
 impl fmt::Debug for Source {
@@ -47,42 +72,48 @@ impl fmt::Debug for Source {
 
 impl Source {
     pub(crate) fn build(entry: SourceEntry, egress: &Egress, context: &Context) -> Self {
+        Self::over(entry, exchange::over(egress), context)
+    }
+
+    /// The same over what makes attempts.
+    pub(crate) fn over(entry: SourceEntry, attempt: Attempt, context: &Context) -> Self {
         let entry = Arc::new(entry);
-        let wire = Wire::new(Arc::clone(&entry), egress.clone(), context);
-        let limits = Limits::of(&entry, context);
+        let wire = Arc::new(Wire::new(Arc::clone(&entry), context));
+        let told: Arc<dyn Observer> =
+            Arc::new(Told { source: entry.id.clone(), observer: context.observers.of(&entry) });
+        let breaker = Breaker::new(entry.timeout, Chance::of_system(), Arc::clone(&told));
+        let exchange = Exchange::new(&entry, &breaker, &told, attempt);
+        let limits = Limits {
+            observe: ObserveLayer::new(told),
+            breaker: BreakerLayer::new(breaker.clone()),
+            deadline: DeadlineLayer::new(entry.timeout),
+        };
+        let pulse = Pulse { breaker, exchange: exchange.clone() };
         let (service, relay, attachments) = match entry.protocol {
             Protocol::GpConnectStructured => {
-                let service = stack(&limits, Structured::new(wire.clone()), Structured::ask);
-                (service, Some(stack(&limits, Relay::new(wire), Relay::pass)), None)
+                let asked =
+                    stack(&limits, Structured::new(Arc::clone(&wire), exchange.clone()), Structured::ask);
+                (asked, Some(stack(&limits, Relay::new(wire, exchange), Relay::pass)), None)
             }
             Protocol::FhirR4 | Protocol::FhirStu3 => {
-                let attachments = stack(&limits, Attachments::new(wire.clone()), Attachments::fetch);
-                (stack(&limits, Search::new(wire), Search::ask), None, Some(attachments))
+                let attachments = Attachments::new(Arc::clone(&wire), exchange.clone());
+                let attachments = stack(&limits, attachments, Attachments::fetch);
+                (stack(&limits, Search::new(wire, exchange), Search::ask), None, Some(attachments))
             }
         };
-        Self { entry, service, relay, attachments }
+        Self { entry, service, relay, attachments, pulse }
     }
 }
 
-/// The layers of one source. Asks and relayed requests share the guard's count.
+/// The layers of one source. Asks, relayed requests and attachments share what they know.
 struct Limits {
     observe: ObserveLayer,
-    guard: GuardLayer,
+    breaker: BreakerLayer,
     deadline: DeadlineLayer,
 }
 
-impl Limits {
-    fn of(entry: &SourceEntry, context: &Context) -> Self {
-        let told = Told { source: entry.id.clone(), observer: context.observers.of(entry) };
-        Self {
-            observe: ObserveLayer::new(Arc::new(told)),
-            guard: GuardLayer::new(entry.max_in_flight),
-            deadline: DeadlineLayer::new(entry.timeout),
-        }
-    }
-}
-
-/// The onion, outside in: the same for asks and for relayed requests.
+/// The onion around an ask, outside in: the same for asks, relayed requests and attachments. Each request that a
+/// connector makes of it passes another one, in `exchange.rs`.
 fn stack<C, Q, R, F>(
     limits: &Limits,
     connector: C,
@@ -98,15 +129,16 @@ where
     let stack = ServiceBuilder::new()
         // Outermost, so that refusals of the layers below are counted too.
         .layer(limits.observe.clone())
-        // A full source refuses before it costs any time.
-        .layer(limits.guard.clone())
-        // Innermost: what it ends has given its place in the guard back.
+        // A failing source refuses before it costs any time; and it has one verdict for each ask, however many
+        // requests that took. Outside of the deadline, so that it hears of asks that ended there.
+        .layer(limits.breaker.clone())
+        // Innermost: whatever a connector does is over in time.
         .layer(limits.deadline)
         .service(service_fn(move |question| ask(Arc::clone(&connector), question)));
     BoxCloneSyncService::new(stack)
 }
 
-/// Writes the one debug event of an ask and passes the news on.
+/// Writes the one event of an ask and those of the breaker, and passes the news on.
 struct Told {
     source: SourceId,
     observer: Arc<dyn Observer>,
@@ -132,5 +164,33 @@ impl Observer for Told {
     fn cancelled(&self, elapsed: Duration) {
         self.write("cancelled", elapsed);
         self.observer.cancelled(elapsed);
+    }
+
+    fn breaker(&self, state: BreakerState) {
+        let source = self.source.as_str();
+        if state == BreakerState::Shut {
+            tracing::warn!(source.id = source, "source failing: not asked for a while");
+        } else if state == BreakerState::Probing {
+            tracing::debug!(source.id = source, "source asked to see whether it is well");
+        } else {
+            tracing::debug!(source.id = source, "source asked as usual");
+        }
+        self.observer.breaker(state);
+    }
+
+    fn limit(&self, requests: usize) {
+        self.observer.limit(requests);
+    }
+
+    fn waits(&self) {
+        self.observer.waits();
+    }
+
+    fn waited(&self) {
+        self.observer.waited();
+    }
+
+    fn retried(&self) {
+        self.observer.retried();
     }
 }

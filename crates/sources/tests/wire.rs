@@ -68,6 +68,7 @@ fn entry(protocol: Protocol, base_url: &str) -> SourceEntry {
         cache_ttl: None,
         max_body_bytes: 1 << 20,
         max_in_flight: 4,
+        sends_deadline: false,
     }
 }
 

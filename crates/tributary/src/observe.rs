@@ -1,11 +1,14 @@
 //! What is counted and said at the seams between rooms that do not know each other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tributary_audit::{AuditObserver, Kind};
 use tributary_broker::{MAP_NAMES, Maps, PROMPT_MAPS};
-use tributary_telemetry::{MapState, Metrics};
+use tributary_flow::{BreakerState, Observer};
+use tributary_model::SourceId;
+use tributary_sources::{Observers, SourceEntry};
+use tributary_telemetry::{InFlight, MapState, Metrics};
 
 /// Counts what becomes of audit records.
 #[derive(Debug)]
@@ -19,6 +22,69 @@ impl AuditObserver for AuditCounts {
     fn failed(&self, kind: Kind) {
         tracing::error!(audit.kind = kind.code(), "audit record not written");
         self.0.audit_failure();
+    }
+}
+
+/// Counts what the limits around sources do. Asks are counted by the conductor, with the status that became of
+/// them.
+#[derive(Debug)]
+pub(crate) struct LimitCounts {
+    pub(crate) metrics: Arc<Metrics>,
+    /// All sources without an entry together.
+    pub(crate) others: SourceId,
+}
+
+impl Observers for LimitCounts {
+    fn of(&self, entry: &SourceEntry) -> Arc<dyn Observer> {
+        let (metrics, others) = (Arc::clone(&self.metrics), self.others.clone());
+        Arc::new(LimitsOfOne { metrics, source: entry.id.clone(), others, waiting: Mutex::default() })
+    }
+}
+
+struct LimitsOfOne {
+    metrics: Arc<Metrics>,
+    /// What is so for one only is told of nobody else, and not at all of sources without an entry.
+    source: SourceId,
+    others: SourceId,
+    /// One for each request that waits.
+    waiting: Mutex<Vec<InFlight>>,
+}
+
+impl LimitsOfOne {
+    fn counted_as(&self) -> &SourceId {
+        if self.metrics.sources().counts(&self.source) { &self.source } else { &self.others }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<InFlight>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for LimitsOfOne {
+    fn breaker(&self, state: BreakerState) {
+        let state = match state {
+            BreakerState::Passing => tributary_telemetry::BreakerState::Passing,
+            BreakerState::Shut => tributary_telemetry::BreakerState::Shut,
+            BreakerState::Probing => tributary_telemetry::BreakerState::Probing,
+        };
+        self.metrics.sources().breaker(&self.source, state);
+    }
+
+    fn limit(&self, requests: usize) {
+        self.metrics.sources().limit(&self.source, requests);
+    }
+
+    fn waits(&self) {
+        let one = self.metrics.sources().waiting(self.counted_as());
+        self.waiting().push(one);
+    }
+
+    fn waited(&self) {
+        drop(self.waiting().pop());
+    }
+
+    fn retried(&self) {
+        self.metrics.sources().retried(self.counted_as());
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn wire(
     ground: &Ground,
     before: Option<&Kept>,
 ) -> Result<(Broker, Kept), StartError> {
-    let gathered = Gathered::by(settings, &settings.server.base_url(ground.data), before)?;
+    let gathered = Gathered::by(settings, ground, before)?;
     let link_key = SealedBy::of(settings, before)?;
     let lists = codelists::load(settings.codelists.as_deref())?;
     let practices = gathered.practices.clone();
@@ -85,7 +85,7 @@ pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<Outward, St
         token_clock: Arc::new(SystemClock),
         spine_proxy: settings.spine.as_ref().map(|spine| spine.proxy_url.clone()),
         directory: national.sds.clone().map(Sds::into_directory),
-        // The conductor counts asks, with the status that became of them.
+        // Whoever asks in earnest puts somebody here who counts.
         observers: Arc::new(UnobservedSources),
     };
     Ok(Outward { egress, context, national })

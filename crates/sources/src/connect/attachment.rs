@@ -12,25 +12,29 @@ use super::apart;
 use super::relay::BINARY_STRING_BYTES;
 use super::wire::Wire;
 use crate::egress::{Outgoing, Received};
+use crate::exchange::{Exchange, Make};
 
 /// Fetches attachments of one source.
 pub(crate) struct Attachments {
-    wire: Wire,
+    wire: Arc<Wire>,
+    exchange: Exchange,
 }
 
 impl Attachments {
-    pub(crate) const fn new(wire: Wire) -> Self {
-        Self { wire }
+    pub(crate) const fn new(wire: Arc<Wire>, exchange: Exchange) -> Self {
+        Self { wire, exchange }
     }
 
     pub(crate) async fn fetch(self: Arc<Self>, ask: AttachmentAsk) -> Result<Attached, SourceFault> {
         let wire = &self.wire;
         let url = wire.address(&format!("Binary/{}", ask.id.expose()))?;
-        let make = || {
-            let headers = wire.search_headers(&ask.requester)?;
+        let (errand, bounds) = (self.exchange.errand(&ask.requester), wire.bounds(ask.deadline));
+        let (wire, requester) = (Arc::clone(wire), ask.requester);
+        let make: Make = Arc::new(move || {
+            let headers = wire.search_headers(&requester)?;
             Ok(Outgoing { method: Method::GET, url: url.clone(), headers, body: Bytes::new() })
-        };
-        let received = wire.egress.send(wire.bounds(ask.deadline), &make).await?;
+        });
+        let received = self.exchange.send(errand, bounds, make).await?;
         apart(received.body.len(), move || judge(received)).await
     }
 }

@@ -9,6 +9,7 @@ use super::answer::{self, Absence, Said};
 use super::wire::{Call, Wire};
 use super::{apart, version};
 use crate::egress::Received;
+use crate::exchange::Exchange;
 
 /// Longest base64 text that is read: more than the five megabytes which may be passed on, so that what is too
 /// large is told from what is broken.
@@ -16,27 +17,23 @@ pub(crate) const BINARY_STRING_BYTES: usize = 12 << 20;
 
 /// Passes requests through.
 pub(crate) struct Relay {
-    wire: Wire,
+    wire: Arc<Wire>,
+    exchange: Exchange,
 }
 
 impl Relay {
-    pub(crate) const fn new(wire: Wire) -> Self {
-        Self { wire }
+    pub(crate) const fn new(wire: Arc<Wire>, exchange: Exchange) -> Self {
+        Self { wire, exchange }
     }
 
     pub(crate) async fn pass(self: Arc<Self>, ask: RelayAsk) -> Result<Relayed, SourceFault> {
         let wire = &self.wire;
         let interaction = ask.interaction;
         let endpoint = wire.endpoint(interaction, &ask.requester, ask.patient).await?;
-        let call = Call {
-            interaction,
-            endpoint: &endpoint,
-            requester: &ask.requester,
-            tail: ask.tail.expose(),
-            body: ask.body.clone(),
-        };
-        let make = || wire.outgoing(&call);
-        let received = wire.egress.send(wire.bounds(ask.deadline), &make).await?;
+        let errand = self.exchange.errand(&ask.requester);
+        let call = Call { interaction, endpoint, requester: ask.requester, tail: ask.tail, body: ask.body };
+        let bounds = wire.bounds(ask.deadline);
+        let received = self.exchange.send(errand, bounds, wire.written(call)).await?;
         apart(received.body.len(), move || judge(received, interaction)).await
     }
 }

@@ -16,6 +16,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderValue, Method, header};
 use tributary_fhir::bundle::{id_of, nhs_numbers, type_of};
 use tributary_fhir::{Bundle, Document, FhirVersion, Reply};
+use tributary_flow::Errand;
 use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 use tributary_model::{Ask, FaultClass, Lease, NhsNumber, Requester, SourceFault};
 use url::{Url, form_urlencoded};
@@ -24,6 +25,7 @@ use super::answer::Absence;
 use super::wire::Wire;
 use super::{answer, apart, version};
 use crate::egress::{Outgoing, Received};
+use crate::exchange::{Exchange, Make};
 use crate::registry::Protocol;
 use paging::{Pages, collect};
 use read::{Answers, Searched, gaps};
@@ -36,17 +38,18 @@ const PAGE_COUNT: &str = "100";
 
 /// Asks a source by searches.
 pub(crate) struct Search {
-    wire: Wire,
+    wire: Arc<Wire>,
+    exchange: Exchange,
     version: FhirVersion,
 }
 
 impl Search {
-    pub(crate) fn new(wire: Wire) -> Self {
+    pub(crate) fn new(wire: Arc<Wire>, exchange: Exchange) -> Self {
         let version = match wire.entry.protocol {
             Protocol::FhirR4 => FhirVersion::R4,
             Protocol::FhirStu3 | Protocol::GpConnectStructured => FhirVersion::Stu3,
         };
-        Self { wire, version }
+        Self { wire, exchange, version }
     }
 
     pub(crate) async fn ask(self: Arc<Self>, ask: Ask) -> Result<Reply, SourceFault> {
@@ -54,11 +57,18 @@ impl Search {
         if types.is_empty() {
             return Err(SourceFault::new(FaultClass::NothingAsked));
         }
-        let session =
-            Session { search: Arc::clone(&self), ask, bytes: AtomicU64::new(0), attempts: AtomicU32::new(0) };
+        let session = Session {
+            search: Arc::clone(&self),
+            errand: self.exchange.errand(&ask.requester),
+            ask,
+            bytes: AtomicU64::new(0),
+            attempts: AtomicU32::new(0),
+        };
         let patients = Box::pin(session.patients()).await?;
         let ids = patient_ids(&patients, session.ask.patient)?;
         let found = Box::pin(session.every_type(types, &ids)).await?;
+        // The source has done its part: its places are for others while we read.
+        drop(session.errand);
         let answers = Answers {
             version: self.version,
             asked: session.ask.sections,
@@ -75,6 +85,7 @@ impl Search {
 struct Session {
     search: Arc<Search>,
     ask: Ask,
+    errand: Errand,
     /// Bytes of all bodies so far. Together they may be as large as one answer may be.
     bytes: AtomicU64,
     attempts: AtomicU32,
@@ -100,7 +111,9 @@ impl Session {
             .enumerate()
             .map(|(place, kind)| self.placed(place, kind, ids).boxed())
             .collect();
-        let searches = stream::iter(searches).buffer_unordered(MAX_SEARCHES);
+        // More than the source takes would only wait for each other.
+        let at_once = MAX_SEARCHES.min(self.search.wire.entry.max_in_flight);
+        let searches = stream::iter(searches).buffer_unordered(at_once);
         let mut found: Vec<_> = searches.try_collect().await?;
         found.sort_by_key(|(place, _, _)| *place);
         Ok(found.into_iter().map(|(_, kind, searched)| (kind, searched)).collect())
@@ -134,10 +147,11 @@ impl Session {
     }
 
     /// Takes one step and reads its answer.
-    async fn take(&self, step: &Step) -> Result<(Document, Lease), answer::Refused> {
-        let wire = &self.search.wire;
-        let make = || step.outgoing(wire, &self.ask.requester);
-        let sent = wire.egress.send(wire.bounds(self.ask.deadline), &make).await;
+    async fn take(&self, step: Step) -> Result<(Document, Lease), answer::Refused> {
+        let (search, requester) = (Arc::clone(&self.search), Arc::clone(&self.ask.requester));
+        let make: Make = Arc::new(move || step.outgoing(&search.wire, &requester));
+        let (wire, exchange) = (&self.search.wire, &self.search.exchange);
+        let sent = exchange.send(self.errand.clone(), wire.bounds(self.ask.deadline), make).await;
         let received: Received = sent.map_err(answer::Refused::silent)?;
         self.attempts.fetch_add(received.attempts, Ordering::Relaxed);
         let bytes = received.body.len() as u64;

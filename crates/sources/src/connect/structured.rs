@@ -12,21 +12,24 @@ use bytes::Bytes;
 use futures_util::future::{OptionFuture, try_join};
 use tributary_fhir::convert::convert_bundle;
 use tributary_fhir::{Bundle, Document, FhirVersion, Reply};
-use tributary_model::{Ask, FaultClass, Interaction, Section, SectionSet, SourceFault};
+use tributary_model::{Ask, FaultClass, Interaction, Redacted, Section, SectionSet, SourceFault};
 
 use super::answer::Absence;
 use super::wire::{Call, STRUCTURED_RECORD, Wire};
 use super::{answer, apart, fingerprint, holding, version};
 use crate::directory::Endpoint;
 use crate::egress::Received;
+use crate::exchange::Exchange;
 use areas::{AREAS, Area};
 use second::Second;
 
 const INTERACTION: Interaction = Interaction::GetStructuredRecord;
 
 /// The operation, asked with these `Parameters`.
-fn operation<'a>(endpoint: &'a Endpoint, ask: &'a Ask, body: Bytes) -> Call<'a> {
-    Call { interaction: INTERACTION, endpoint, requester: &ask.requester, tail: STRUCTURED_RECORD, body }
+fn operation(endpoint: Endpoint, ask: &Ask, body: Bytes) -> Call {
+    let requester = Arc::clone(&ask.requester);
+    let tail = Redacted::new(STRUCTURED_RECORD.to_owned());
+    Call { interaction: INTERACTION, endpoint, requester, tail, body }
 }
 
 /// The sections this protocol can serve.
@@ -36,12 +39,13 @@ pub(crate) fn sections() -> SectionSet {
 
 /// Asks a GP system.
 pub(crate) struct Structured {
-    wire: Wire,
+    wire: Arc<Wire>,
+    exchange: Exchange,
 }
 
 impl Structured {
-    pub(crate) const fn new(wire: Wire) -> Self {
-        Self { wire }
+    pub(crate) const fn new(wire: Arc<Wire>, exchange: Exchange) -> Self {
+        Self { wire, exchange }
     }
 
     pub(crate) async fn ask(self: Arc<Self>, ask: Ask) -> Result<Reply, SourceFault> {
@@ -53,11 +57,16 @@ impl Structured {
         let since = ask.since.map(|since| request::not_after(since, wire.today()));
         let body = Bytes::from(request::parameters(ask.patient, &areas, since.as_deref()));
         let endpoint = wire.endpoint(INTERACTION, &ask.requester, Some(ask.patient)).await?;
-        let call = operation(&endpoint, &ask, body);
-        let make = || wire.outgoing(&call);
-        let first = async { granted(wire.egress.send(wire.bounds(ask.deadline), &make).await?) };
         let second = Second::of(&areas, ask.sections);
-        let also = OptionFuture::from(second.as_ref().map(|second| second.send(wire, &endpoint, &ask)));
+        let calls = (
+            operation(endpoint.clone(), &ask, body),
+            second.as_ref().map(|second| operation(endpoint, &ask, second.parameters(ask.patient))),
+        );
+        let errand = self.exchange.errand(&ask.requester);
+        let (bounds, other) = (wire.bounds(ask.deadline), errand.clone());
+        let also = calls.1.map(|call| self.exchange.send(other, second::bounds(bounds), wire.written(call)));
+        let first = self.exchange.send(errand, bounds, wire.written(calls.0));
+        let (first, also) = (async { granted(first.await?) }, OptionFuture::from(also));
         // A refused first question ends the second one.
         let (first, also) = try_join(first, async { Ok(also.await) }).await?;
         let also_bytes = also.iter().flatten().map(|received| received.body.len());

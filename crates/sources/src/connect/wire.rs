@@ -6,12 +6,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower::ServiceExt as _;
 use tributary_model::{
-    Clock, Deadline, FaultClass, Interaction, NhsNumber, Requester, Scope, SourceFault, TraceId,
+    Clock, Deadline, FaultClass, Interaction, NhsNumber, Redacted, Requester, Scope, SourceFault, TraceId,
 };
 use url::Url;
 
 use crate::directory::{Directory, Endpoint, LookUp};
-use crate::egress::{Bounds, Egress, Outgoing};
+use crate::egress::{Bounds, Outgoing};
+use crate::exchange::Make;
 use crate::identity::BrokerIdentity;
 use crate::registry::{Context, Route, SourceEntry};
 use crate::root::ServiceRoot;
@@ -26,11 +27,9 @@ const TO: HeaderName = HeaderName::from_static("ssp-to");
 const INTERACTION: HeaderName = HeaderName::from_static("ssp-interactionid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// One source's address, the client, and who we are.
-#[derive(Clone)]
+/// One source's address, and who we are.
 pub(crate) struct Wire {
     pub(crate) entry: Arc<SourceEntry>,
-    pub(crate) egress: Egress,
     identity: Arc<BrokerIdentity>,
     clock: Arc<dyn Clock>,
     /// The Spine proxy, when the source is behind it.
@@ -39,25 +38,24 @@ pub(crate) struct Wire {
 }
 
 /// One GP Connect interaction with one endpoint, to be written anew for each attempt.
-pub(crate) struct Call<'a> {
+pub(crate) struct Call {
     pub(crate) interaction: Interaction,
-    pub(crate) endpoint: &'a Endpoint,
-    pub(crate) requester: &'a Requester,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) requester: Arc<Requester>,
     /// What follows the service root.
-    pub(crate) tail: &'a str,
+    pub(crate) tail: Redacted<String>,
     /// Empty for reads.
     pub(crate) body: Bytes,
 }
 
 impl Wire {
-    pub(crate) fn new(entry: Arc<SourceEntry>, egress: Egress, context: &Context) -> Self {
+    pub(crate) fn new(entry: Arc<SourceEntry>, context: &Context) -> Self {
         let proxy = match entry.route {
             Route::Direct => None,
             Route::Spine => context.spine_proxy.clone(),
         };
         Self {
             entry,
-            egress,
             identity: Arc::clone(&context.identity),
             clock: Arc::clone(&context.token_clock),
             proxy,
@@ -89,8 +87,8 @@ impl Wire {
     }
 
     /// One attempt at a GP Connect interaction: its own trace id, its own token.
-    pub(crate) fn outgoing(&self, call: &Call<'_>) -> Result<Outgoing, SourceFault> {
-        let Call { interaction, endpoint, requester, .. } = *call;
+    pub(crate) fn outgoing(&self, call: &Call) -> Result<Outgoing, SourceFault> {
+        let Call { interaction, endpoint, requester, tail, body } = call;
         let from = self.identity.asids.of(requester).ok_or(SourceFault::new(FaultClass::NoAsid))?;
         let trace = TraceId::random();
         let mut headers = self.bearer(requester, endpoint.root.as_str(), interaction.scope(), trace)?;
@@ -98,14 +96,20 @@ impl Wire {
         headers.insert(FROM, value(from)?);
         headers.insert(TO, value(&endpoint.asid)?);
         headers.insert(INTERACTION, HeaderValue::from_static(interaction.urn()));
-        let method = if interaction == Interaction::GetStructuredRecord {
+        let method = if *interaction == Interaction::GetStructuredRecord {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
             Method::POST
         } else {
             Method::GET
         };
-        let url = self.through(&format!("{}/{}", endpoint.root.stem(), call.tail))?;
-        Ok(Outgoing { method, url, headers, body: call.body.clone() })
+        let url = self.through(&format!("{}/{}", endpoint.root.stem(), tail.expose()))?;
+        Ok(Outgoing { method, url, headers, body: body.clone() })
+    }
+
+    /// Writes such an interaction for as many attempts as it takes.
+    pub(crate) fn written(self: &Arc<Self>, call: Call) -> Make {
+        let wire = Arc::clone(self);
+        Arc::new(move || wire.outgoing(&call))
     }
 
     /// The address as it goes out: behind the proxy's, letter by letter, where there is one.

@@ -40,6 +40,7 @@ fn entry(id: &str, kind: SourceKind, ods: Option<&str>) -> SourceEntry {
         cache_ttl: None,
         max_body_bytes: 1 << 20,
         max_in_flight: 4,
+        sends_deadline: false,
     }
 }
 

@@ -19,7 +19,7 @@ use tributary_model::{Clock, Deadline, FaultClass, Redacted, SourceFault, TraceI
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::{Carry, Make};
+use super::{Carrier, Carry, Make};
 use crate::egress::{Bounds, Egress, Outgoing};
 
 pub use answer::TokenError;
@@ -144,7 +144,7 @@ enum Step {
 impl Tokens {
     /// Tokens for the holder of this key. `clock` dates the assertions: the platform compares them with its own.
     pub fn new(settings: OauthSettings, key: ClientKey, egress: &Egress, clock: Arc<dyn Clock>) -> Self {
-        Self::over(settings, key, Arc::new(egress.clone()), clock)
+        Self::over(settings, key, Carrier::new(egress), clock)
     }
 
     pub(crate) fn over(

@@ -16,7 +16,7 @@ use url::Url;
 use super::keep::Keep;
 use super::oauth::{OauthFault, Token, Tokens};
 use super::pace::Pace;
-use super::{Carry, Make, jitter, secret, value};
+use super::{Carrier, Carry, Make, jitter, secret, value};
 use crate::checkup::Contact;
 use crate::egress::{Bounds, Egress, Outgoing, Received};
 
@@ -117,7 +117,7 @@ struct Key {
 impl Pds {
     /// The service behind this address.
     pub fn new(settings: PdsSettings, tokens: Tokens, egress: &Egress) -> Self {
-        Self::over(settings, tokens, Arc::new(egress.clone()))
+        Self::over(settings, tokens, Carrier::new(egress))
     }
 
     pub(crate) fn over(settings: PdsSettings, tokens: Tokens, carrier: Arc<dyn Carry>) -> Self {
@@ -190,13 +190,13 @@ impl Inner {
                 self.pace.hold(SLOW_LANE);
             }
             match next(&received, deadline, &mut allowance) {
-                Next::Done => return Ok(received),
                 Next::Renew => match self.tokens.renewed(&token, deadline).await {
                     Ok(other) => token = other,
                     Err(OauthFault::RefusedAgain) => return Ok(received),
                     Err(fault) => return Err(PdsFault::Token(fault)),
                 },
-                Next::After(wait) => tokio::time::sleep(wait).await,
+                Next::After(wait) if self.carrier.grants_another() => tokio::time::sleep(wait).await,
+                Next::Done | Next::After(_) => return Ok(received),
             }
         }
     }

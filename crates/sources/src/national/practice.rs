@@ -372,6 +372,7 @@ impl Inner {
             cache_ttl: template.cache_ttl,
             max_body_bytes: template.max_body_bytes,
             max_in_flight: template.max_in_flight,
+            sends_deadline: false,
         }
     }
 }

@@ -21,7 +21,7 @@ use url::Url;
 
 use super::keep::Keep;
 use super::pace::Pace;
-use super::{Carry, Make, jitter, secret, value};
+use super::{Carrier, Carry, Make, jitter, secret, value};
 use crate::checkup::Contact;
 use crate::directory::{Directory, Endpoint, LookUp};
 use crate::egress::{Bounds, Egress, Outgoing, Received};
@@ -149,7 +149,7 @@ impl Session {
 impl Sds {
     /// The directory behind this address.
     pub fn new(settings: SdsSettings, egress: &Egress) -> Self {
-        Self::over(settings, Arc::new(egress.clone()))
+        Self::over(settings, Carrier::new(egress))
     }
 
     pub(crate) fn over(settings: SdsSettings, carrier: Arc<dyn Carry>) -> Self {
@@ -293,7 +293,8 @@ impl Inner {
             let received = received.map_err(|fault| SdsFault::Unreachable(fault.class))?;
             let helps = matches!(received.status, 500 | 502 | 503) && received.attempts == 1;
             let wait = received.retry_after.unwrap_or_else(jitter);
-            if may_retry && helps && wait < search.deadline.remaining() / 3 {
+            let in_time = wait < search.deadline.remaining() / 3;
+            if may_retry && helps && in_time && self.carrier.grants_another() {
                 may_retry = false;
                 tokio::time::sleep(wait).await;
                 continue;

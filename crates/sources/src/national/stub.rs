@@ -45,6 +45,10 @@ impl Stub {
 }
 
 impl Carry for Stub {
+    fn grants_another(&self) -> bool {
+        true
+    }
+
     fn carry(&self, _bounds: Bounds, make: Make) -> BoxFuture<'static, Result<Received, SourceFault>> {
         let stub = self.clone();
         Box::pin(async move {

@@ -24,6 +24,7 @@ fn entry(id: &str, protocol: Protocol, address: &str) -> SourceEntry {
         cache_ttl: None,
         max_body_bytes: 1 << 20,
         max_in_flight: 8,
+        sends_deadline: false,
     }
 }
 

@@ -86,7 +86,8 @@ impl SourceMetrics {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(source).copied()
     }
 
-    fn is_known(&self, source: &SourceId) -> bool {
+    /// Whether this source is counted.
+    pub fn counts(&self, source: &SourceId) -> bool {
         self.kind(source).is_some()
     }
 
@@ -100,7 +101,7 @@ impl SourceMetrics {
 
     /// An ask failed.
     pub fn failed(&self, source: &SourceId, class: FaultClass) {
-        if self.is_known(source) {
+        if self.counts(source) {
             self.faults.with_label_values(&[source.as_str(), class.code()]).inc();
         }
     }
@@ -108,20 +109,20 @@ impl SourceMetrics {
     /// An ask begins; it ends when the guard is dropped.
     #[must_use = "the ask ends when the guard is dropped"]
     pub fn in_flight(&self, source: &SourceId) -> InFlight {
-        let gauge = self.is_known(source).then(|| self.in_flight.with_label_values(&[source.as_str()]));
+        let gauge = self.counts(source).then(|| self.in_flight.with_label_values(&[source.as_str()]));
         InFlight::begin(gauge)
     }
 
     /// An answer was kept out of the record.
     pub fn quarantined(&self, source: &SourceId) {
-        if self.is_known(source) {
+        if self.counts(source) {
             self.quarantined.with_label_values(&[source.as_str()]).inc();
         }
     }
 
     /// The breaker changed its mind.
     pub fn breaker(&self, source: &SourceId, state: BreakerState) {
-        if self.is_known(source) {
+        if self.counts(source) {
             let value = match state {
                 BreakerState::Passing => 0,
                 BreakerState::Probing => 1,
@@ -133,7 +134,7 @@ impl SourceMetrics {
 
     /// So many requests may be at the source now.
     pub fn limit(&self, source: &SourceId, requests: usize) {
-        if self.is_known(source) {
+        if self.counts(source) {
             let value = i64::try_from(requests).unwrap_or(i64::MAX);
             self.limit.with_label_values(&[source.as_str()]).set(value);
         }
@@ -142,13 +143,13 @@ impl SourceMetrics {
     /// A request waits for a place at the source until the guard is dropped.
     #[must_use = "the waiting ends when the guard is dropped"]
     pub fn waiting(&self, source: &SourceId) -> InFlight {
-        let gauge = self.is_known(source).then(|| self.waiting.with_label_values(&[source.as_str()]));
+        let gauge = self.counts(source).then(|| self.waiting.with_label_values(&[source.as_str()]));
         InFlight::begin(gauge)
     }
 
     /// A second attempt is made.
     pub fn retried(&self, source: &SourceId) {
-        if self.is_known(source) {
+        if self.counts(source) {
             self.retries.with_label_values(&[source.as_str()]).inc();
         }
     }

@@ -115,6 +115,7 @@ fn entry(
     let cache_ttl = table.number("cache_ttl_secs", 0..=900).filter(|seconds| *seconds > 0);
     let max_body_bytes = table.number("max_body_bytes", 1 << 10..=256 << 20);
     let max_in_flight = table.number("max_in_flight", 1..=10_000).unwrap_or(MAX_IN_FLIGHT);
+    let sends_deadline = sends_deadline(table, protocol);
     if protocol == Some(Protocol::GpConnectStructured) {
         table.required("ods", ods.as_ref());
         table.required("asid", asid.as_ref());
@@ -137,7 +138,17 @@ fn entry(
         cache_ttl: cache_ttl.map(Duration::from_secs),
         max_body_bytes: max_body_bytes.unwrap_or(MAX_BODY_BYTES),
         max_in_flight: usize::try_from(max_in_flight).ok()?,
+        sends_deadline,
     })
+}
+
+/// GP Connect names the headers of a request, and this is none of them.
+fn sends_deadline(table: &mut Reader<'_>, protocol: Option<Protocol>) -> bool {
+    let sends = table.truth("sends_deadline").unwrap_or(false);
+    if sends && protocol == Some(Protocol::GpConnectStructured) {
+        table.wrong("sends_deadline", "is for sources with protocol fhir-r4 or fhir-stu3 only");
+    }
+    sends
 }
 
 /// The sections registered, none of which may be beyond the protocol.

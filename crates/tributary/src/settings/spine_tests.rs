@@ -141,3 +141,12 @@ fn files_are_read_from_the_folder_of_the_configuration_and_checked() {
     );
     assert!(mistakes[2].says.ends_with("can be read by other users of this machine"));
 }
+
+#[test]
+fn only_who_speaks_fhir_is_told_what_is_left() {
+    let text = format!("{GP}sends_deadline = true\n");
+    told(&text, &["source[1].sends_deadline: is for sources with protocol fhir-r4 or fhir-stu3 only"]);
+    let acute = Settings::parse(&text.replace("gpconnect-structured", "fhir-r4")).unwrap();
+    assert!(acute.sources[0].sends_deadline);
+    assert!(!Settings::parse(GP).unwrap().sources[0].sends_deadline);
+}

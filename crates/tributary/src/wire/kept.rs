@@ -11,8 +11,9 @@ use tributary_sources::national::practice::{PracticeTemplate, Practices};
 use tributary_sources::{BrokerIdentity, EgressSettings, Registry, ServiceRoot};
 use tributary_telemetry::Metrics;
 
-use super::{Outward, egress_settings, identity, outward};
+use super::{Outward, egress_settings, identity, outward, practices_id};
 use crate::error::StartError;
+use crate::observe::LimitCounts;
 use crate::secrets;
 use crate::settings::{NationalSettings, Settings};
 
@@ -26,6 +27,12 @@ pub(crate) struct Ground {
     pub(crate) clock: Arc<dyn Clock>,
     /// Where records are asked for.
     pub(crate) data: SocketAddr,
+}
+
+impl Ground {
+    fn limit_counts(&self) -> LimitCounts {
+        LimitCounts { metrics: Arc::clone(&self.metrics), others: practices_id() }
+    }
 }
 
 /// What the next broker may take over.
@@ -69,11 +76,16 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    pub(super) fn by(settings: &Settings, base_url: &str, before: Option<&Kept>) -> Result<Self, StartError> {
-        let roots = Roots::of(settings, base_url)?;
+    pub(super) fn by(settings: &Settings, ground: &Ground, before: Option<&Kept>) -> Result<Self, StartError> {
+        let base_url = settings.server.base_url(ground.data);
+        let roots = Roots::of(settings, &base_url)?;
         let before = before.filter(|before| before.roots == roots);
-        let outward =
-            before.map_or_else(|| outward(settings, base_url), |before| Ok(before.outward.clone()))?;
+        let anew = || {
+            let mut outward = outward(settings, &base_url)?;
+            outward.context.observers = Arc::new(ground.limit_counts());
+            Ok::<_, StartError>(outward)
+        };
+        let outward = before.map_or_else(anew, |before| Ok(before.outward.clone()))?;
         let entries = super::entries(settings)?;
         let registry = match before {
             Some(before) => before.registry.followed_by(entries, &outward.egress, &outward.context),

@@ -28,7 +28,7 @@ pub(super) struct Pages {
 /// Reads the first page of the search for a type, and those after it.
 pub(super) async fn collect(session: &Session, kind: &str, first: Step) -> Result<Pages, Refused> {
     let mut pages = Pages::default();
-    let (document, held) = session.take(&first).await?;
+    let (document, held) = session.take(first).await?;
     pages.held = held;
     let mut next = next_page(session, &document)?;
     pages.documents.push(document);
@@ -89,7 +89,7 @@ fn next_page(session: &Session, document: &Document) -> Result<Next, Refused> {
 async fn further_page(session: &Session, url: Url) -> Result<Option<(Document, Lease)>, Refused> {
     let deadline = session.ask.deadline.less(PAGE_RESERVE);
     let step = Step { url, form: None };
-    let taken = tokio::time::timeout_at(deadline.instant(), session.take(&step)).await;
+    let taken = tokio::time::timeout_at(deadline.instant(), session.take(step)).await;
     let Ok(answer) = taken else { return Ok(None) };
     match answer {
         Ok(page) => Ok(Some(page)),

@@ -10,16 +10,20 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use tributary_fhir::bundle::{self, Bundle, type_of};
 use tributary_fhir::{Document, Json, Notice};
-use tributary_model::{Ask, FaultClass, NoticeKind, SectionSet, SectionState, SourceFault};
+use tributary_model::{FaultClass, NhsNumber, NoticeKind, SectionSet, SectionState, SourceFault};
 
 use super::areas::Area;
-use super::{Heard, lists, operation, read, request};
-use crate::connect::wire::Wire;
-use crate::directory::Endpoint;
+use super::{Heard, lists, read, request};
 use crate::egress::{Bounds, Received};
 
 /// The part of the time left that is kept for the first answer: the second must not make it late.
 const RESERVE: u32 = 4;
+
+/// What the second question may cost, of what the first may.
+pub(super) fn bounds(first: Bounds) -> Bounds {
+    let reserve = first.deadline.remaining() / RESERVE;
+    Bounds { deadline: first.deadline.less(reserve), ..first }
+}
 
 /// What the second question asks.
 #[derive(Clone, Debug)]
@@ -39,19 +43,9 @@ impl Second {
         (!areas.is_empty()).then_some(Self { areas, sections })
     }
 
-    /// Asks: a request of its own, with its own trace id and token.
-    pub(super) async fn send(
-        &self,
-        wire: &Wire,
-        endpoint: &Endpoint,
-        ask: &Ask,
-    ) -> Result<Received, SourceFault> {
-        let body = Bytes::from(request::parameters(ask.patient, &self.areas, None));
-        let call = operation(endpoint, ask, body);
-        let make = || wire.outgoing(&call);
-        let deadline = ask.deadline.less(ask.deadline.remaining() / RESERVE);
-        let bounds = Bounds { deadline, ..wire.bounds(ask.deadline) };
-        wire.egress.send(bounds, &make).await
+    /// What it asks: a request of its own, with its own trace id and token.
+    pub(super) fn parameters(&self, patient: NhsNumber) -> Bytes {
+        Bytes::from(request::parameters(patient, &self.areas, None))
     }
 
     /// Adds what came to what the first question brought.

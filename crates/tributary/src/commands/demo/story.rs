@@ -81,6 +81,7 @@ fn entry(federation: &Federation, facts: &SourceFacts) -> Option<SourceEntry> {
         cache_ttl: None,
         max_body_bytes: 16 << 20,
         max_in_flight: 32,
+        sends_deadline: false,
     })
 }
 
