@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tributary_merge::view::RecordView;
 use tributary_model::{
-    Deadline, Interaction, NhsNumber, OdsCode, Redacted, RequestId, Requester, SectionSet, SourceId,
+    Deadline, Interaction, Lease, NhsNumber, OdsCode, Redacted, RequestId, Requester, SectionSet, SourceId,
     SourceKind, Tally,
 };
 
@@ -46,7 +46,7 @@ impl Verdict {
 }
 
 /// The answer to one record request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Answer {
     /// What it amounts to.
     pub verdict: Verdict,
@@ -58,6 +58,8 @@ pub struct Answer {
     pub body: Bytes,
     /// The same in words, for pages and terminals. Holds no statement unless the verdict is a record.
     pub view: Arc<RecordView>,
+    /// The memory that the body takes of the budget: to be held until the body is gone.
+    pub lease: Lease,
 }
 
 /// Fetches what is attached to a record, by the id in the address that the record gave out.
@@ -85,7 +87,7 @@ pub enum AttachmentForm {
 }
 
 /// An attachment.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct AttachmentAnswer {
     /// In the form that was asked for.
     pub body: Bytes,
@@ -93,6 +95,8 @@ pub struct AttachmentAnswer {
     pub content_type: String,
     /// Sequence id of the disclosure record.
     pub audit: String,
+    /// The memory that the body takes of the budget: to be held until the body is gone.
+    pub lease: Lease,
 }
 
 /// A GP Connect call to be passed on to a GP system.
@@ -143,7 +147,7 @@ pub enum DocumentsRoot {
 }
 
 /// The GP system's own answer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RelayAnswer {
     /// HTTP status.
     pub status: u16,
@@ -153,6 +157,8 @@ pub struct RelayAnswer {
     pub etag: Option<String>,
     /// Sequence id of the disclosure record.
     pub audit: String,
+    /// The memory that the body takes of the budget: to be held until the body is gone.
+    pub lease: Lease,
 }
 
 /// A practice whose GP system is served here.

@@ -11,8 +11,8 @@ use tower::ServiceExt as _;
 use tributary_fhir::{Attached, Json, Writer};
 use tributary_merge::AttachmentLinks;
 use tributary_model::{
-    AttachmentAsk, Clock as _, FaultClass, NhsNumber, Redacted, Section, SectionSet, SourceFault, SourceId,
-    SourceStatus, Tally,
+    AttachmentAsk, Clock as _, FaultClass, Lease, NhsNumber, Redacted, Section, SectionSet, SourceFault,
+    SourceId, SourceStatus, Tally,
 };
 
 use crate::admission::{self, Answered};
@@ -21,6 +21,7 @@ use crate::broker::Room;
 use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
 use crate::links::{Attachment, LinkFault};
+use crate::memory::{self, Way};
 use crate::parts::SourcePort;
 use crate::refusal::{Refusal, RelayFailure};
 
@@ -70,9 +71,11 @@ pub(crate) async fn attachment(
     // Only a source that may still be asked about this patient is.
     let port = located.ports.into_iter().find(|port| port.card.id == source);
     let port = port.ok_or(Refusal::NoSuchAttachment)?;
+    let lease = room.memory.reserve([&port], Way::Attachment)?;
     let intent = ledger::intend(room, access, rule, vec![source.clone()], deadline).await?;
     let began = Instant::now();
-    let outcome = fetch(room, &port, &request, &attachment).await;
+    let wanted = Wanted { request: &request, id: &attachment.id };
+    let outcome = fetch(room, &port, wanted, lease).await;
     let elapsed = began.elapsed();
     let fault = outcome.as_ref().err().copied();
     count(room, &port, fault, elapsed);
@@ -84,9 +87,10 @@ pub(crate) async fn attachment(
     let body = fetched.map(|one| one.received);
     let entry = Contribution { source: &source, status, fault, body, elapsed, fetch: None }.entry();
     let audit = intent.disclose(vec![entry], told, None, deadline).await?;
-    let Fetched { body, content_type, .. } =
+    let Fetched { body, content_type, mut lease, .. } =
         outcome.map_err(|fault| Refusal::Source(fault, failure(fault)))?;
-    Ok(AttachmentAnswer { body, content_type, audit })
+    memory::hold(&mut lease, body.len());
+    Ok(AttachmentAnswer { body, content_type, audit, lease })
 }
 
 /// A document is a document, whatever else its type makes of it.
@@ -99,14 +103,23 @@ struct Fetched {
     body: Bytes,
     content_type: String,
     received: Received,
+    /// The memory that it takes.
+    lease: Lease,
+}
+
+/// An attachment by its id at the source, for a caller.
+struct Wanted<'r> {
+    request: &'r AttachmentRequest,
+    id: &'r str,
 }
 
 async fn fetch(
     room: &Arc<Room>,
     port: &SourcePort,
-    request: &AttachmentRequest,
-    attachment: &Attachment,
+    wanted: Wanted<'_>,
+    mut lease: Lease,
 ) -> Result<Fetched, SourceFault> {
+    let request = wanted.request;
     if room.mixups.is_off(&port.card.id) {
         return Err(SourceFault::new(FaultClass::IdentitySwitch));
     }
@@ -114,7 +127,7 @@ async fn fetch(
         return Err(SourceFault::new(FaultClass::SwitchedOff));
     };
     let ask = AttachmentAsk {
-        id: Redacted::new(attachment.id.clone()),
+        id: Redacted::new(wanted.id.to_owned()),
         requester: Arc::clone(&request.requester),
         deadline: source_deadline(request.deadline).capped(port.timeout),
     };
@@ -122,14 +135,15 @@ async fn fetch(
     let deadline = ask.deadline;
     let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
     let attached = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
+    room.memory.work_on_reply(&mut lease, (port, Way::Attachment), attached.document.weight())?;
     let form = request.form;
     // Five megabytes are decoded on a thread of their own.
-    let work = move || written(&attached, form);
+    let work = move || written(&attached, form, lease);
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or(Err(FaultClass::Internal)).map_err(|class| SourceFault::new(class).with_http(200))
 }
 
-fn written(attached: &Attached, form: AttachmentForm) -> Result<Fetched, FaultClass> {
+fn written(attached: &Attached, form: AttachmentForm, lease: Lease) -> Result<Fetched, FaultClass> {
     let received =
         Received { attempts: attached.attempts, ..Received::of(attached.document.text().as_bytes()) };
     let root = attached.document.root();
@@ -148,7 +162,7 @@ fn written(attached: &Attached, form: AttachmentForm) -> Result<Fetched, FaultCl
         AttachmentForm::Native => Bytes::from(bytes),
         AttachmentForm::Fhir => Bytes::from(binary(media, data)),
     };
-    Ok(Fetched { body, content_type, received })
+    Ok(Fetched { body, content_type, received, lease })
 }
 
 fn binary(media: Json<'_>, data: Json<'_>) -> String {

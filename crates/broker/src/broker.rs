@@ -24,8 +24,10 @@ use crate::answer::{
 };
 use crate::cache::Cache;
 use crate::deliveries::Deliveries;
+use crate::flights::Flights;
 use crate::lasting::Lasting;
 use crate::links::Links;
+use crate::memory::Memory;
 use crate::mixups::MixUps;
 use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
 use crate::refusal::Refusal;
@@ -41,6 +43,15 @@ pub enum Delivery {
     Whole,
     /// The caller went away before the last byte.
     Aborted,
+}
+
+/// What a broker holds beyond single requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of replies kept in memory.
+    pub cache_bytes: u64,
+    /// Asks in flight that others may join.
+    pub flights: usize,
 }
 
 /// The broker: cheap to clone, shared by every connection.
@@ -70,6 +81,8 @@ pub(crate) struct Room {
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
+    pub(crate) flights: Flights,
+    pub(crate) memory: Memory,
     pub(crate) mixups: Arc<MixUps>,
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) tasks: TaskTracker,
@@ -131,7 +144,8 @@ impl Broker {
         let Lasting { trail, metrics, mixups, deliveries, tasks, last_answered, .. } = parts.lasting;
         let by_id = parts.ports.into_iter().map(|one| (one.card.id.clone(), Arc::new(one))).collect();
         let cache = Cache::new(parts.limits.cache_bytes);
-        cache.keep_clean(&tasks, Arc::clone(&metrics));
+        cache.keep_clean(&tasks, Arc::clone(&metrics), parts.memory.clone());
+        let memory = Memory::new(parts.memory, Arc::clone(&metrics));
         let room = Room {
             ports: by_id,
             cards,
@@ -150,6 +164,8 @@ impl Broker {
             mode: parts.mode,
             limits: parts.limits,
             cache,
+            flights: Flights::default(),
+            memory,
             mixups,
             deliveries,
             tasks,
@@ -215,6 +231,16 @@ impl Broker {
             )
         };
         self.room.ports.values().filter_map(of).flatten().collect()
+    }
+
+    /// What is held beyond single requests, now.
+    pub fn usage(&self) -> Usage {
+        Usage { cache_bytes: self.room.cache.bytes(), flights: self.room.flights.count() }
+    }
+
+    /// Forgets every reply that is kept, and keeps nothing of the asks that are in flight.
+    pub fn clear_cache(&self) {
+        self.room.cache.clear(self.room.flights.draw());
     }
 
     /// Whether requests can be served: the last audit record was written.

@@ -1,120 +1,170 @@
 //! Replies kept in memory for a moment, for the same person asking the same thing again.
 //!
 //! Off unless a source's entry gives a time to live. The key is the whole authority of the asker, so nobody is
-//! ever served what somebody else fetched.
+//! ever served what somebody else fetched. Age is told by the monotonic clock, the bound in bytes holds at every
+//! moment, and what is dropped is freed at once: that is why it is a map under a lock, and no library.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tributary_fhir::Reply;
-use tributary_model::{Ask, NhsNumber, OdsCode, Purpose, Role, SectionSet, SourceId, TraceId};
+use tributary_model::{MemoryBudget, SourceFault, SourceId, TraceId};
 use tributary_telemetry::Metrics;
 
-/// Expired entries are swept this often: moka drops them only when it is told to look, and then only those that
-/// expired before its last tick, which is up to 1.1 s ago. Both together stay below the two seconds promised.
+use crate::flights::Ticket;
+use crate::key::{Authority, Holding, Key};
+
+/// Expired entries are swept this often, so that none outlives its time by a second.
 const SWEEP: Duration = Duration::from_millis(500);
 
-/// Whose reply to what.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    source: SourceId,
-    patient: NhsNumber,
-    sections: SectionSet,
-    since: Option<String>,
-    user: String,
-    organisation: OdsCode,
-    role: Role,
-    purpose: Purpose,
+/// How long it is remembered that a source took its word back: longer than any fetch that began before it, and
+/// any request that waits for one (thirty seconds each), can last.
+const REFUSAL_LIFE: Duration = Duration::from_mins(2);
+
+/// Most refusals remembered. With more than that nothing is kept for a while, which is slow and safe.
+const MOST_REFUSALS: usize = 16_384;
+
+/// What an entry costs beside its key and its reply: itself, its places in three maps, and slack in them.
+const ENTRY_BYTES: usize = 512;
+
+/// What a source said.
+#[derive(Clone, Debug)]
+pub(crate) enum Held {
+    /// A reply, proved to be about the patient.
+    Reply(Arc<Reply>),
+    /// That it holds no record it can share.
+    Nothing(SourceFault),
 }
 
-impl Key {
-    /// The key of an ask.
-    pub(crate) fn of(source: &SourceId, ask: &Ask) -> Self {
-        Self {
-            source: source.clone(),
-            patient: ask.patient,
-            sections: ask.sections,
-            since: ask.since.map(tributary_model::FhirDate::key),
-            user: ask.requester.user_id.clone(),
-            organisation: ask.requester.organisation.clone(),
-            role: ask.requester.role,
-            purpose: ask.purpose,
-        }
-    }
-}
-
-/// A kept reply.
+/// What is kept of one fetch.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
-    pub(crate) reply: Arc<Reply>,
+    pub(crate) held: Held,
     pub(crate) fetched_at: Timestamp,
-    /// The fetch it came from, which every disclosure of it names.
+    /// The name under which its own disclosure recorded the fetch, which every disclosure of it names.
     pub(crate) fetch: TraceId,
-    key: Key,
-    ttl: Duration,
+    /// When the fetch began, among all that happens here.
+    pub(crate) began: Ticket,
+    /// From then on it is never served.
+    pub(crate) until: Instant,
 }
 
-/// A reply as it was fetched.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    pub(crate) reply: Arc<Reply>,
-    pub(crate) at: Timestamp,
-    /// The name under which its own disclosure recorded the fetch.
-    pub(crate) fetch: TraceId,
-}
-
-/// Gives every entry the time to live of its source.
-struct ByEntry;
-
-impl moka::Expiry<Key, Kept> for ByEntry {
-    fn expire_after_create(&self, _key: &Key, kept: &Kept, _now: Instant) -> Option<Duration> {
-        Some(kept.ttl)
-    }
-}
-
-/// Replies in memory, bounded in bytes.
+/// What is kept, bounded in bytes.
 pub(crate) struct Cache {
-    kept: moka::sync::Cache<Key, Kept>,
+    store: Arc<Mutex<Store>>,
+    most_bytes: u64,
     stop: CancellationToken,
 }
 
+/// Everything that is kept, found by key, by holding and by its end.
+#[derive(Default)]
+struct Store {
+    kept: HashMap<Holding, HashMap<Authority, Placed>>,
+    /// In the order in which they end; the number tells apart those that end together.
+    ends: BTreeMap<(Instant, u64), Key>,
+    placed: u64,
+    bytes: u64,
+    refused: HashMap<Holding, Refused>,
+    /// What began before this is not kept.
+    cleared: Ticket,
+}
+
+struct Placed {
+    kept: Kept,
+    number: u64,
+    bytes: u64,
+}
+
+/// A source took its word back: nothing that it said before counts.
+struct Refused {
+    at: Ticket,
+    until: Instant,
+}
+
 impl Cache {
-    /// A cache for at most `bytes` of replies.
-    pub(crate) fn new(bytes: u64) -> Self {
-        let weight = |_key: &Key, kept: &Kept| u32::try_from(kept.reply.weight()).unwrap_or(u32::MAX);
-        let kept =
-            moka::sync::Cache::builder().max_capacity(bytes).weigher(weight).expire_after(ByEntry).build();
-        Self { kept, stop: CancellationToken::new() }
+    /// A cache for at most so many bytes.
+    pub(crate) fn new(most_bytes: u64) -> Self {
+        Self { store: Arc::default(), most_bytes, stop: CancellationToken::new() }
     }
 
-    /// A kept reply; its own key, patient and all, is compared again before it is handed out.
+    /// What is kept under a key, if its time has not come.
     pub(crate) fn get(&self, key: &Key) -> Option<Kept> {
-        self.kept.get(key).filter(|kept| kept.key == *key)
+        let store = locked(&self.store);
+        let placed = store.kept.get(&key.holding)?.get(&key.authority)?;
+        (Instant::now() < placed.kept.until).then(|| placed.kept.clone())
     }
 
-    /// Keeps a reply.
-    pub(crate) fn keep(&self, key: Key, fetched: Fetched, ttl: Duration) {
-        let Fetched { reply, at: fetched_at, fetch } = fetched;
-        let kept = Kept { reply, fetched_at, fetch, key: key.clone(), ttl };
-        self.kept.insert(key, kept);
+    /// Keeps what was fetched, unless something fetched later is kept, or the source took its word back since.
+    /// What ends soonest makes room.
+    pub(crate) fn keep(&self, key: &Key, kept: Kept) {
+        let reply = if let Held::Reply(reply) = &kept.held { reply.weight() } else { 0 };
+        let bytes = (reply + key.weight() * 2 + ENTRY_BYTES) as u64;
+        let mut gone = Vec::new();
+        let mut store = locked(&self.store);
+        if bytes > self.most_bytes || kept.until <= Instant::now() || !store.may_keep(key, &kept) {
+            return;
+        }
+        gone.extend(store.remove(key));
+        while store.bytes + bytes > self.most_bytes {
+            let Some(first) = store.ends.first_key_value().map(|(_, key)| key.clone()) else { break };
+            gone.extend(store.remove(&first));
+        }
+        store.place(key, kept, bytes);
+        // Replies are freed when nobody waits for the lock.
+        drop(store);
     }
 
-    /// Forgets a reply.
-    pub(crate) fn forget(&self, key: &Key) {
-        self.kept.invalidate(key);
+    /// Forgets what a source said of a patient, to whomever it said it, and everything it says in fetches that
+    /// began before `at`.
+    pub(crate) fn forget(&self, holding: &Holding, at: Ticket) {
+        let mut store = locked(&self.store);
+        let gone = store.remove_all(holding);
+        let until = Instant::now() + REFUSAL_LIFE;
+        let refused = store.refused.entry(holding.clone()).or_insert(Refused { at, until });
+        *refused = Refused { at: refused.at.max(at), until };
+        drop(store);
+        drop(gone);
     }
 
-    /// Sweeps expired entries out until [`Cache::stop`].
-    pub(crate) fn keep_clean(&self, tasks: &TaskTracker, metrics: Arc<Metrics>) {
-        let (kept, stop) = (self.kept.clone(), self.stop.clone());
+    /// Forgets everything that a source said.
+    pub(crate) fn forget_source(&self, source: &SourceId) {
+        let mut store = locked(&self.store);
+        let of_it: Vec<_> = store.kept.keys().filter(|one| one.source == *source).cloned().collect();
+        let gone: Vec<_> = of_it.iter().flat_map(|holding| store.remove_all(holding)).collect();
+        drop(store);
+        drop(gone);
+    }
+
+    /// Forgets everything, and keeps nothing of a fetch that began before `at`.
+    pub(crate) fn clear(&self, at: Ticket) {
+        let mut store = locked(&self.store);
+        let cleared = store.cleared.max(at);
+        let old = std::mem::take(&mut *store);
+        store.cleared = cleared;
+        drop(store);
+        drop(old);
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn bytes(&self) -> u64 {
+        locked(&self.store).bytes
+    }
+
+    /// Frees what has expired, and shows how much memory is taken, until [`Cache::stop`].
+    pub(crate) fn keep_clean(&self, tasks: &TaskTracker, metrics: Arc<Metrics>, memory: MemoryBudget) {
+        let (store, stop) = (Arc::downgrade(&self.store), self.stop.clone());
         tasks.spawn(async move {
             let mut tick = tokio::time::interval(SWEEP);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while stop.run_until_cancelled(tick.tick()).await.is_some() {
-                kept.run_pending_tasks();
-                metrics.cache_bytes(kept.weighted_size());
+                let Some(bytes) = swept(&store) else { break };
+                metrics.cache_bytes(bytes);
+                metrics.memory(&memory);
             }
         });
     }
@@ -122,62 +172,76 @@ impl Cache {
     /// Ends the sweeping and forgets everything.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
-        self.kept.invalidate_all();
-        self.kept.run_pending_tasks();
+        self.clear(Ticket::LAST);
     }
+}
+
+impl Store {
+    fn may_keep(&self, key: &Key, kept: &Kept) -> bool {
+        let is_taken_back = self.refused.get(&key.holding).is_some_and(|refused| kept.began < refused.at);
+        let present = self.kept.get(&key.holding).and_then(|all| all.get(&key.authority));
+        let is_outdone = present.is_some_and(|placed| placed.kept.began >= kept.began);
+        let is_blind = self.refused.len() >= MOST_REFUSALS;
+        !is_taken_back && !is_outdone && !is_blind && kept.began >= self.cleared
+    }
+
+    fn place(&mut self, key: &Key, kept: Kept, bytes: u64) {
+        let number = self.placed;
+        self.placed += 1;
+        self.bytes += bytes;
+        self.ends.insert((kept.until, number), key.clone());
+        let all = self.kept.entry(key.holding.clone()).or_default();
+        all.insert(key.authority.clone(), Placed { kept, number, bytes });
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Placed> {
+        let all = self.kept.get_mut(&key.holding)?;
+        let placed = all.remove(&key.authority)?;
+        if all.is_empty() {
+            self.kept.remove(&key.holding);
+        }
+        self.left(&placed);
+        Some(placed)
+    }
+
+    fn remove_all(&mut self, holding: &Holding) -> Vec<Placed> {
+        let gone: Vec<_> = self.kept.remove(holding).into_iter().flat_map(HashMap::into_values).collect();
+        for placed in &gone {
+            self.left(placed);
+        }
+        gone
+    }
+
+    fn left(&mut self, placed: &Placed) {
+        self.ends.remove(&(placed.kept.until, placed.number));
+        self.bytes -= placed.bytes;
+    }
+
+    fn expired(&mut self, now: Instant) -> Vec<Placed> {
+        let mut gone = Vec::new();
+        while let Some(key) = self.ends.first_key_value().filter(|((end, _), _)| *end <= now) {
+            let key = key.1.clone();
+            gone.extend(self.remove(&key));
+        }
+        self.refused.retain(|_, refused| now < refused.until);
+        gone
+    }
+}
+
+fn locked(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Frees what has expired; gives the bytes that are left, or nothing when the cache itself is gone.
+fn swept(store: &Weak<Mutex<Store>>) -> Option<u64> {
+    let store = store.upgrade()?;
+    let mut open = locked(&store);
+    let gone = open.expired(Instant::now());
+    let bytes = open.bytes;
+    drop(open);
+    drop(gone);
+    Some(bytes)
 }
 
 #[cfg(test)]
-mod tests {
-    use tributary_model::requester::Assurance;
-    use tributary_model::{Deadline, Requester};
-
-    use super::*;
-
-    fn ask(user: &str) -> Ask {
-        let requester = Requester {
-            user_id: user.to_owned(),
-            family: String::new(),
-            given: String::new(),
-            role: Role::Ambulance,
-            organisation: OdsCode::parse("RX999").unwrap(),
-            organisation_name: String::new(),
-            asid: None,
-            spine: tributary_model::SpineIds::default(),
-            assurance: Assurance::Demo,
-            priority: tributary_model::Priority::Interactive,
-        };
-        Ask {
-            patient: NhsNumber::parse("9990000107").unwrap(),
-            sections: SectionSet::all(),
-            since: None,
-            requester: Arc::new(requester),
-            purpose: Purpose::DirectCare,
-            deadline: Deadline::after(Duration::from_secs(1)),
-        }
-    }
-
-    fn fetched() -> Fetched {
-        Fetched { reply: Arc::new(Reply::default()), at: Timestamp::UNIX_EPOCH, fetch: TraceId::random() }
-    }
-
-    #[tokio::test]
-    async fn nobody_is_served_what_somebody_else_fetched() {
-        let cache = Cache::new(1 << 20);
-        let source = SourceId::parse("gp").unwrap();
-        let mine = Key::of(&source, &ask("me"));
-        cache.keep(mine.clone(), fetched(), Duration::from_mins(1));
-        assert!(cache.get(&mine).is_some());
-        assert!(cache.get(&Key::of(&source, &ask("you"))).is_none());
-        cache.forget(&mine);
-        assert!(cache.get(&mine).is_none());
-    }
-
-    #[tokio::test]
-    async fn an_expired_reply_is_gone() {
-        let cache = Cache::new(1 << 20);
-        let key = Key::of(&SourceId::parse("gp").unwrap(), &ask("me"));
-        cache.keep(key.clone(), fetched(), Duration::ZERO);
-        assert!(cache.get(&key).is_none());
-    }
-}
+mod tests;

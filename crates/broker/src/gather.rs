@@ -1,12 +1,10 @@
 //! The fan-out: every source at once, one deadline, nobody awaited past it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinError, JoinSet};
+use futures_util::future::join_all;
 use tokio::time::Instant;
-use tower::ServiceExt as _;
 use tributary_fhir::Reply;
 use tributary_merge::{Answer, Heard};
 use tributary_model::{
@@ -15,7 +13,10 @@ use tributary_model::{
 use tributary_telemetry::CacheOutcome;
 
 use crate::broker::Room;
-use crate::cache::{Kept, Key};
+use crate::cache::{Held, Kept};
+use crate::flights::{Boarding, Flight, Landing, Ticket, Wish, board};
+use crate::key::Key;
+use crate::memory::Way;
 use crate::parts::SourcePort;
 
 /// Share of the budget kept back for merging and recording, and its bounds.
@@ -28,10 +29,42 @@ pub(crate) struct Hearing {
     pub(crate) answer: Answer,
     /// How long it really took, whatever the clock of the answer says.
     pub(crate) elapsed: Duration,
-    /// Names the fetch the reply came from, this one or the one it was kept from.
+    /// Names the fetch it came from: this request's, one that it joined, or the one it was kept from.
     pub(crate) fetch: Option<TraceId>,
-    /// Where the reply is to be kept once it has been proved to be about the patient.
-    pub(crate) keep: Option<(Key, Duration)>,
+    /// What may be kept of it, once a reply has been proved to be about the patient.
+    pub(crate) keep: Option<Keep>,
+    /// Whether this request counts what became of the source: of those who share a fetch, one does.
+    pub(crate) counting: Counting,
+}
+
+impl Hearing {
+    /// The reply, if there is one.
+    pub(crate) const fn reply(&self) -> Option<&Arc<Reply>> {
+        if let Heard::Reply(reply) = &self.answer.heard { Some(reply) } else { None }
+    }
+
+    /// The fault, if there is one.
+    pub(crate) const fn fault(&self) -> Option<SourceFault> {
+        if let Heard::Fault(fault) = &self.answer.heard { Some(*fault) } else { None }
+    }
+}
+
+/// Who counts what became of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// This request.
+    Here,
+    /// Another one that shares the fetch, now or before.
+    Elsewhere,
+}
+
+/// What may be kept of a fetch.
+pub(crate) struct Keep {
+    pub(crate) key: Key,
+    pub(crate) began: Ticket,
+    pub(crate) landed: Instant,
+    /// How long the source's entry lets it be kept.
+    pub(crate) ttl: Duration,
 }
 
 /// The deadline of the sources: what is left after them must do for merging and recording.
@@ -40,145 +73,132 @@ pub(crate) fn source_deadline(deadline: Deadline) -> Deadline {
     deadline.less(reserve.clamp(RESERVE_LEAST, RESERVE_MOST).min(deadline.remaining() / 2))
 }
 
-/// Asks every source, gives what each came up with. Dropping the future cancels every ask.
+/// Asks every source, gives what each came up with. Dropping the future cancels every ask that nobody else waits
+/// for.
 pub(crate) async fn gather(
     room: &Arc<Room>,
     ports: &[Arc<SourcePort>],
     request: &RecordRequest,
     allowed: SectionSet,
+    arrived: Ticket,
 ) -> Vec<Hearing> {
     let deadline = source_deadline(request.deadline);
     let began = Instant::now();
     let mut heard = Vec::with_capacity(ports.len());
-    let mut asks = JoinSet::new();
-    // Which source an ask belongs to, so that a lost one is told apart from a slow one.
-    let mut waiting: BTreeMap<Id, &SourceId> = BTreeMap::new();
+    let mut seats = Vec::with_capacity(ports.len());
     for port in ports {
-        match plan(room, port, request, allowed, deadline) {
+        match plan(room, port, request, Plan { allowed, deadline, arrived }) {
             Planned::Known(known) => heard.push(*known),
-            Planned::Ask(ask) => {
-                let asked = asks.spawn(ask_one(Arc::clone(room), Arc::clone(port), *ask, request.freshness));
-                waiting.insert(asked.id(), &port.card.id);
-            }
+            Planned::Asked(flight) => seats.push((port, flight)),
         }
     }
-    // What has ended by the deadline counts, in whichever order its timers fired.
-    while let Some(ended) = next(&mut asks, deadline).await {
-        match ended {
-            Ok((id, one)) => {
-                waiting.remove(&id);
-                heard.push(one);
-            }
-            Err(lost) => {
-                let how = if lost.is_panic() { "panicked" } else { "cancelled" };
-                tracing::error!({ outcome.kind = how }, "an ask was lost");
-                let fault = SourceFault::new(FaultClass::Internal);
-                heard.extend(
-                    waiting.remove(&lost.id()).map(|source| silent(room, source, fault, began.elapsed())),
-                );
-            }
-        }
-    }
-    let late = SourceFault::new(FaultClass::NoHead);
-    heard.extend(waiting.into_values().map(|source| silent(room, source, late, began.elapsed())));
+    let hearings = seats.iter().map(|(port, flight)| hear(room, port, flight, (began, deadline)));
+    heard.extend(join_all(hearings).await);
     heard
-}
-
-/// The next ask that ends before the deadline, or had ended when it passed.
-async fn next(asks: &mut JoinSet<Hearing>, deadline: Deadline) -> Option<Result<(Id, Hearing), JoinError>> {
-    match tokio::time::timeout_at(deadline.instant(), asks.join_next_with_id()).await {
-        Ok(ended) => ended,
-        Err(_late) => asks.try_join_next_with_id(),
-    }
 }
 
 enum Planned {
     Known(Box<Hearing>),
-    Ask(Box<Ask>),
+    Asked(Arc<Flight>),
 }
 
-fn plan(
-    room: &Room,
-    port: &SourcePort,
-    request: &RecordRequest,
+#[derive(Clone, Copy)]
+struct Plan {
     allowed: SectionSet,
     deadline: Deadline,
-) -> Planned {
+    arrived: Ticket,
+}
+
+fn plan(room: &Arc<Room>, port: &Arc<SourcePort>, request: &RecordRequest, plan: Plan) -> Planned {
     if room.mixups.is_off(&port.card.id) {
         let fault = SourceFault::new(FaultClass::IdentitySwitch);
         return Planned::Known(Box::new(silent(room, &port.card.id, fault, Duration::ZERO)));
     }
     let ask = Ask {
         patient: request.patient,
-        sections: port.card.serves.and(allowed),
+        sections: port.card.serves.and(plan.allowed),
         since: request.since,
         requester: Arc::clone(&request.requester),
         purpose: request.purpose,
-        deadline: deadline.capped(port.timeout),
+        deadline: plan.deadline.capped(port.timeout),
     };
-    if request.freshness == Freshness::Allowed
+    let freshness = request.freshness;
+    if freshness == Freshness::Allowed
         && port.cache_ttl.is_some()
         && let Some(kept) = room.cache.get(&Key::of(&port.card.id, &ask))
     {
-        room.metrics.cache_lookup(CacheOutcome::Hit);
-        return Planned::Known(Box::new(remembered(&port.card.id, kept)));
+        return Planned::Known(Box::new(remembered(room, &port.card.id, kept)));
     }
-    Planned::Ask(Box::new(ask))
+    let (flight, boarding) = board(room, port, Wish { ask, freshness, arrived: plan.arrived });
+    match boarding {
+        Boarding::Joined => room.metrics.cache_lookup(CacheOutcome::Joined),
+        Boarding::Led if port.cache_ttl.is_none() => {}
+        Boarding::Led if freshness == Freshness::Allowed => room.metrics.cache_lookup(CacheOutcome::Miss),
+        Boarding::Led => room.metrics.cache_lookup(CacheOutcome::Bypass),
+    }
+    Planned::Asked(flight)
 }
 
-fn remembered(source: &SourceId, kept: Kept) -> Hearing {
+fn remembered(room: &Room, source: &SourceId, kept: Kept) -> Hearing {
+    let (heard, outcome, last_answered) = match kept.held {
+        Held::Reply(reply) => (Heard::Reply(reply), CacheOutcome::Hit, None),
+        Held::Nothing(fault) => (Heard::Fault(fault), CacheOutcome::Absence, room.last_answer(source)),
+    };
+    room.metrics.cache_lookup(outcome);
     let answer = Answer {
         source: source.clone(),
-        heard: Heard::Reply(kept.reply),
+        heard,
         latency_ms: 0,
         fetched_at: kept.fetched_at,
         cached: true,
-        last_answered: None,
+        last_answered,
     };
-    Hearing { answer, elapsed: Duration::ZERO, fetch: Some(kept.fetch), keep: None }
+    let (elapsed, fetch, counting) = (Duration::ZERO, Some(kept.fetch), Counting::Elsewhere);
+    Hearing { answer, elapsed, fetch, keep: None, counting }
 }
 
-async fn ask_one(room: Arc<Room>, port: Arc<SourcePort>, ask: Ask, freshness: Freshness) -> Hearing {
-    let source = port.card.id.clone();
-    let key = port.cache_ttl.map(|ttl| (Key::of(&source, &ask), ttl));
-    if key.is_some() {
-        let missed = if freshness == Freshness::Allowed { CacheOutcome::Miss } else { CacheOutcome::Bypass };
-        room.metrics.cache_lookup(missed);
-    }
-    let began = Instant::now();
-    let _in_flight = room.in_flight(&port);
-    // The stack has its own deadline; this one stands for stacks that forget theirs.
-    let deadline = ask.deadline;
-    let outcome = tokio::time::timeout_at(deadline.instant(), port.service.clone().oneshot(ask)).await;
-    let outcome = outcome.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)));
+/// Waits for a flight, until the sources' time is up.
+async fn hear(
+    room: &Room,
+    port: &SourcePort,
+    flight: &Flight,
+    (began, deadline): (Instant, Deadline),
+) -> Hearing {
+    let landed = flight.landing(deadline).await;
+    // Others may have waited longer for the same.
     let elapsed = began.elapsed();
-    match outcome {
+    let counting = if flight.is_mine_to_count() { Counting::Here } else { Counting::Elsewhere };
+    let (outcome, fetched_at, keep) = match landed {
+        Ok(Landing { outcome, at, landed }) => {
+            let of = |ttl| Keep { key: flight.key.clone(), began: flight.began, landed, ttl };
+            (outcome, at, port.cache_ttl.map(of))
+        }
+        Err(fault) => (Err(fault), room.clock.now(), None),
+    };
+    let hearing = match outcome {
         Ok(reply) => {
-            let fetch = Some(TraceId::random());
-            Hearing { answer: fetched(&room, &source, reply, elapsed), elapsed, fetch, keep: key }
-        }
-        Err(fault) => {
-            // A refusal is the source's last word: what was kept before it must not be shown any more.
-            if let Some((key, _)) =
-                key.filter(|_| matches!(fault.class, FaultClass::Consent | FaultClass::Denied))
-            {
-                room.cache.forget(&key);
+            let bytes = u64::try_from(reply.weight()).unwrap_or(u64::MAX);
+            if counting == Counting::Here {
+                room.memory.learn(port, Way::Record, bytes);
             }
-            silent(&room, &source, fault, elapsed)
+            answered(room, &port.card.id, reply, elapsed)
         }
-    }
+        Err(fault) => silent(room, &port.card.id, fault, elapsed),
+    };
+    let answer = Answer { fetched_at, ..hearing.answer };
+    Hearing { answer, fetch: Some(flight.fetch), keep, counting, ..hearing }
 }
 
-fn fetched(room: &Room, source: &SourceId, reply: Reply, elapsed: Duration) -> Answer {
-    let fetched_at = room.clock.now();
-    Answer {
+fn answered(room: &Room, source: &SourceId, reply: Arc<Reply>, elapsed: Duration) -> Hearing {
+    let answer = Answer {
         source: source.clone(),
-        heard: Heard::Reply(Arc::new(reply)),
+        heard: Heard::Reply(reply),
         latency_ms: shown(room, elapsed),
-        fetched_at,
+        fetched_at: room.clock.now(),
         cached: false,
         last_answered: None,
-    }
+    };
+    Hearing { answer, elapsed, fetch: None, keep: None, counting: Counting::Here }
 }
 
 /// A source that has nothing to say.
@@ -191,7 +211,7 @@ fn silent(room: &Room, source: &SourceId, fault: SourceFault, elapsed: Duration)
         cached: false,
         last_answered: room.last_answer(source),
     };
-    Hearing { answer, elapsed, fetch: None, keep: None }
+    Hearing { answer, elapsed, fetch: None, keep: None, counting: Counting::Here }
 }
 
 /// Under a fixed clock no time passes, so that answers can be compared byte for byte.

@@ -15,6 +15,7 @@ use tributary_model::{
 
 use crate::answer::{AttachmentRequest, RelayRequest};
 use crate::broker::Room;
+use crate::key::Holding;
 use crate::mixups::Consequence;
 use crate::parts::Tracing;
 use crate::refusal::Refusal;
@@ -186,11 +187,22 @@ impl Room {
         });
     }
 
-    /// A source answered with another patient's record: counted, recorded, and in the end switched off.
-    pub(crate) fn quarantine(&self, request: RequestId, patient: Option<NhsNumber>, source: &SourceId) {
+    /// A source answered with another patient's record: counted, recorded, and in the end switched off. What it
+    /// said of the patient before is forgotten.
+    pub(crate) fn quarantine(
+        &self,
+        request: RequestId,
+        patient: Option<NhsNumber>,
+        source: &SourceId,
+        fetch: Option<TraceId>,
+    ) {
         self.metrics.sources().quarantined(source);
         self.warn(SecurityKind::IdentityMismatch, request, patient, source);
-        if self.mixups.count(source) == Consequence::SwitchedOff {
+        if let Some(patient) = patient {
+            self.cache.forget(&Holding { source: source.clone(), patient }, self.flights.draw());
+        }
+        if self.mixups.count(source, fetch) == Consequence::SwitchedOff {
+            self.cache.forget_source(source);
             tracing::error!({ source.id = source.as_str() }, "source switched off after proven mix-ups");
             self.warn(SecurityKind::IdentitySwitch, request, patient, source);
         }

@@ -6,10 +6,13 @@ mod attachment;
 mod broker;
 mod cache;
 mod deliveries;
+mod flights;
 mod gather;
+mod key;
 mod lasting;
 mod ledger;
 mod links;
+mod memory;
 mod mixups;
 mod parts;
 mod record;
@@ -21,7 +24,7 @@ pub use answer::{
     Answer, AttachmentAnswer, AttachmentForm, AttachmentRequest, DocumentsRoot, Practice, RelayAnswer,
     RelayRequest, SourceSummary, Subject, Verdict,
 };
-pub use broker::{Broker, Delivery};
+pub use broker::{Broker, Delivery, Usage};
 pub use lasting::Lasting;
 pub use links::{LinkKey, NoRandomness};
 pub use parts::{

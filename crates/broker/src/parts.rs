@@ -9,8 +9,8 @@ use tower::util::BoxCloneSyncService;
 use tributary_fhir::{Attached, Relayed, Reply};
 use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
-    Ask, AttachmentAsk, Capability, Clock, Locate, LocateFault, Located, OdsCode, RelayAsk, SourceFault,
-    SourceId, SourceKind,
+    Ask, AttachmentAsk, Capability, Clock, Locate, LocateFault, Located, MemoryBudget, OdsCode, RelayAsk,
+    SourceFault, SourceId, SourceKind,
 };
 
 use crate::lasting::Lasting;
@@ -130,7 +130,7 @@ pub enum Mode {
 /// Bounds of the conductor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of replies kept in memory.
+    /// Most bytes of replies kept in memory, their keys and places included.
     pub cache_bytes: u64,
     /// Replies up to this size are merged where the request runs; larger ones on a thread of their own.
     pub merge_inline_bytes: u64,
@@ -171,4 +171,6 @@ pub struct Parts {
     pub mode: Mode,
     /// Bounds.
     pub limits: Limits,
+    /// What requests may hold in memory, together.
+    pub memory: MemoryBudget,
 }

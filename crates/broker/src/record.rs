@@ -12,24 +12,27 @@ use tributary_merge::{
     withhold,
 };
 use tributary_model::{
-    Completeness, Demographics, FaultClass, Handling, NhsNumber, PatientNote, RecordForm, RecordRequest,
-    RoleView, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
+    Completeness, Demographics, FaultClass, Handling, Lease, NhsNumber, PatientNote, RecordForm,
+    RecordRequest, RoleView, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
 };
 
 use crate::admission::{self, Answered};
 use crate::answer::{Answer, Verdict};
 use crate::attachment::Addresses;
 use crate::broker::{Located, Room};
-use crate::cache::Fetched;
-use crate::gather::{Hearing, gather};
+use crate::cache::{Held, Kept};
+use crate::gather::{Counting, Hearing, gather};
 use crate::ledger::{self, Contribution, Received};
+use crate::memory::{self, Way};
 use crate::parts::SourcePort;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, shortest_wait};
 
-/// What callers are told to wait when every source is too busy.
-const SHED_WAIT: Duration = Duration::from_secs(5);
+/// Longest time for which "asked, holds nothing" is remembered, whatever may be kept of the source: a record that
+/// is made meanwhile must not stay unseen for long.
+const ABSENCE_MOST: Duration = Duration::from_mins(1);
 
 pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<Answer, Refusal> {
+    let arrived = room.flights.draw();
     let access = ledger::access(&request, request.sections);
     let (sections, deadline) = (request.sections, request.deadline);
     let obligations = admission::permitted(room, &access, sections, Answered::Merged, deadline).await?;
@@ -44,9 +47,11 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
         // Nobody was asked, so nobody can be said to hold nothing.
         return Err(Refusal::NoSuchSource);
     }
+    // Nobody is asked for what there would be no room for.
+    let lease = room.memory.reserve(&ports, Way::Record)?;
     let expected = ports.iter().map(|port| port.card.id.clone()).collect();
     let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
-    let heard = gather(room, &ports, &request, allowed).await;
+    let heard = gather(room, &ports, &request, allowed, arrived).await;
     let found = ports.iter().filter(|port| !room.ports.contains_key(&port.card.id)).cloned().collect();
     let RecordRequest { patient, handling, form, .. } = request;
     let public_root = Arc::clone(&request.public_root);
@@ -54,19 +59,27 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     // Whatever was asked for has its place in the record, if only to say that it is not shown.
     let about =
         About { patient, sections: request.sections, view, handling, form, public_root, notes, pds, found };
-    let merging = merge_all(room, about, heard);
+    let merging = merge_all(room, about, Material { heard, lease });
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
-    let (merged, heard) = merged.map_err(|_late| Refusal::Internal)??;
+    let (merged, Material { heard, mut lease }) = merged.map_err(|_late| Refusal::Internal)??;
     let entries = settle(room, &request, &merged, &heard, &ports);
     let verdict = merged.verdict;
     let body = Bytes::from(merged.body);
     let told = ledger::outcome(verdict.http(), merged.tally.completeness(), Some(&body), merged.rules);
+    memory::hold(&mut lease, body.len());
     let audit = intent.disclose(entries, told, None, request.deadline).await?;
+    remember(room, &merged.statuses, &heard);
     room.metrics.record_answered(merged.tally.completeness());
     let mut view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
     show_timings(&mut view, &heard);
-    Ok(Answer { verdict, tally: merged.tally, audit, body, view: Arc::new(view) })
+    Ok(Answer { verdict, tally: merged.tally, audit, body, view: Arc::new(view), lease })
+}
+
+/// What a record is made of, and the memory that it takes.
+struct Material {
+    heard: Vec<Hearing>,
+    lease: Lease,
 }
 
 /// What a record is about.
@@ -92,24 +105,27 @@ struct Merged {
     body: String,
     view: RecordView,
     tally: Tally,
-    statuses: BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>,
+    statuses: Statuses,
     rules: Vec<&'static str>,
 }
+
+type Statuses = BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>;
 
 /// Merges on a thread of its own when there is much to merge: one large record must not delay the others.
 async fn merge_all(
     room: &Arc<Room>,
     about: About,
-    heard: Vec<Hearing>,
-) -> Result<(Merged, Vec<Hearing>), Refusal> {
-    let bytes: u64 = heard
-        .iter()
-        .map(|one| if let Heard::Reply(reply) = &one.answer.heard { reply.bytes } else { 0 })
-        .sum();
+    mut material: Material,
+) -> Result<(Merged, Material), Refusal> {
+    let replies = || material.heard.iter().filter_map(Hearing::reply);
+    let bytes: u64 = replies().map(|reply| reply.bytes).sum();
+    let weight: usize = replies().map(|reply| reply.weight()).sum();
+    room.memory.work_on(&mut material.lease, u64::try_from(weight).unwrap_or(u64::MAX))?;
     let shared = Arc::clone(room);
+    // What it takes is held until it is done, even if nobody waits for it any more.
     let work = move || {
-        let merged = merge_now(&shared, &about, &heard);
-        merged.map(|merged| (merged, heard))
+        let merged = merge_now(&shared, &about, &material.heard);
+        merged.map(|merged| (merged, material))
     };
     let began = tokio::time::Instant::now();
     let done = if bytes > room.limits.merge_inline_bytes {
@@ -155,7 +171,8 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
     };
     let record = merge(inputs);
     let statuses = record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect();
-    let verdict = verdict(&statuses, about.handling);
+    let wait = shortest_wait(heard.iter().filter_map(Hearing::fault));
+    let verdict = verdict(&statuses, about.handling, wait);
     Ok(Merged {
         verdict,
         body: if verdict.is_record() { written(room, &record, about.form)? } else { record.to_outcome() },
@@ -206,28 +223,23 @@ fn settle_one(
         Heard::Fault(fault) => Some(*fault),
         Heard::Reply(_) | Heard::Pending => class.map(SourceFault::new),
     };
-    // What came from memory, or was not asked, says nothing about how fast the source is.
-    let was_asked = !one.answer.cached && status != SourceStatus::NotQueried;
-    if was_asked {
-        room.metrics.sources().asked(&port.counted_as, status, one.elapsed.as_secs_f64());
-    }
-    if let Some(fault) = fault {
-        room.metrics.sources().failed(&port.counted_as, fault.class);
+    // What came from memory, or was not asked, says nothing about how fast the source is; what several share is
+    // one ask.
+    if one.counting == Counting::Here {
+        if status != SourceStatus::NotQueried {
+            room.metrics.sources().asked(&port.counted_as, status, one.elapsed.as_secs_f64());
+        }
+        if let Some(fault) = fault {
+            room.metrics.sources().failed(&port.counted_as, fault.class);
+        }
     }
     if status == SourceStatus::IdentityMismatch {
-        room.quarantine(request.id, Some(request.patient), source);
+        room.quarantine(request.id, Some(request.patient), source, one.fetch);
     }
     if status.carries_statements() || status.class() == StatusClass::Answered {
         room.note_answer(source, one.answer.fetched_at);
     }
-    let reply = if let Heard::Reply(reply) = &one.answer.heard { Some(reply) } else { None };
-    if let (Some(reply), Some((key, ttl)), Some(fetch), true) =
-        (reply, &one.keep, one.fetch, status.carries_statements())
-    {
-        let fetched = Fetched { reply: Arc::clone(reply), at: one.answer.fetched_at, fetch };
-        room.cache.keep(key.clone(), fetched, *ttl);
-    }
-    let body = reply.map(|reply| Received {
+    let body = one.reply().map(|reply| Received {
         bytes: reply.bytes,
         digest: Digest::from_hex(&reply.digest),
         attempts: reply.attempts,
@@ -235,8 +247,28 @@ fn settle_one(
     Contribution { source, status, fault, body, elapsed: one.elapsed, fetch: one.fetch }.entry()
 }
 
-/// What the statuses amount to.
-fn verdict(statuses: &BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>, handling: Handling) -> Verdict {
+/// Keeps what may be kept: replies proved to be the patient's, and that there is none. Not before the disclosure
+/// that names their fetch is on record.
+fn remember(room: &Room, statuses: &Statuses, heard: &[Hearing]) {
+    for one in heard {
+        let Some(keep) = &one.keep else { continue };
+        let source = &one.answer.source;
+        let is_proved = statuses.get(source).is_some_and(|(status, _)| status.carries_statements());
+        let (held, ttl) = match &one.answer.heard {
+            Heard::Reply(reply) if is_proved => (Held::Reply(Arc::clone(reply)), keep.ttl),
+            Heard::Fault(fault) if fault.class == FaultClass::NoRecord => {
+                (Held::Nothing(*fault), keep.ttl.min(ABSENCE_MOST))
+            }
+            Heard::Reply(_) | Heard::Fault(_) | Heard::Pending => continue,
+        };
+        let (Some(fetch), false) = (one.fetch, room.mixups.is_off(source)) else { continue };
+        let (fetched_at, began, until) = (one.answer.fetched_at, keep.began, keep.landed + ttl);
+        room.cache.keep(&keep.key, Kept { held, fetched_at, fetch, began, until });
+    }
+}
+
+/// What the statuses amount to; `wait` is what callers are told if all were too busy.
+fn verdict(statuses: &Statuses, handling: Handling, wait: Duration) -> Verdict {
     let all =
         |wanted: SourceStatus| !statuses.is_empty() && statuses.values().all(|(status, _)| *status == wanted);
     let tally = Tally::of(statuses.values().map(|(status, _)| *status));
@@ -245,7 +277,7 @@ fn verdict(statuses: &BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>, ha
     }
     match tally.completeness() {
         Completeness::None if all(SourceStatus::Timeout) => Verdict::TimedOut,
-        Completeness::None if all(SourceStatus::Shed) => Verdict::Shed(SHED_WAIT),
+        Completeness::None if all(SourceStatus::Shed) => Verdict::Shed(wait),
         Completeness::None => Verdict::Failed,
         Completeness::Partial if handling == Handling::Strict => Verdict::Incomplete,
         Completeness::Partial | Completeness::Complete | Completeness::CompleteWithheld => Verdict::Record,
@@ -283,7 +315,8 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(index, status)| (SourceId::parse(&format!("s{index}")).unwrap(), (*status, None)));
-        assert_eq!(verdict(&named.collect(), handling).http(), code, "{statuses:?}");
+        let wait = Duration::from_secs(5);
+        assert_eq!(verdict(&named.collect(), handling, wait).http(), code, "{statuses:?}");
     }
 
     #[test]

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use tributary_model::{Barred, DenyReason, FaultClass, SourceFault, SourceStatus};
+use tributary_model::{Barred, DenyReason, FaultClass, Retry, SourceFault, SourceStatus};
+
+/// What callers are told to wait where no source named a time.
+const USUAL_WAIT: Duration = Duration::from_secs(5);
+/// The least and the most that callers are told to wait, whatever a source named.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+const MOST_WAIT: Duration = Duration::from_mins(5);
 
 /// Why the broker refuses. Nothing clinical has left, and the refusal itself is audited where it can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +49,34 @@ pub enum Refusal {
     /// Our own fault.
     #[error("internal fault")]
     Internal,
+}
+
+impl Refusal {
+    /// When the caller may come back, where that is known.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Overloaded(wait) => Some(wait),
+            Self::Source(fault, RelayFailure::Shed) => Some(shortest_wait([fault])),
+            Self::Denied(_)
+            | Self::AuditUnavailable
+            | Self::Unlocated
+            | Self::Barred(_)
+            | Self::NoSuchSource
+            | Self::NotTheirPractice
+            | Self::PracticeNotNamed
+            | Self::NoSuchAttachment
+            | Self::AttachmentExpired
+            | Self::Source(..)
+            | Self::Internal => None,
+        }
+    }
+}
+
+/// The shortest wait that sources named, within bounds; a usual one if none named any.
+pub(crate) fn shortest_wait(faults: impl IntoIterator<Item = SourceFault>) -> Duration {
+    let named = |fault: SourceFault| if let Retry::Later(wait) = fault.retry { Some(wait) } else { None };
+    let shortest = faults.into_iter().filter_map(named).min();
+    shortest.map_or(USUAL_WAIT, |wait| wait.clamp(LEAST_WAIT, MOST_WAIT))
 }
 
 /// What the failure of the one source that was to be relayed to means to the caller.
@@ -117,5 +151,24 @@ impl RelayFailure {
             Self::Shed | Self::Unlocated => 503,
             Self::Failed => 502,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_are_told_the_shortest_wait_that_was_named() {
+        let busy = SourceFault::new(FaultClass::Throttled);
+        let wants = |secs| busy.with_retry(Retry::Later(Duration::from_secs(secs)));
+        let check = |faults: &[SourceFault], secs| {
+            assert_eq!(shortest_wait(faults.iter().copied()), Duration::from_secs(secs), "{faults:?}");
+        };
+        check(&[], 5);
+        check(&[busy], 5);
+        check(&[busy, wants(120), wants(40)], 40);
+        check(&[wants(0)], 1);
+        check(&[wants(86_400)], 300);
     }
 }

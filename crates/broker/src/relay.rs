@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tributary_fhir::{Passed, Relayed};
 use tributary_model::{
-    Clock as _, Completeness, FaultClass, Interaction, NhsNumber, Practice as Registration, Redacted,
+    Clock as _, Completeness, FaultClass, Interaction, Lease, NhsNumber, Practice as Registration, Redacted,
     RelayAsk, SectionSet, SourceFault, SourceStatus, Tally,
 };
 
@@ -20,10 +20,11 @@ use crate::broker::Room;
 use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
 use crate::links::{Attachment, LinkFault};
+use crate::memory::{self, Way};
 use crate::parts::SourcePort;
 use crate::refusal::{Refusal, RelayFailure};
 use crate::renumber::renumbered;
-use readdress::{Readdressed, readdressed};
+use readdress::{Incoming, Readdressed, readdressed};
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
     let asking = ledger::relay_access(&request, patient(&request, None), None);
@@ -33,11 +34,12 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
     let attachment = attachment(room, &request, &port)?;
     let patient = patient(&request, attachment.as_ref());
     let access = ledger::relay_access(&request, patient, asked_as);
+    let lease = room.memory.reserve([&port], Way::Relay)?;
     let expected = vec![port.card.id.clone()];
     let intent = ledger::intend(room, access, rule, expected, request.deadline).await?;
     let began = Instant::now();
     let call = Call { port: &port, request: &request, patient, attachment };
-    let outcome = call.pass(room).await;
+    let outcome = call.pass(room, lease).await;
     let elapsed = began.elapsed();
     let fault = outcome.as_ref().map_or_else(|fault| Some(*fault), |reply| reply.refused);
     let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
@@ -54,7 +56,9 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
     let found = reply.and_then(|reply| reply.found);
     let audit = intent.disclose(vec![entry], told, found, request.deadline).await?;
     let reply = outcome.map_err(|fault| Refusal::Source(fault, failure(&request, fault)))?;
-    Ok(RelayAnswer { status: reply.status, body: reply.body, etag: reply.etag, audit })
+    let Passing { status, body, etag, mut lease, .. } = reply;
+    memory::hold(&mut lease, body.len());
+    Ok(RelayAnswer { status, body, etag, audit, lease })
 }
 
 /// What a failure means to the caller of this interaction.
@@ -155,10 +159,12 @@ struct Passing {
     refused: Option<SourceFault>,
     /// Whose record it turned out to be.
     found: Option<NhsNumber>,
+    /// The memory that it takes.
+    lease: Lease,
 }
 
 impl Call<'_> {
-    async fn pass(&self, room: &Arc<Room>) -> Result<Passing, SourceFault> {
+    async fn pass(&self, room: &Arc<Room>, mut lease: Lease) -> Result<Passing, SourceFault> {
         let (port, request) = (self.port, self.request);
         if room.mixups.is_off(&port.card.id) {
             return Err(SourceFault::new(FaultClass::IdentitySwitch));
@@ -175,13 +181,15 @@ impl Call<'_> {
             Passed::Refusal(_, fault) if says_patient_not_found(fault) => Err(fault),
             Passed::Refusal(body, fault) => {
                 let received = Received { attempts, ..Received::of(&body) };
-                Ok(Passing { status, etag, body, received, refused: Some(fault), found: None })
+                Ok(Passing { status, etag, body, received, refused: Some(fault), found: None, lease })
             }
             Passed::Document(document) => {
-                let done = readdressed(room, document, request, port, self.patient).await?;
-                let Readdressed { body, received, found } = done;
+                room.memory.work_on_reply(&mut lease, (port, Way::Relay), document.weight())?;
+                let incoming = Incoming { document, patient: self.patient, lease };
+                let done = readdressed(room, incoming, request, port).await?;
+                let Readdressed { body, received, found, lease } = done;
                 let received = Received { attempts, ..received };
-                Ok(Passing { status, etag, body, received, refused: None, found })
+                Ok(Passing { status, etag, body, received, refused: None, found, lease })
             }
         }
     }
@@ -211,7 +219,7 @@ impl Call<'_> {
             None => room.note_answer(&card.id, room.clock.now()),
         }
         if status == SourceStatus::IdentityMismatch {
-            room.quarantine(self.request.id, self.patient, &card.id);
+            room.quarantine(self.request.id, self.patient, &card.id, None);
         }
     }
 }

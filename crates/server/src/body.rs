@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tributary_broker::Delivery;
+use tributary_model::Lease;
 
 use crate::desk::Desk;
 use crate::layers::Watch;
@@ -25,6 +26,7 @@ pub(crate) struct ReplyBody {
     receipt: Option<Receipt>,
     patience: Option<Arc<Patience>>,
     permit: Option<OwnedSemaphorePermit>,
+    lease: Option<Lease>,
     watch: Option<Watch>,
 }
 
@@ -67,6 +69,13 @@ impl ReplyBody {
     #[must_use]
     pub(crate) fn holding(mut self, permit: OwnedSemaphorePermit) -> Self {
         self.permit = Some(permit);
+        self
+    }
+
+    /// Holds the memory that the body takes until it is gone.
+    #[must_use]
+    pub(crate) fn leased(mut self, lease: Lease) -> Self {
+        self.lease = Some(lease);
         self
     }
 

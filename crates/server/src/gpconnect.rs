@@ -228,7 +228,7 @@ fn from_answer(answer: RelayAnswer, interaction: Interaction, format: Format) ->
         set(&mut reply, "etag", &etag);
     }
     set(&mut reply, "tributary-audit", &answer.audit);
-    reply
+    reply.map(|body| body.leased(answer.lease))
 }
 
 fn in_format(body: bytes::Bytes, format: Format) -> Result<(&'static str, bytes::Bytes), ()> {

@@ -64,7 +64,11 @@ impl Checked {
     pub(crate) fn misfit(&self) -> Option<Mistake> {
         let settings = &self.settings;
         let built = || -> Result<(), StartError> {
-            let outward = outward(settings, &settings.server.base_url(settings.server.listen))?;
+            let outward = outward(
+                settings,
+                &settings.server.base_url(settings.server.listen),
+                &tributary_model::MemoryBudget::default(),
+            )?;
             outward.practices(settings)?;
             Registry::build(entries(settings)?, &outward.egress, &outward.context)?;
             Ok(())

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Trail};
 use tributary_broker::{Broker, Lasting, Maps};
-use tributary_model::{Clock, FixedClock, SystemClock};
+use tributary_model::{Clock, FixedClock, MemoryBudget, SystemClock};
 use tributary_server::{Front, Limits, Listeners, serve};
 use tributary_telemetry::Metrics;
 
@@ -69,7 +69,8 @@ impl Running {
         let metrics = Arc::new(Metrics::new(&counted(&settings))?);
         trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
         let lasting = Lasting::new(trail.clone(), Arc::clone(&metrics));
-        let ground = Ground { trail, metrics, lasting, clock, data };
+        let memory = MemoryBudget::new(settings.limits.memory_bytes);
+        let ground = Ground { trail, metrics, lasting, clock, memory, data };
         MapRows::of(&maps).note(&ground.metrics);
         let (broker, kept) = wire(&settings, maps, &ground, None)?;
         tracing::info!({ config.digest = settings.name() }, "configuration in force");

@@ -1,6 +1,7 @@
 //! Configuration: TOML in, checked settings out, with every mistake told at once.
 
 mod address;
+mod cache;
 mod demo;
 mod identity;
 mod locator;
@@ -25,6 +26,7 @@ use tributary_audit::Digest;
 use tributary_model::{OdsCode, SourceId};
 use tributary_sources::{Route, SourceEntry};
 
+pub use cache::CacheSettings;
 pub use demo::{DemoPatient, DemoSettings};
 pub use identity::IdentitySettings;
 pub use locator::LocatorSettings;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// `[limits]`
     pub limits: LimitSettings,
+    /// `[cache]`
+    pub cache: CacheSettings,
     /// `[process]`
     pub process: ProcessSettings,
     /// `[log]`
@@ -88,6 +92,7 @@ impl Default for Settings {
             digest: Digest::of(b""),
             server: ServerSettings::default(),
             limits: LimitSettings::default(),
+            cache: CacheSettings::default(),
             process: ProcessSettings::default(),
             log: LogSettings::default(),
             audit: AuditSettings::default(),
@@ -189,6 +194,7 @@ fn read(mut root: Reader<'_>) -> Settings {
     let settings = Settings {
         digest: Digest::of(b""),
         limits: root.table("limits").map(server::read_limits).unwrap_or_default(),
+        cache: root.table("cache").map(cache::read).unwrap_or_default(),
         log: root.table("log").map(server::read_log).unwrap_or_default(),
         audit: root.table("audit").map(server::read_audit).unwrap_or_default(),
         identity: root.table("broker").map(identity::read).unwrap_or_default(),

@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tributary_broker::{Broker, FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
 use tributary_broker::{Maps, SourceCard};
-use tributary_model::{Capability, SourceId, SourceKind, SystemClock};
+use tributary_model::{Capability, MemoryBudget, SourceId, SourceKind, SystemClock};
 use tributary_sources::national::pds::Pds;
 use tributary_sources::national::practice::{PracticeSource, Practices};
 use tributary_sources::national::sds::Sds;
@@ -54,7 +54,8 @@ pub(crate) fn wire(
         custodian: settings.identity.custodian(settings.demo.is_some()),
         lists,
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
-        limits: Limits::default(),
+        limits: Limits { cache_bytes: settings.cache.max_bytes, ..Limits::default() },
+        memory: ground.memory.clone(),
     });
     Ok((broker, gathered.kept(link_key)))
 }
@@ -76,9 +77,13 @@ pub(crate) struct Outward {
     pub(crate) national: National,
 }
 
-/// Everything that looks outward. Nobody is contacted.
-pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<Outward, StartError> {
-    let egress = Egress::new(&egress_settings(settings))?;
+/// Everything that looks outward; bodies are taken from this budget. Nobody is contacted.
+pub(crate) fn outward(
+    settings: &Settings,
+    base_url: &str,
+    memory: &MemoryBudget,
+) -> Result<Outward, StartError> {
+    let egress = Egress::new(&egress_settings(settings, memory))?;
     let national = National::build(&settings.national, &egress)?;
     let context = Context {
         identity: Arc::new(identity(settings, base_url)),
@@ -91,8 +96,12 @@ pub(crate) fn outward(settings: &Settings, base_url: &str) -> Result<Outward, St
     Ok(Outward { egress, context, national })
 }
 
-fn egress_settings(settings: &Settings) -> EgressSettings {
-    EgressSettings { connect_timeout: settings.limits.connect_timeout, ..EgressSettings::default() }
+fn egress_settings(settings: &Settings, memory: &MemoryBudget) -> EgressSettings {
+    EgressSettings {
+        connect_timeout: settings.limits.connect_timeout,
+        memory: memory.clone(),
+        ..EgressSettings::default()
+    }
 }
 
 fn identity(settings: &Settings, base_url: &str) -> BrokerIdentity {

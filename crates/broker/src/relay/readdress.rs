@@ -7,7 +7,9 @@ use bytes::Bytes;
 use tributary_fhir::bundle::{self, Edit};
 use tributary_fhir::{Bundle, Document};
 use tributary_merge::identity;
-use tributary_model::{Capability, Clock as _, FaultClass, Interaction, NhsNumber, Scope, SourceFault};
+use tributary_model::{
+    Capability, Clock as _, FaultClass, Interaction, Lease, NhsNumber, Scope, SourceFault,
+};
 
 use crate::answer::{DocumentsRoot, RelayRequest};
 use crate::attachment::MOST_BYTES;
@@ -24,19 +26,28 @@ pub(super) struct Readdressed {
     pub(super) received: Received,
     /// Whose it turned out to be, where the request did not say.
     pub(super) found: Option<NhsNumber>,
+    /// The memory that it takes.
+    pub(super) lease: Lease,
+}
+
+/// An answer as it came, with the memory that working on it takes.
+pub(super) struct Incoming {
+    pub(super) document: Document,
+    /// Whose it must be, where the request says so.
+    pub(super) patient: Option<NhsNumber>,
+    pub(super) lease: Lease,
 }
 
 /// Proves whose answer it is, and gives it the caller's addresses.
 pub(super) async fn readdressed(
     room: &Arc<Room>,
-    document: Document,
+    incoming: Incoming,
     request: &RelayRequest,
     port: &SourcePort,
-    patient: Option<NhsNumber>,
 ) -> Result<Readdressed, SourceFault> {
-    let is_small = document.text().len() as u64 <= room.limits.merge_inline_bytes;
+    let is_small = incoming.document.text().len() as u64 <= room.limits.merge_inline_bytes;
     let (room, request, port) = (Arc::clone(room), request.clone(), port.clone());
-    let work = move || Work { room: &room, request: &request, port: &port }.done(document, patient);
+    let work = move || Work { room: &room, request: &request, port: &port }.done(incoming);
     let done = if is_small { Ok(work()) } else { tokio::task::spawn_blocking(work).await };
     done.unwrap_or(Err(FaultClass::Internal)).map_err(SourceFault::new)
 }
@@ -48,10 +59,11 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    fn done(&self, document: Document, patient: Option<NhsNumber>) -> Result<Readdressed, FaultClass> {
+    fn done(&self, incoming: Incoming) -> Result<Readdressed, FaultClass> {
+        let Incoming { document, patient, lease } = incoming;
         let received = Received::of(document.text().as_bytes());
         let (body, found) = self.passed(document, patient)?;
-        Ok(Readdressed { body, received, found })
+        Ok(Readdressed { body, received, found, lease })
     }
 
     fn passed(

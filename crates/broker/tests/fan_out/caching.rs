@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tributary_broker::Answer;
+use tokio::time::advance;
+use tributary_broker::{Answer, Refusal};
 use tributary_model::{
     FaultClass, FhirDate, Freshness, NhsNumber, OdsCode, RecordRequest, Requester, Role, Section, SectionSet,
 };
 
+use crate::disk::Trouble;
 use crate::kit::{Bench, Does, Source, has_statement_of, request, requester, source, statuses};
 
 fn kept(does: Vec<Does>) -> Bench {
@@ -15,6 +17,13 @@ fn kept(does: Vec<Does>) -> Bench {
 
 async fn asked(bench: &Bench, request: RecordRequest) -> Answer {
     bench.asks(request).await.unwrap().unwrap()
+}
+
+const TICK: Duration = Duration::from_millis(2);
+
+fn by_somebody_else() -> RecordRequest {
+    let requester = Requester { user_id: "u-18".to_owned(), ..requester() };
+    RecordRequest { requester: Arc::new(requester), ..request() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,26 +102,98 @@ async fn another_patients_reply_is_never_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mixup_does_not_leave_the_older_reply_in_memory_unproved() {
-    let bench = kept(vec![Does::Answers, Does::AnswersAboutSomebodyElse]);
+async fn a_mixup_ends_what_was_kept_for_everybody() {
+    let bench = kept(vec![Does::Answers, Does::Answers, Does::AnswersAboutSomebodyElse, Does::Answers]);
     asked(&bench, request()).await;
+    asked(&bench, by_somebody_else()).await;
     let fresh = RecordRequest { freshness: Freshness::FetchNow, ..request() };
     assert_eq!(statuses(&asked(&bench, fresh).await)["gp"], "identity-mismatch");
-    // What was proved before still is about the patient.
-    assert_eq!(statuses(&asked(&bench, request()).await)["gp"], "ok-cached");
+    assert_eq!(statuses(&asked(&bench, request()).await)["gp"], "ok");
+    assert_eq!(statuses(&asked(&bench, by_somebody_else()).await)["gp"], "ok");
+    assert_eq!(bench.seen.calls().len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_objection_ends_what_was_kept() {
-    for class in [FaultClass::Consent, FaultClass::Denied] {
-        let bench = kept(vec![Does::Answers, Does::Fails(class)]);
+async fn an_objection_ends_what_was_kept_for_everybody() {
+    for class in [FaultClass::Consent, FaultClass::Denied, FaultClass::NoRecord] {
+        let bench = kept(vec![Does::Answers, Does::Answers, Does::Fails(class)]);
         asked(&bench, request()).await;
+        asked(&bench, by_somebody_else()).await;
         let fresh = RecordRequest { freshness: Freshness::FetchNow, ..request() };
         asked(&bench, fresh).await;
-        let answer = asked(&bench, request()).await;
-        assert!(!has_statement_of(&answer, "gp"), "{class:?}");
-        assert_eq!(bench.seen.calls().len(), 3, "{class:?}");
+        for again in [request(), by_somebody_else()] {
+            let answer = asked(&bench, again).await;
+            assert!(!has_statement_of(&answer, "gp"), "{class:?}");
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_objection_holds_against_fetches_that_began_before_it() {
+    let second = Duration::from_secs(1);
+    let late = Does::AnswersAfter(second);
+    let bench = kept(vec![late, Does::Fails(FaultClass::Consent), Does::Answers]);
+    let first = bench.asks(request());
+    bench.seen.begun(1).await;
+    assert_eq!(statuses(&asked(&bench, by_somebody_else()).await)["gp"], "withheld-consent");
+    advance(second + TICK).await;
+    assert_eq!(statuses(&first.await.unwrap().unwrap())["gp"], "ok");
+    assert_eq!(bench.broker.usage().cache_bytes, 0);
+    asked(&bench, request()).await;
+    assert_eq!(bench.seen.calls().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_there_is_nothing_is_remembered_for_a_minute_at_most() {
+    for (ttl_secs, remembered_secs) in [(900, 60), (20, 20)] {
+        let (ttl, remembered) = (Duration::from_secs(ttl_secs), Duration::from_secs(remembered_secs));
+        let does = vec![Does::Fails(FaultClass::NoRecord), Does::Answers];
+        let bench = Bench::new(vec![Source { does, cache_ttl: Some(ttl), ..source("gp", Does::Answers) }]);
+        let mut told = vec![asked(&bench, request()).await];
+        advance(remembered.saturating_sub(TICK)).await;
+        told.push(asked(&bench, request()).await);
+        assert!(told.iter().all(|answer| statuses(answer)["gp"] == "no-record"));
+        assert_eq!(bench.seen.calls().len(), 1);
+        // Nobody else is told what one was told, and whoever wants it fetched has it fetched.
+        assert_eq!(statuses(&asked(&bench, by_somebody_else()).await)["gp"], "ok");
+        advance(TICK).await;
+        assert_eq!(statuses(&asked(&bench, request()).await)["gp"], "ok");
+        let disclosures = bench.records_of("disclosure");
+        let fetches: Vec<_> = disclosures.iter().map(|one| one["sources"][0]["fetch_id"].clone()).collect();
+        assert!(
+            fetches[0].is_string() && fetches[0] == fetches[1] && fetches[1] != fetches[2],
+            "{fetches:?}"
+        );
+        let metrics = bench.metrics.render();
+        assert!(metrics.contains("tributary_cache_lookups_total{outcome=\"absence\"} 1"), "{metrics}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_leave_to_keep_nothing_is_asked_again_each_time() {
+    let bench = Bench::new(vec![source("gp", Does::Fails(FaultClass::NoRecord))]);
+    for _ in 0..2 {
+        asked(&bench, request()).await;
+    }
+    assert_eq!(bench.seen.calls().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_whose_disclosure_is_not_on_record() {
+    let bench = kept(vec![Does::Answers]);
+    bench.disk.troubles("disclosure", Trouble::Fails);
+    assert_eq!(bench.asks(request()).await.unwrap().unwrap_err(), Refusal::AuditUnavailable);
+    assert_eq!(bench.broker.usage().cache_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cleared_cache_serves_nobody() {
+    let bench = kept(vec![Does::Answers]);
+    asked(&bench, request()).await;
+    assert!(bench.broker.usage().cache_bytes > 0);
+    bench.broker.clear_cache();
+    assert_eq!(bench.broker.usage().cache_bytes, 0);
+    assert_eq!(statuses(&asked(&bench, request()).await)["gp"], "ok");
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +208,7 @@ async fn without_a_time_to_live_nothing_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_is_not_kept() {
-    let bench = kept(vec![Does::Fails(FaultClass::NoRecord), Does::Answers]);
+    let bench = kept(vec![Does::Fails(FaultClass::Reset), Does::Answers]);
     asked(&bench, request()).await;
     assert_eq!(statuses(&asked(&bench, request()).await)["gp"], "ok");
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,12 +20,12 @@ use tributary_broker::{
     Answer, Broker, CodeLists, Lasting, Limits, LinkKey, Locator, Maps, Mode, Parts, Prompts, Refusal,
     SourceCard, SourcePort, Tracing,
 };
-use tributary_fhir::{Document, Reply};
+use tributary_fhir::{Attached, Document, Passed, Relayed, Reply};
 use tributary_model::requester::Assurance;
 use tributary_model::{
-    Ask, Clock, Deadline, Expected, FaultClass, FixedClock, Freshness, Handling, Locate, Located, NhsNumber,
-    OdsCode, Practice, Purpose, RecordForm, RecordRequest, RequestId, Requester, Role, SectionSet,
-    SourceFault, SourceId, SourceKind, SpineIds,
+    Ask, AttachmentAsk, Clock, Deadline, Expected, FaultClass, FixedClock, Freshness, Handling, Locate,
+    Located, MemoryBudget, NhsNumber, OdsCode, Practice, Purpose, RecordForm, RecordRequest, RelayAsk,
+    RequestId, Requester, Retry, Role, SectionSet, SourceFault, SourceId, SourceKind, SpineIds,
 };
 use tributary_telemetry::Metrics;
 
@@ -39,9 +40,13 @@ pub(crate) enum Does {
     Answers,
     AnswersAfter(Duration),
     AnswersAboutSomebodyElse,
+    AnswersAboutSomebodyElseAfter(Duration),
     Fails(FaultClass),
+    FailsAfter(Duration, FaultClass),
+    AsksToWait(Duration),
     Hangs,
     Panics,
+    PanicsAfter(Duration),
 }
 
 /// A source, and what it does at its first ask, its second, and so on; the last holds for all that follow.
@@ -126,11 +131,15 @@ impl Bench {
     }
 
     pub(crate) fn in_mode(mode: Mode, sources: Vec<Source>) -> Self {
-        Self::located_by(None, mode, sources)
+        Self::made(mode, MemoryBudget::default(), sources)
     }
 
-    /// A bench whose locator is not the one that expects everybody.
-    pub(crate) fn located_by(locator: Option<Locator>, mode: Mode, sources: Vec<Source>) -> Self {
+    /// A bench whose broker may hold so many bytes.
+    pub(crate) fn with_memory(memory: &MemoryBudget, sources: Vec<Source>) -> Self {
+        Self::made(Mode::Demo, memory.clone(), sources)
+    }
+
+    fn made(mode: Mode, memory: MemoryBudget, sources: Vec<Source>) -> Self {
         let (still, hold) = mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || hold.recv());
         let dir = tempfile::tempdir().unwrap();
@@ -143,7 +152,7 @@ impl Bench {
         let kinds: Vec<_> = ids.iter().map(|id| (id.clone(), SourceKind::Gp)).collect();
         let ports = sources.into_iter().map(|one| port(one, &seen, dir.path().to_owned())).collect();
         let metrics = Arc::new(Metrics::new(&kinds).unwrap());
-        let locator = locator.unwrap_or_else(|| everybody(ids));
+        let locator = everybody(ids);
         let broker = Broker::new(Parts {
             ports,
             locator,
@@ -158,6 +167,7 @@ impl Bench {
             lists: CodeLists::default(),
             mode,
             limits: Limits::default(),
+            memory,
         });
         Self { broker, seen, disk, metrics, dir, _still: still }
     }
@@ -166,6 +176,20 @@ impl Bench {
     pub(crate) fn asks(&self, request: RecordRequest) -> JoinHandle<Result<Answer, Refusal>> {
         let broker = self.broker.clone();
         tokio::spawn(async move { broker.answer(request).await })
+    }
+
+    /// Returns once so many requests have joined an ask that was in flight.
+    pub(crate) async fn joined(&self, count: usize) {
+        let line = format!("tributary_cache_lookups_total{{outcome=\"joined\"}} {count}");
+        while !self.metrics.render().lines().any(|told| told == line) {
+            tokio::task::yield_now().await;
+        }
+        settle().await;
+    }
+
+    /// Whether nothing is in flight and nobody waits for anything.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.broker.usage().flights == 0 && self.broker.sources().iter().all(|one| one.in_flight == 0)
     }
 
     /// The records on disk.
@@ -213,38 +237,108 @@ fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
         owns: Vec::new(),
         base_url: None,
     };
-    let (seen, asked) = (Arc::clone(seen), Arc::new(Mutex::new(does.into_iter())));
-    let last = Arc::new(Mutex::new(Does::Hangs));
-    let service = BoxCloneSyncService::new(service_fn(move |ask: Ask| {
-        let next = asked.lock().unwrap().next();
-        let does = next.unwrap_or_else(|| *last.lock().unwrap());
-        *last.lock().unwrap() = does;
-        let kinds = records(&dir).into_iter().map(|record| record["kind"].as_str().unwrap().to_owned());
-        let on_record = kinds.collect();
-        let call = Call { source: name, at: Instant::now(), sections: ask.sections, on_record };
-        seen.calls.lock().unwrap().push(call);
-        seen.count.send_modify(|count| *count += 1);
-        play(name, does, ask, Arc::clone(&seen))
-    }));
-    let (relay, attachments, asid, roots, found_roots) = (None, None, None, BTreeMap::new(), Arc::default());
-    SourcePort { card, service, relay, attachments, asid, roots, timeout, cache_ttl, counted_as, found_roots }
+    let stub = Stub { name, seen: Arc::clone(seen), plan: Arc::new(Mutex::new(does)), dir };
+    let (record, relay, attachments) = (stub.clone(), stub.clone(), stub);
+    SourcePort {
+        card,
+        service: BoxCloneSyncService::new(service_fn(move |ask: Ask| {
+            let sections = ask.sections;
+            record.plays(sections, move |number| reply(name, number, &ask))
+        })),
+        relay: Some(BoxCloneSyncService::new(service_fn(move |_ask: RelayAsk| {
+            relay.plays(SectionSet::EMPTY, |_| relayed())
+        }))),
+        attachments: Some(BoxCloneSyncService::new(service_fn(move |_ask: AttachmentAsk| {
+            attachments.plays(SectionSet::EMPTY, |_| attached())
+        }))),
+        asid: None,
+        roots: BTreeMap::new(),
+        timeout,
+        cache_ttl,
+        counted_as,
+        found_roots: Arc::default(),
+    }
 }
 
-async fn play(source: &'static str, does: Does, ask: Ask, seen: Arc<Seen>) -> Result<Reply, SourceFault> {
-    let mut unfinished = Unfinished { seen, source, ended: false };
+/// One source: what it does, and who hears of it.
+#[derive(Clone)]
+struct Stub {
+    name: &'static str,
+    seen: Arc<Seen>,
+    /// The last is played for ever.
+    plan: Arc<Mutex<Vec<Does>>>,
+    dir: PathBuf,
+}
+
+impl Stub {
+    fn plays<R: Send + 'static>(
+        &self,
+        sections: SectionSet,
+        reply: impl FnOnce(&str) -> R + Send + 'static,
+    ) -> BoxFuture<'static, Result<R, SourceFault>> {
+        let does = {
+            let mut plan = self.plan.lock().unwrap();
+            if plan.len() > 1 { plan.remove(0) } else { plan[0] }
+        };
+        let kinds = records(&self.dir).into_iter();
+        let on_record = kinds.map(|record| record["kind"].as_str().unwrap().to_owned()).collect();
+        let call = Call { source: self.name, at: Instant::now(), sections, on_record };
+        self.seen.calls.lock().unwrap().push(call);
+        self.seen.count.send_modify(|count| *count += 1);
+        Box::pin(play(
+            does,
+            reply,
+            Unfinished { seen: Arc::clone(&self.seen), source: self.name, ended: false },
+        ))
+    }
+}
+
+async fn play<R>(
+    does: Does,
+    reply: impl FnOnce(&str) -> R,
+    mut unfinished: Unfinished,
+) -> Result<R, SourceFault> {
     let outcome = match does {
-        Does::Answers => Ok(reply(source, NUMBER, &ask)),
+        Does::Answers => Ok(reply(NUMBER)),
         Does::AnswersAfter(wait) => {
             tokio::time::sleep(wait).await;
-            Ok(reply(source, NUMBER, &ask))
+            Ok(reply(NUMBER))
         }
-        Does::AnswersAboutSomebodyElse => Ok(reply(source, SOMEBODY_ELSE, &ask)),
+        Does::AnswersAboutSomebodyElse => Ok(reply(SOMEBODY_ELSE)),
+        Does::AnswersAboutSomebodyElseAfter(wait) => {
+            tokio::time::sleep(wait).await;
+            Ok(reply(SOMEBODY_ELSE))
+        }
         Does::Fails(class) => Err(SourceFault::new(class)),
+        Does::FailsAfter(wait, class) => {
+            tokio::time::sleep(wait).await;
+            Err(SourceFault::new(class))
+        }
+        Does::AsksToWait(wait) => Err(SourceFault::new(FaultClass::Throttled).with_retry(Retry::Later(wait))),
         Does::Hangs => std::future::pending().await,
         Does::Panics => panic!("a stub that panics, as it should"),
+        Does::PanicsAfter(wait) => {
+            tokio::time::sleep(wait).await;
+            panic!("a stub that panics late, as it should")
+        }
     };
     unfinished.ended = true;
     outcome
+}
+
+fn scanned(json: &Value) -> Document {
+    Document::scan(json.to_string().into_bytes(), &tributary_fhir::Limits::default()).unwrap()
+}
+
+fn relayed() -> Relayed {
+    let said = Passed::Document(scanned(&json!({"resourceType": "Organization", "id": "o1"})));
+    Relayed { status: 200, etag: None, attempts: 1, said, held: tributary_model::Lease::default() }
+}
+
+fn attached() -> Attached {
+    let document =
+        scanned(&json!({"resourceType": "Binary", "contentType": "text/plain", "data": "aGVsbG8="}));
+    Attached { document, attempts: 1, held: tributary_model::Lease::default() }
 }
 
 /// A patient and one condition.
@@ -257,9 +351,8 @@ fn reply(source: &str, number: &str, ask: &Ask) -> Reply {
             "subject": {"reference": "Patient/p1"},
             "code": {"coding": [{"system": "http://snomed.info/sct", "code": "254637007"}]}}},
     ]});
-    let bytes = bundle.to_string().into_bytes();
-    let size = bytes.len() as u64;
-    let document = Document::scan(bytes, &tributary_fhir::Limits::default()).unwrap();
+    let document = scanned(&bundle);
+    let size = document.text().len() as u64;
     Reply { documents: vec![document], asked: ask.sections, bytes: size, attempts: 1, ..Reply::default() }
 }
 

@@ -9,4 +9,10 @@ mod gathering;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod recording;
+#[cfg(test)]
+mod sharing;

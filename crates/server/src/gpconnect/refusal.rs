@@ -39,7 +39,10 @@ pub(super) fn from_refusal(refusal: Refusal, interaction: Interaction) -> Proble
                 ..problem
             }
         }
-        Refusal::Source(_, failure) => from_failure(failure, interaction),
+        Refusal::Source(_, failure) => {
+            let problem = from_failure(failure, interaction);
+            if let Some(wait) = refusal.retry_after() { problem.after(wait) } else { problem }
+        }
         Refusal::Internal => Problem::internal(),
     }
 }
@@ -75,7 +78,7 @@ fn from_failure(failure: RelayFailure, interaction: Interaction) -> Problem {
         }
         RelayFailure::Unlocated => failed("The GP system could not be located.").after(COME_BACK),
         RelayFailure::TimedOut => failed("The GP system did not answer in time."),
-        RelayFailure::Shed => failed("The GP system takes no requests at the moment.").after(COME_BACK),
+        RelayFailure::Shed => failed("The GP system takes no requests at the moment."),
         RelayFailure::Failed => failed("The GP system could not be used."),
     }
 }

@@ -44,13 +44,13 @@ pub(crate) async fn attachment(exchange: Exchange, link: String) -> Reply {
 }
 
 fn from_answer(answer: AttachmentAnswer, form: AttachmentForm) -> Reply {
-    let AttachmentAnswer { body, content_type, audit } = answer;
+    let AttachmentAnswer { body, content_type, audit, lease } = answer;
     let mut reply = match form {
         AttachmentForm::Fhir => reply(StatusCode::OK, FHIR_JSON, body),
         AttachmentForm::Native => document(body, &content_type),
     };
     set(&mut reply, "tributary-audit", &audit);
-    reply
+    reply.map(|body| body.leased(lease))
 }
 
 /// The document itself, under a name of its kind that we know to be harmless.
@@ -97,7 +97,8 @@ fn from_refusal(refusal: Refusal) -> Problem {
         }
         Refusal::Source(_, failure) => {
             let text = "The source of this document could not be used.";
-            Problem::new(status(failure.http()), "transient", text)
+            let problem = Problem::new(status(failure.http()), "transient", text);
+            if let Some(wait) = refusal.retry_after() { problem.after(wait) } else { problem }
         }
         Refusal::Denied(_)
         | Refusal::AuditUnavailable

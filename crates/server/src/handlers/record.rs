@@ -139,7 +139,7 @@ pub(crate) fn from_answer(answer: Answer, form: RecordForm) -> Reply {
     if let Verdict::Shed(wait) = answer.verdict {
         reply.headers_mut().insert(header::RETRY_AFTER, retry_seconds(wait).into());
     }
-    reply
+    reply.map(|body| body.leased(answer.lease))
 }
 
 /// A refusal in words for the caller.

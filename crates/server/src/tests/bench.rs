@@ -16,7 +16,7 @@ use tributary_broker::{
     SourceSummary, Verdict,
 };
 use tributary_model::{
-    Capability, OdsCode, RecordRequest, Section, SectionSet, SectionState, SourceId, SourceKind,
+    Capability, Lease, OdsCode, RecordRequest, Section, SectionSet, SectionState, SourceId, SourceKind,
     SourceStatus, Tally,
 };
 use tributary_telemetry::Metrics;
@@ -90,6 +90,7 @@ impl Desk for FakeDesk {
                     body,
                     etag: Some("W/\"3\"".to_owned()),
                     audit: "7".to_owned(),
+                    lease: Lease::default(),
                 }),
             }
         })
@@ -104,6 +105,7 @@ impl Desk for FakeDesk {
                     body,
                     content_type: "text/plain".to_owned(),
                     audit: "7".to_owned(),
+                    lease: Lease::default(),
                 }),
             }
         })
@@ -146,6 +148,7 @@ pub(crate) fn answer(verdict: Verdict, body: Bytes) -> Answer {
         audit: "42".to_owned(),
         body,
         view: Arc::new(view("Penicillin")),
+        lease: Lease::default(),
     }
 }
 

@@ -94,11 +94,17 @@ pub struct LimitSettings {
     pub deadline_default: Duration,
     /// Longest time for name, connection and TLS handshake with a source together.
     pub connect_timeout: Duration,
+    /// Most bytes that requests may hold together: bodies, replies, answers.
+    pub memory_bytes: u64,
 }
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { deadline_default: Duration::from_secs(8), connect_timeout: Duration::from_secs(1) }
+        Self {
+            deadline_default: Duration::from_secs(8),
+            connect_timeout: Duration::from_secs(1),
+            memory_bytes: 512 << 20,
+        }
     }
 }
 
@@ -108,6 +114,7 @@ pub(super) fn read_limits(mut table: Reader<'_>) -> LimitSettings {
     let settings = LimitSettings {
         deadline_default: millis("deadline_default_ms", 300..=30_000, usual.deadline_default),
         connect_timeout: millis("connect_timeout_ms", 50..=30_000, usual.connect_timeout),
+        memory_bytes: table.number("memory_bytes", 16 << 20..=1 << 40).unwrap_or(usual.memory_bytes),
     };
     table.close();
     settings

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tributary_audit::{Digest, Trail};
 use tributary_broker::{Lasting, LinkKey};
-use tributary_model::{Clock, SourceId};
+use tributary_model::{Clock, MemoryBudget, SourceId};
 use tributary_sources::national::practice::{PracticeTemplate, Practices};
 use tributary_sources::{BrokerIdentity, EgressSettings, Registry, ServiceRoot};
 use tributary_telemetry::Metrics;
@@ -25,6 +25,8 @@ pub(crate) struct Ground {
     pub(crate) lasting: Lasting,
     /// The clock of dated rules.
     pub(crate) clock: Arc<dyn Clock>,
+    /// What all requests may hold together, whatever the configuration they began on.
+    pub(crate) memory: MemoryBudget,
     /// Where records are asked for.
     pub(crate) data: SocketAddr,
 }
@@ -76,12 +78,16 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    pub(super) fn by(settings: &Settings, ground: &Ground, before: Option<&Kept>) -> Result<Self, StartError> {
+    pub(super) fn by(
+        settings: &Settings,
+        ground: &Ground,
+        before: Option<&Kept>,
+    ) -> Result<Self, StartError> {
         let base_url = settings.server.base_url(ground.data);
-        let roots = Roots::of(settings, &base_url)?;
+        let roots = Roots::of(settings, &base_url, &ground.memory)?;
         let before = before.filter(|before| before.roots == roots);
         let anew = || {
-            let mut outward = outward(settings, &base_url)?;
+            let mut outward = outward(settings, &base_url, &ground.memory)?;
             outward.context.observers = Arc::new(ground.limit_counts());
             Ok::<_, StartError>(outward)
         };
@@ -107,14 +113,14 @@ impl Gathered {
 }
 
 impl Roots {
-    fn of(settings: &Settings, base_url: &str) -> Result<Self, StartError> {
+    fn of(settings: &Settings, base_url: &str, memory: &MemoryBudget) -> Result<Self, StartError> {
         let mut national = settings.national.clone();
         // Practices are compared by themselves: another template is no reason to forget tokens and quotas.
         if let Some(sds) = &mut national.sds {
             sds.practice = None;
         }
         Ok(Self {
-            egress: egress_settings(settings),
+            egress: egress_settings(settings, memory),
             identity: identity(settings, base_url),
             proxy: settings.spine.as_ref().map(|spine| spine.proxy_url.clone()),
             secrets: secrets::digests(&national)?,

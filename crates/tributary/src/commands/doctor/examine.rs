@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tributary_model::{
-    Capability, Clock as _, Deadline, FaultClass, Freshness, Interaction, OdsCode, Requester, SourceId,
-    SystemClock,
+    Capability, Clock as _, Deadline, FaultClass, Freshness, Interaction, MemoryBudget, OdsCode, Requester,
+    SourceId, SystemClock,
 };
 use tributary_sources::checkup::{BodyKind, Contact, contact_source};
 use tributary_sources::national::oauth::{OauthFault, TokenError, Tokens};
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Every step for one source, or for all sources and national services.
 pub(super) async fn examine(settings: &Settings, only: Option<&SourceId>) -> Result<Vec<Step>, StartError> {
     let base_url = settings.server.base_url(settings.server.listen);
-    let Outward { egress, context, national } = outward(settings, &base_url)?;
+    let Outward { egress, context, national } = outward(settings, &base_url, &MemoryBudget::default())?;
     let entries = entries(settings)?;
     let doctor = Doctor { egress, context, requester: Arc::new(requester(settings)), now: SystemClock.now() };
     let mut steps = Vec::new();

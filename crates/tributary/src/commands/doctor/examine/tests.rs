@@ -8,7 +8,8 @@ const NOW: &str = "2026-03-10T02:10:00Z";
 
 fn doctor() -> Doctor {
     let settings = Settings::default();
-    let Outward { egress, context, .. } = outward(&settings, "https://record.example.test").unwrap();
+    let Outward { egress, context, .. } =
+        outward(&settings, "https://record.example.test", &MemoryBudget::default()).unwrap();
     Doctor { egress, context, requester: Arc::new(requester(&settings)), now: NOW.parse().unwrap() }
 }
 

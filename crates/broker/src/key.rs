@@ -1,0 +1,64 @@
+//! Whose question to whom about whom: what two asks must share before one reply may serve both.
+
+use tributary_model::requester::Assurance;
+use tributary_model::{Ask, NhsNumber, OdsCode, Purpose, Role, SectionSet, SourceId};
+
+/// What one source holds of one patient, whoever asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Holding {
+    pub(crate) source: SourceId,
+    pub(crate) patient: NhsNumber,
+}
+
+/// The whole authority of an ask. Replies in memory and asks in flight are shared by equal keys, and by no others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) holding: Holding,
+    pub(crate) authority: Authority,
+}
+
+/// What is asked, and everything of the asker that the source, or the policy, may go by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Authority {
+    sections: SectionSet,
+    since: Option<String>,
+    user: String,
+    organisation: OdsCode,
+    role: Role,
+    purpose: Purpose,
+    /// Two systems of one organisation may call two people by one user id.
+    system: Option<String>,
+    spine_user: Option<String>,
+    spine_role: Option<String>,
+    assurance: Assurance,
+}
+
+impl Key {
+    /// The key of an ask.
+    pub(crate) fn of(source: &SourceId, ask: &Ask) -> Self {
+        let who = &ask.requester;
+        Self {
+            holding: Holding { source: source.clone(), patient: ask.patient },
+            authority: Authority {
+                sections: ask.sections,
+                since: ask.since.map(tributary_model::FhirDate::key),
+                user: who.user_id.clone(),
+                organisation: who.organisation.clone(),
+                role: who.role,
+                purpose: ask.purpose,
+                system: who.asid.clone(),
+                spine_user: who.spine.user.clone(),
+                spine_role: who.spine.role_profile.clone(),
+                assurance: who.assurance,
+            },
+        }
+    }
+
+    /// Bytes it keeps in memory.
+    pub(crate) fn weight(&self) -> usize {
+        let who = &self.authority;
+        let texts = [&who.since, &who.system, &who.spine_user, &who.spine_role];
+        let optional: usize = texts.into_iter().flatten().map(String::len).sum();
+        size_of::<Self>() + self.holding.source.as_str().len() + who.user.len() + optional
+    }
+}

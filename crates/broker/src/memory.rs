@@ -1,0 +1,104 @@
+//! What a request may hold in memory: taken before anybody is asked, given back with the last byte of its answer.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tributary_model::{FaultClass, Lease, MemoryBudget, SourceFault, SourceId};
+use tributary_telemetry::{Metrics, ShedReason};
+
+use crate::parts::SourcePort;
+use crate::refusal::Refusal;
+
+/// What a source is expected to send before it has sent anything.
+const EXPECTED_AT_FIRST: u64 = 64 << 10;
+
+/// An expectation comes down by one part in so many with every reply that is smaller: one large record in twenty
+/// is still expected.
+const DECAY: u64 = 16;
+
+/// While replies are merged, they, the statements that refer to them and what is written out of them are held at
+/// once: so many times the replies.
+const MERGING: u64 = 3;
+
+/// What an answer needs besides: its outcome, its lists.
+const ANSWER_AT_LEAST: u64 = 16 << 10;
+
+/// Callers who find no memory come back after one to so many seconds, each in its turn, so that they do not come
+/// back together.
+const LONGEST_WAIT_SECS: u64 = 5;
+
+/// By which way something is fetched: a whole record is larger than a search for documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Way {
+    Record,
+    Relay,
+    Attachment,
+}
+
+/// The memory budget, and what each source is expected to need of it.
+pub(crate) struct Memory {
+    pub(crate) budget: MemoryBudget,
+    metrics: Arc<Metrics>,
+    expected: Mutex<BTreeMap<(SourceId, Way), u64>>,
+    refused: AtomicU64,
+}
+
+impl Memory {
+    pub(crate) fn new(budget: MemoryBudget, metrics: Arc<Metrics>) -> Self {
+        Self { budget, metrics, expected: Mutex::default(), refused: AtomicU64::new(0) }
+    }
+
+    /// Takes what these sources are expected to send, or refuses.
+    pub(crate) fn reserve<'p>(
+        &self,
+        ports: impl IntoIterator<Item = &'p Arc<SourcePort>>,
+        way: Way,
+    ) -> Result<Lease, Refusal> {
+        let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |port: &Arc<SourcePort>| expected.get(&(port.counted_as.clone(), way)).copied();
+        let each = ports.into_iter().map(|port| of(port).unwrap_or(EXPECTED_AT_FIRST));
+        let bytes = each.fold(0, u64::saturating_add);
+        self.budget.take(bytes).map_err(|_spent| self.refuse())
+    }
+
+    /// Takes what it takes to make an answer out of so many bytes, or refuses.
+    pub(crate) fn work_on(&self, lease: &mut Lease, bytes: u64) -> Result<(), Refusal> {
+        let needed = bytes.saturating_mul(MERGING).saturating_add(ANSWER_AT_LEAST);
+        lease.resize(needed).map_err(|_spent| self.refuse())
+    }
+
+    /// The same for the one reply that is passed on; learns how large it is.
+    pub(crate) fn work_on_reply(
+        &self,
+        lease: &mut Lease,
+        (port, way): (&SourcePort, Way),
+        bytes: usize,
+    ) -> Result<(), SourceFault> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.learn(port, way, bytes);
+        self.work_on(lease, bytes).map_err(|_spent| SourceFault::new(FaultClass::Memory))
+    }
+
+    /// Learns how much a source sent.
+    pub(crate) fn learn(&self, port: &SourcePort, way: Way, bytes: u64) {
+        let mut all = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are names to count under: those of the registry, and one for practices found.
+        let expected = all.entry((port.counted_as.clone(), way)).or_insert(EXPECTED_AT_FIRST);
+        *expected = if bytes >= *expected { bytes } else { *expected - (*expected - bytes) / DECAY };
+    }
+
+    fn refuse(&self) -> Refusal {
+        self.metrics.shed(ShedReason::Memory);
+        let turn = self.refused.fetch_add(1, Ordering::Relaxed);
+        Refusal::Overloaded(Duration::from_secs(1 + turn % LONGEST_WAIT_SECS))
+    }
+}
+
+/// Holds what an answer of so many bytes takes until it is delivered, and gives the rest back.
+pub(crate) fn hold(lease: &mut Lease, bytes: usize) {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    // It is made already: what it takes beyond what was thought is known too late to refuse it.
+    let _beyond = lease.resize(bytes);
+}
