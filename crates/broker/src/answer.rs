@@ -1,5 +1,7 @@
 //! What the broker gives back.
 
+mod shape;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +48,6 @@ impl Verdict {
 }
 
 /// The answer to one record request.
-#[derive(Debug)]
 pub struct Answer {
     /// What it amounts to.
     pub verdict: Verdict,
@@ -63,7 +64,7 @@ pub struct Answer {
 }
 
 /// Fetches what is attached to a record, by the id in the address that the record gave out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AttachmentRequest {
     /// Names the request.
     pub id: RequestId,
@@ -87,7 +88,6 @@ pub enum AttachmentForm {
 }
 
 /// An attachment.
-#[derive(Debug)]
 pub struct AttachmentAnswer {
     /// In the form that was asked for.
     pub body: Bytes,
@@ -100,7 +100,7 @@ pub struct AttachmentAnswer {
 }
 
 /// A GP Connect call to be passed on to a GP system.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RelayRequest {
     /// Names the request.
     pub id: RequestId,
@@ -125,7 +125,7 @@ pub struct RelayRequest {
 }
 
 /// Whom a call is about, as far as it says so itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Subject {
     /// A patient, by their NHS number.
     Patient(NhsNumber),
@@ -147,7 +147,6 @@ pub enum DocumentsRoot {
 }
 
 /// The GP system's own answer.
-#[derive(Debug)]
 pub struct RelayAnswer {
     /// HTTP status.
     pub status: u16,

@@ -71,7 +71,7 @@ pub(crate) enum LinkFault {
 }
 
 /// What an id stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Attachment {
     pub(crate) patient: NhsNumber,
     /// Its id at the source.

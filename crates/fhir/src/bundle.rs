@@ -104,7 +104,7 @@ impl<'d> Bundle<'d> {
 }
 
 /// What a page says of the one after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum NextLink<'d> {
     /// There is none.
     None,
@@ -115,7 +115,7 @@ pub enum NextLink<'d> {
 }
 
 /// A piece of a document's text, and what stands there instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Edit {
     place: Range<usize>,
     text: String,

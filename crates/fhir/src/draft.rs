@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::json::{Json, Kind, Rewrite, Sheet, quoted};
 
 /// A JSON value: a raw slice, or something opened for editing.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Draft<'d> {
     /// As received.
     Raw(Json<'d>),
@@ -21,7 +21,7 @@ pub enum Draft<'d> {
 }
 
 /// The members of an opened object, in their order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Fields<'d>(Vec<(Cow<'d, str>, Draft<'d>)>);
 
 impl<'d> Draft<'d> {

@@ -111,7 +111,6 @@ impl Mark {
 }
 
 /// A scanned text and the tape of its values.
-#[derive(Debug)]
 pub struct Document {
     text: String,
     tape: Vec<Node>,

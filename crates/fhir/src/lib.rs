@@ -7,6 +7,7 @@ pub mod json;
 pub mod narrative;
 pub mod outcome;
 pub mod reply;
+mod shape;
 pub mod version;
 pub mod write;
 

@@ -28,7 +28,7 @@ impl Notice {
 }
 
 /// An element that has no home in the other version, and where it was kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LossNote {
     /// The statement: `Type/id` as the source named it.
     pub statement: String,
@@ -48,7 +48,7 @@ pub enum KeptAs {
 }
 
 /// A resource carried whole because it cannot be converted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Carried {
     /// The type it has in its own version.
     pub resource_type: String,
@@ -57,7 +57,7 @@ pub struct Carried {
 }
 
 /// A source's answer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Reply {
     /// Bundles in R4, in the order they were read.
     pub documents: Vec<Document>,
@@ -104,7 +104,6 @@ pub struct Attached {
 }
 
 /// What a GP system answered to a request that is passed through.
-#[derive(Debug)]
 pub struct Relayed {
     /// HTTP status.
     pub status: u16,
@@ -119,7 +118,6 @@ pub struct Relayed {
 }
 
 /// What is passed on.
-#[derive(Debug)]
 pub enum Passed {
     /// What the interaction gives, past the safety gate.
     Document(Document),

@@ -7,7 +7,7 @@ use crate::json::escape_into;
 /// Builds JSON text; commas are put where they belong.
 ///
 /// It trusts its caller for the nesting, not for the text: strings are escaped.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Writer {
     out: String,
 }

@@ -42,7 +42,7 @@ impl Class {
 }
 
 /// One line.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) section: Section,
     pub(crate) key: String,

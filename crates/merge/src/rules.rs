@@ -119,7 +119,7 @@ pub(crate) struct Verdict {
 }
 
 /// A discrepancy, in words.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Discrepancy {
     pub(crate) rule: Rule,
     pub(crate) section: Option<Section>,

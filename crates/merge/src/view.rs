@@ -2,12 +2,14 @@
 //!
 //! Nothing here decides anything; it is the merged record with its clinical words copied out.
 
+mod shape;
+
 use tributary_model::{Section, SectionState, SourceId, SourceStatus, Tally};
 
 use crate::label::AllergyLabel;
 
 /// A merged record in words.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RecordView {
     /// Who it is about.
     pub patient: PatientView,
@@ -28,7 +30,7 @@ pub struct RecordView {
 }
 
 /// The banner's facts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct PatientView {
     /// NHS number, grouped 3-3-4.
     pub nhs_number: String,
@@ -58,7 +60,7 @@ pub struct SourceRow {
 }
 
 /// One section.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SectionView {
     /// Which.
     pub section: Section,
@@ -71,7 +73,7 @@ pub struct SectionView {
 }
 
 /// One line: statements about the same thing.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LineView {
     /// The words of the lead.
     pub title: String,
@@ -84,7 +86,7 @@ pub struct LineView {
 }
 
 /// One statement on a line.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MemberView {
     /// Who said it.
     pub source: SourceId,
@@ -111,7 +113,7 @@ pub struct MemberView {
 }
 
 /// One discrepancy.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DiscrepancyView {
     /// Rule id.
     pub rule: &'static str,

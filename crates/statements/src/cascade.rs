@@ -21,7 +21,7 @@ use crate::load::{device_id, patient_id};
 const OURS: &str = "urn:x-tributary:";
 
 /// Where a statement comes from, as the broker that asked for it says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Origin {
     /// Who said it.
     pub source: SourceId,
@@ -118,7 +118,7 @@ const fn proof(entry: Entry<'_>) -> Proof<'_> {
 }
 
 /// What a broker says of its own sources.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Told {
     /// The state of each section over its sources.
     pub states: BTreeMap<Section, SectionState>,
@@ -133,7 +133,7 @@ pub struct Told {
 }
 
 /// One issue of a broker about one of its sources.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Relayed {
     /// FHIR severity.
     pub severity: &'static str,

@@ -29,7 +29,7 @@ const NULL_FLAVOURS: &[&str] =
     &["http://hl7.org/fhir/v3/NullFlavor", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"];
 
 /// A concept reduced to a key, and the words to show for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Concept {
     /// The key, as `sct|…`, `placeholder|…|…`, `system|code` or `txt|…`.
     pub key: String,

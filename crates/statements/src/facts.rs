@@ -21,7 +21,7 @@ pub use problem::Problem;
 pub use result::{Finding, Standing};
 
 /// The facts of one statement.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Facts {
     /// Where it belongs.
     pub section: Section,
@@ -54,7 +54,7 @@ pub struct Facts {
 }
 
 /// The classes of a medicine or of an allergy's agent, as the maps for prompts have them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Classes {
     /// Medicines of which two at once are a risk.
     pub high_risk: Option<String>,
@@ -63,7 +63,7 @@ pub struct Classes {
 }
 
 /// What kind of thing a statement is about, with what makes two of them incompatible.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Thing {
     /// An allergy, or that there is none.
     Allergy(Allergy),

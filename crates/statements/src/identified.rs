@@ -44,7 +44,7 @@ const FITTING: &[(&str, &str)] = &[
 const MEMBERS: &[&str] = &["identifier", "display", "type", "id", "extension"];
 
 /// What the entries are called by others, laid out when it is first needed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Identified(OnceLock<HashMap<(String, String), Vec<usize>>>);
 
 /// Where one leads.

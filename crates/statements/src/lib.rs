@@ -13,3 +13,4 @@ pub mod load;
 pub mod maps;
 pub mod person;
 pub mod refs;
+mod shape;

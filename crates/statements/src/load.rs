@@ -39,7 +39,7 @@ pub fn own_id(name: &str) -> Uuid {
 }
 
 /// One resource of one source.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Statement<'a> {
     /// Position of its answer among the accepted ones.
     pub answer: usize,
@@ -87,7 +87,6 @@ impl Voice {
 }
 
 /// An accepted answer.
-#[derive(Debug)]
 pub struct Accepted<'a> {
     /// Whose answer.
     pub card: &'a SourceCard,
@@ -116,7 +115,7 @@ pub struct Accepted<'a> {
 }
 
 /// Everything accepted: sources that were asked directly, then other brokers, each by rank.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Loaded<'a> {
     /// Every registered source.
     pub registry: &'a [SourceCard],

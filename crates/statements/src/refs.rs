@@ -7,7 +7,7 @@ use crate::inputs::AttachmentLinks;
 use crate::load::{Accepted, Loaded, bare};
 
 /// What becomes of one reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Fate<'r> {
     /// It stays as it is: contained, foreign, or no address at all.
     Stays,

@@ -13,7 +13,7 @@ use super::{Document, Json, Kind, Limits, Mark, Node, NodeKind, Rejection, text}
 pub type Rewrite<'r> = dyn FnMut(Mark, &str) -> Option<String> + 'r;
 
 /// A document in the making. It trusts its caller for the nesting; commas are put where they belong.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sheet {
     text: String,
     tape: Vec<Node>,

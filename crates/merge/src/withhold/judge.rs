@@ -22,7 +22,6 @@ enum Fate {
 }
 
 /// What is shown.
-#[derive(Debug)]
 pub(super) struct Kept {
     shown: BTreeSet<usize>,
     /// The names of what is shown and of what supports it, without the marks that tell twins apart.

@@ -49,7 +49,7 @@ impl Position {
 }
 
 /// What matters about a medicine statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Medicine {
     /// Where the source stands.
     pub position: Position,

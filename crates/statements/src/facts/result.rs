@@ -18,7 +18,7 @@ pub enum Standing {
 }
 
 /// What matters about a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Finding {
     /// How firm.
     pub standing: Standing,
