@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 /// Where processes run.
 #[derive(Debug)]
 pub(crate) struct Cores {
-    /// The core of broker and `HAProxy`, and that of generator and GP system; `None`: wherever there is room.
+    /// The core of the server under measurement, and that of generator and sources; `None`: wherever there is room.
     pinned: Option<(usize, usize)>,
 }
 
@@ -24,7 +24,7 @@ impl Cores {
     pub(crate) fn told(&self) -> String {
         match self.pinned {
             Some((server, rest)) => {
-                format!("broker and HAProxy on core {server}, generator and GP system on core {rest}")
+                format!("servers on core {server}, generator and sources on core {rest}")
             }
             None => "NOT PINNED (one core only, or no `taskset`): the figures say little".to_owned(),
         }

@@ -1,66 +1,83 @@
-//! What the GP Connect pass-through costs: the real broker beside the GP system alone, and beside `HAProxy`.
+//! What the broker costs, and what it stands: measured beside programs that other people would use instead.
 //!
 //! `tests/load/README.md` says how to run it, what it measures, and what it measured.
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
-mod cell;
+mod audit;
+mod cache;
 mod cores;
+mod desk;
+mod fanout;
+mod federation;
 mod figures;
-mod record;
-mod request;
+mod isolation;
+mod overload;
+mod peers;
+mod practice;
+mod registry;
+mod relay;
 mod rounds;
 mod servers;
 mod source;
-mod table;
+mod stage;
+mod waiting;
 mod wire;
 
+// What is merged is made as for the benchmarks, by the same names.
+#[path = "../../crates/fhir/benches/kit/cell.rs"]
+mod cell;
+#[path = "../../crates/fhir/benches/kit/record.rs"]
+mod record;
+#[path = "../../crates/fhir/benches/kit/templates.rs"]
+mod templates;
+
 use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use cell::Cell;
-use cores::Cores;
-use servers::Setup;
-use table::Tables;
+use stage::{Stage, Wish};
 
 /// What may go wrong; a measurement that cannot be made says why, and ends.
 type Done<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// Measures the real broker beside its sources alone and beside other programs, in one run.
+///
+/// Prints Markdown. A peer that the machine lacks is said and left out; tests/load/peers/install fetches them.
+/// Compare ratios of one run, never times of two.
 #[derive(Debug, Parser)]
-#[command(name = "load", about = "Measures the GP Connect pass-through")]
+#[command(name = "load")]
 struct Arguments {
-    /// Sizes of the record, in kB.
-    #[arg(long, value_delimiter = ',', default_value = "50,500")]
-    kb: Vec<usize>,
-    /// How long the GP system takes before it answers, in milliseconds.
-    #[arg(long, value_delimiter = ',', default_value = "0,10")]
-    wait_ms: Vec<u64>,
-    /// Rounds of each cell.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Seconds that each round asks at a fixed rate.
-    #[arg(long, default_value_t = 4.0)]
-    secs: f64,
-    /// Requests a second over all targets. Absent: 240 below 200 kB, 90 above.
-    #[arg(long)]
-    rate: Option<u32>,
-    /// Connections that ask as fast as answers come.
-    #[arg(long, default_value_t = 8)]
-    connections: usize,
-    /// Log level of the broker.
-    #[arg(long, default_value = "info")]
-    log: String,
-    /// Where the audit log is kept. Absent: in memory.
-    #[arg(long)]
-    audit: Option<PathBuf>,
-    /// The product's binary. Absent: it is built for release.
-    #[arg(long)]
-    broker: Option<PathBuf>,
+    #[command(flatten)]
+    wish: Wish,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// GP Connect pass-through beside `HAProxy`: what is added, processor time.
+    Relay(relay::Wish),
+    /// `$record` beside nginx with Lua, Go, Node and `FastAPI` doing the same fan-out.
+    Record(fanout::Wish),
+    /// `$record` from kept replies beside nginx serving a file of the same bytes.
+    Cache(cache::Wish),
+    /// Memory of requests that wait on slow sources, beside nginx with Lua.
+    Waiting(waiting::Wish),
+    /// Seven thousand registered sources: memory, time to ready, first merged answer.
+    Registry(registry::Wish),
+    /// Far more requests than can be served: what is served, what is refused, what recovers.
+    Overload(overload::Wish),
+    /// Two of five sources hang, drip or flood: what the others' answers notice.
+    Isolation(isolation::Wish),
+    /// The audit log on a disk beside the same in memory.
+    Audit(audit::Wish),
+}
+
+/// Prints a line.
+fn told(line: &str) {
+    println!("{line}");
 }
 
 /// Waits, on a thread of its own.
@@ -72,84 +89,18 @@ fn pause(time: Duration) {
 }
 
 fn main() -> Done<()> {
-    let arguments = Arguments::parse();
-    let binary = match &arguments.broker {
-        Some(binary) => binary.clone(),
-        None => built()?,
-    };
-    let cores = Cores::take();
-    let memory = Path::new("/dev/shm");
-    let is_in_memory = memory.is_dir();
-    let dir = if is_in_memory { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? };
-    let haproxy = servers::haproxy_version();
-    if haproxy.is_none() {
-        println!("HAProxy IS ABSENT: no ratio to it is told (Debian: apt-get install haproxy).\n");
+    let Arguments { wish, what } = Arguments::parse();
+    let stage = Stage::set(wish)?;
+    match what {
+        What::Relay(wish) => relay::measure(&stage, &wish)?,
+        What::Record(wish) => fanout::measure(&stage, &wish)?,
+        What::Cache(wish) => cache::measure(&stage, &wish)?,
+        What::Waiting(wish) => waiting::measure(&stage, &wish)?,
+        What::Registry(wish) => registry::measure(&stage, &wish)?,
+        What::Overload(wish) => overload::measure(&stage, &wish)?,
+        What::Isolation(wish) => isolation::measure(&stage, &wish)?,
+        What::Audit(wish) => audit::measure(&stage, &wish)?,
     }
-    let audit = arguments.audit.as_ref().map_or_else(
-        || (if is_in_memory { "memory" } else { "the temporary folder (no /dev/shm)" }).to_owned(),
-        |path| path.display().to_string(),
-    );
-    println!("- revision {}, {}", revision(), haproxy.as_deref().unwrap_or("no HAProxy"));
-    println!("- {}; {}", machine(), cores.told());
-    println!("- audit log in {audit}, log level {}", arguments.log);
-    println!("- load of the machine before: {}", average());
-    println!("\nmedian (least–greatest) over {} rounds; times in µs\n", arguments.rounds);
-    let mut tables = Tables::default();
-    for kb in &arguments.kb {
-        for wait_ms in &arguments.wait_ms {
-            let place = dir.path().join(format!("{kb}-{wait_ms}"));
-            fs::create_dir(&place)?;
-            let elsewhere = arguments.audit.as_ref().map(|audit| audit.join(format!("{kb}-{wait_ms}")));
-            let audit = elsewhere.map(std::path::absolute).transpose()?;
-            let setup = Setup { binary: binary.clone(), log: arguments.log.clone(), dir: place, audit };
-            let cell = Cell {
-                kb: *kb,
-                wait: Duration::from_millis(*wait_ms),
-                rate: arguments.rate.unwrap_or(if *kb < 200 { 240 } else { 90 }),
-                connections: arguments.connections,
-                rounds: arguments.rounds,
-                lasting: Duration::from_secs_f64(arguments.secs),
-            };
-            tables.add(&format!("{kb} kB, {wait_ms} ms"), &cell.measure(&setup, &cores, haproxy.is_some())?);
-        }
-    }
-    println!("{}", tables.told());
-    println!("- load of the machine after: {}", average());
+    println!("\n- load of the machine after: {}", stage::average());
     Ok(())
-}
-
-/// Builds the product as it is shipped, and tells where it lies: beside this program's own profile folder.
-fn built() -> Done<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let arguments = ["build", "--release", "--quiet", "--locked", "-p", "tributary"];
-    let status = Command::new(env!("CARGO")).args(arguments).current_dir(root).status()?;
-    if !status.success() {
-        return Err("the broker does not build".into());
-    }
-    let own = std::env::current_exe()?;
-    let target = own.ancestors().nth(2).ok_or("no target folder")?;
-    Ok(target.join("release/tributary"))
-}
-
-fn output(program: &str, arguments: &[&str]) -> String {
-    let said = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
-    said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default()
-}
-
-fn revision() -> String {
-    let changed = output("git", &["status", "--porcelain", "--", "../crates", "../Cargo.lock"]);
-    let suffix = if changed.is_empty() { "" } else { " with changes" };
-    format!("{}{suffix}", output("git", &["rev-parse", "--short", "HEAD"]))
-}
-
-fn machine() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    let count = info.lines().filter(|line| line.starts_with("processor")).count();
-    format!("{count} × {}, Linux {}", model.unwrap_or("unknown processor"), output("uname", &["-r"]))
-}
-
-fn average() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! What stands between caller and GP system: the real broker, and `HAProxy` if the machine has it.
+//! Servers in processes of their own: the real broker, and whatever stands in its place.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cores::Cores;
-use crate::request::{ASID, ROOT};
+use crate::stage::Stage;
 use crate::{Done, pause};
 
 /// Longest wait for a server to be there.
 const START: Duration = Duration::from_secs(20);
+/// How often it is looked for. Part of every time to ready.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A server in a process of its own. Killed when dropped.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// From the start of its process until it took connections.
+    pub(crate) ready: Duration,
 }
 
 impl Drop for Server {
@@ -31,15 +34,15 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Processor time it has used since its start, its threads that ended included.
+    /// Processor time that its present threads have used. Threads that ended are forgotten with theirs.
     pub(crate) fn cpu(&self) -> Done<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name in brackets may hold blanks. Behind it, user and system time are the 12th and 13th field.
-        let (_, fields) = stat.rsplit_once(')').ok_or("no process status")?;
-        let ticks: Vec<u64> =
-            fields.split_whitespace().skip(11).take(2).flat_map(str::parse::<u64>).collect();
-        // The kernel tells them in hundredths of a second, on every platform we know.
-        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+        let mut nanos = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // A thread may end between being listed and being read.
+            let told = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+            nanos += told.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or_default();
+        }
+        Ok(Duration::from_nanos(nanos))
     }
 
     /// An error if it has ended: somebody else may have ended it, and what was measured then is void.
@@ -52,61 +55,99 @@ impl Server {
 
     /// Most memory it ever had resident, in kB.
     pub(crate) fn peak_kb(&self) -> Done<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// Memory it has resident now, in kB.
+    pub(crate) fn resident_kb(&self) -> Done<u64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> Done<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         Ok(line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default())
     }
 
-    fn spawn(mut command: Command, log: &Path) -> Done<Child> {
-        let out = File::create(log)?;
-        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-        Ok(command.spawn()?)
+    /// Starts a command that will listen at this address, and waits until it does.
+    pub(crate) fn listening(command: Command, log: &Path, address: SocketAddr) -> Done<Self> {
+        let began = Instant::now();
+        let child = spawn(command, log)?;
+        let mut server = Self { child, address, ready: Duration::ZERO };
+        while began.elapsed() < START && server.child.try_wait()?.is_none() {
+            if TcpStream::connect(address).is_ok() {
+                server.ready = began.elapsed();
+                return Ok(server);
+            }
+            pause(LOOK);
+        }
+        Err(format!("a server does not start: {}", fs::read_to_string(log)?).into())
     }
 }
 
-/// How the broker is set up, where that is not the same for every run.
-#[derive(Debug)]
+fn spawn(mut command: Command, log: &Path) -> Done<Child> {
+    let out = File::create(log)?;
+    command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+    Ok(command.spawn()?)
+}
+
+/// An address for a server that cannot choose a port by itself.
+pub(crate) fn free() -> Done<SocketAddr> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}
+
+/// How a broker is set up, where that is not the same for every run.
+#[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    /// The product's binary.
-    pub(crate) binary: PathBuf,
-    /// Its log level.
-    pub(crate) log: String,
-    /// Where configuration, logs and the audit log are kept.
+    /// Where configuration, log and audit log are kept.
     pub(crate) dir: PathBuf,
     /// The audit log's folder, if it is to lie elsewhere.
     pub(crate) audit: Option<PathBuf>,
+    /// Lines of `[server]`.
+    pub(crate) server: String,
+    /// All further sections. Tables of `[demo]` come first.
+    pub(crate) rest: String,
 }
 
-/// Starts the broker before this GP system.
-pub(crate) fn broker(setup: &Setup, cores: &Cores, source: SocketAddr) -> Done<Server> {
+impl Setup {
+    /// A broker for so many callers at once, before these sources.
+    pub(crate) fn wide(dir: PathBuf, rest: String) -> Self {
+        let server = "max_in_flight = 1024\nmax_connections = 2048\n".to_owned();
+        Self { dir, audit: None, server, rest }
+    }
+}
+
+/// Starts the broker.
+pub(crate) fn broker(stage: &Stage, setup: &Setup) -> Done<Server> {
     let audit = setup.audit.clone().unwrap_or_else(|| setup.dir.join("audit"));
     let config = setup.dir.join("tributary.toml");
     fs::write(
         &config,
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
-             [log]\nlevel = \"{}\"\n[audit]\ndir = \"{}\"\n[demo]\ninsecure = true\n\
-             [[source]]\nid = \"gp\"\nkind = \"gp\"\nprotocol = \"gpconnect-structured\"\nods = \"A99901\"\n\
-             asid = \"{ASID}\"\nbase_url = \"http://{source}{ROOT}\"\n",
-            setup.log,
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n{}\
+             [log]\nlevel = \"{}\"\n[audit]\ndir = \"{}\"\n[demo]\ninsecure = true\n{}",
+            setup.server,
+            stage.log,
             audit.display(),
+            setup.rest,
         ),
     )?;
-    let mut command = cores.server(&setup.binary);
+    let mut command = stage.cores.server(&stage.binary);
     command.args(["serve", "--config"]).arg(&config);
     let log = setup.dir.join("broker.log");
-    let child = Server::spawn(command, &log)?;
-    let mut server = Server { child, address: source };
     let began = Instant::now();
+    let child = spawn(command, &log)?;
+    let mut server = Server { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), ready: Duration::ZERO };
     while began.elapsed() < START && server.child.try_wait()?.is_none() {
         // It prints where it listens.
         let text = fs::read_to_string(&log)?;
         let address = text.lines().find_map(|line| line.trim().strip_prefix("records  http://"));
         if let Some(address) = address.and_then(|address| address.trim().parse().ok()) {
             server.address = address;
+            server.ready = began.elapsed();
             return Ok(server);
         }
-        pause(Duration::from_millis(10));
+        pause(LOOK);
     }
     Err(format!("the broker does not start: {}", fs::read_to_string(&log)?).into())
 }
@@ -118,9 +159,8 @@ pub(crate) fn haproxy_version() -> Option<String> {
 }
 
 /// Starts `HAProxy` before this GP system: one thread, HTTP mode, connections kept, no log.
-pub(crate) fn haproxy(dir: &Path, cores: &Cores, source: SocketAddr) -> Done<Server> {
-    // HAProxy cannot choose a port by itself: a free one is sought for it.
-    let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+pub(crate) fn haproxy(stage: &Stage, dir: &Path, source: SocketAddr) -> Done<Server> {
+    let address = free()?;
     let config = dir.join("haproxy.cfg");
     let mut file = File::create(&config)?;
     write!(
@@ -131,16 +171,7 @@ pub(crate) fn haproxy(dir: &Path, cores: &Cores, source: SocketAddr) -> Done<Ser
          frontend front\n  bind {address}\n  default_backend gp\n\
          backend gp\n  server gp {source}\n"
     )?;
-    let mut command = cores.server(Path::new("haproxy"));
+    let mut command = stage.cores.server(Path::new("haproxy"));
     command.arg("-db").arg("-f").arg(&config);
-    let log = dir.join("haproxy.log");
-    let mut server = Server { child: Server::spawn(command, &log)?, address };
-    let began = Instant::now();
-    while began.elapsed() < START && server.child.try_wait()?.is_none() {
-        if TcpStream::connect(address).is_ok() {
-            return Ok(server);
-        }
-        pause(Duration::from_millis(10));
-    }
-    Err(format!("HAProxy does not start: {}", fs::read_to_string(&log)?).into())
+    Server::listening(command, &dir.join("haproxy.log"), address)
 }

@@ -30,7 +30,12 @@ pub(crate) struct Message<'b> {
 impl Message<'_> {
     /// Whether the head begins with a status line that says 200.
     pub(crate) fn is_ok(&self) -> bool {
-        self.head.split(' ').nth(1) == Some("200")
+        self.status() == Some("200")
+    }
+
+    /// The status, as text.
+    pub(crate) fn status(&self) -> Option<&str> {
+        self.head.split(' ').nth(1)
     }
 
     /// The value of a header.
@@ -67,6 +72,11 @@ impl Connection {
     pub(crate) fn patient(self) -> Result<Self> {
         self.stream.set_read_timeout(None)?;
         Ok(self)
+    }
+
+    /// The stream alone.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Sends these bytes.

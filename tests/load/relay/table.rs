@@ -1,6 +1,6 @@
 //! The figures of all cells, as two tables.
 
-use crate::cell::{Between, Measured};
+use super::{Between, Measured};
 use crate::figures::{Spread, added, each, quantile, ratio};
 use crate::rounds::OpenRound;
 

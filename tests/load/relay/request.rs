@@ -8,13 +8,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::record::NHS_NUMBER;
+use crate::practice::NHS_NUMBER;
 
 /// The service root of the one practice, as path.
 pub(crate) const ROOT: &str = "/A99901/STU3/1/gpconnect/structured/fhir";
 /// The system id of the practice.
 pub(crate) const ASID: &str = "200000000205";
-const OPERATION: &str = "/Patient/$gpc.getstructuredrecord";
+/// The operation, below the root.
+pub(crate) const OPERATION: &str = "/Patient/$gpc.getstructuredrecord";
 const INTERACTION: &str = "urn:nhs:names:services:gpconnect:fhir:operation:gpc.getstructuredrecord-1";
 
 /// An unsigned token, as GP Connect consumers make it.
@@ -38,7 +39,8 @@ fn bearer() -> String {
     format!("Bearer {}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(&claims))
 }
 
-fn parameters() -> String {
+/// What is asked for.
+pub(crate) fn parameters() -> String {
     let identifier = json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": NHS_NUMBER});
     let part =
         |name: &str, inner: &str| json!({"name": name, "part": [{"name": inner, "valueBoolean": true}]});
