@@ -45,7 +45,9 @@ struct Replayed {
 async fn replay(folder: &Path) -> Replayed {
     let (provider, patients) = start_replay(folder, ReplayOptions::default()).await.unwrap();
     let audit = tempfile::tempdir().unwrap();
-    let mut text = String::from("[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n");
+    let mut text = String::from(
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\n",
+    );
     write!(
         text,
         "[audit]\ndir = \"{}\"\n[demo]\ninsecure = true\nas_of = \"2026-03-10T02:10:00Z\"\n[[source]]\nid = \"gp\"\n\

@@ -170,7 +170,9 @@ pub(crate) async fn refusals(folder: &mut Folder) {
 }
 
 fn configuration(source: &str, base: &str, audit: &std::path::Path, more: &str) -> String {
-    let mut text = String::from("[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n");
+    let mut text = String::from(
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\n",
+    );
     write!(
         text,
         "[audit]\ndir = \"{}\"\n[demo]\ninsecure = true\n[[source]]\nid = \"gp\"\nname = \"{source}\"\nkind = \"gp\"\n\

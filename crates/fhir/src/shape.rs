@@ -169,9 +169,19 @@ mod tests {
             kept_as: KeptAs::Extension,
         });
         silent(&Carried { resource_type: CANARY.to_owned(), binary_id: CANARY.to_owned() });
-        let relayed = |said| Relayed { status: 200, etag: Some(CANARY.to_owned()), attempts: 1, said };
+        let relayed = |said| Relayed {
+            status: 200,
+            etag: Some(CANARY.to_owned()),
+            attempts: 1,
+            said,
+            held: tributary_model::Lease::default(),
+        };
         silent(&relayed(Passed::Refusal(CANARY.into(), SourceFault::new(FaultClass::Shape))));
-        silent(&Attached { document: self::document(), attempts: 1 });
+        silent(&Attached {
+            document: self::document(),
+            attempts: 1,
+            held: tributary_model::Lease::default(),
+        });
         silent(&relayed(Passed::Document(document)));
     }
 }

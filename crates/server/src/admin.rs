@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use crate::exchange::{Edge, Inbound, Reply, reply};
 use crate::front::Front;
 use crate::handlers::sources;
+use crate::layers::refused;
 use crate::listener::Answering;
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
@@ -31,6 +32,9 @@ fn answer(edge: &Edge, request: &Request<Inbound>) -> Reply {
 }
 
 fn told(edge: &Edge, request: &Request<Inbound>) -> Result<Reply, Problem> {
+    if let Some(refused) = refused(request) {
+        return Err(refused.problem.closing());
+    }
     edge.hosts.check(request.headers()).map_err(Problem::closing)?;
     if *request.method() != Method::GET {
         let text = "The admin listener only tells.";

@@ -11,9 +11,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tributary_broker::Delivery;
 use tributary_model::Lease;
 
+use crate::admission::Admitted;
 use crate::desk::Desk;
 use crate::layers::Watch;
-use crate::listener::Patience;
+use crate::listener::Turn;
 
 /// The connection takes a new piece only when it has room, so that "handed over" stays close to "sent".
 const PIECE: usize = 16 << 10;
@@ -24,9 +25,10 @@ pub(crate) struct ReplyBody {
     rest: Bytes,
     sent: u64,
     receipt: Option<Receipt>,
-    patience: Option<Arc<Patience>>,
+    turn: Option<Turn>,
     permit: Option<OwnedSemaphorePermit>,
     lease: Option<Lease>,
+    admitted: Option<Admitted>,
     watch: Option<Watch>,
 }
 
@@ -79,6 +81,13 @@ impl ReplyBody {
         self
     }
 
+    /// Holds its place among the admitted until the body is gone.
+    #[must_use]
+    pub(crate) fn admitted(mut self, admitted: Admitted) -> Self {
+        self.admitted = Some(admitted);
+        self
+    }
+
     /// Keeps the request's line in the log open until the body is gone.
     #[must_use]
     pub(crate) fn watched_by(mut self, watch: Watch) -> Self {
@@ -86,11 +95,11 @@ impl ReplyBody {
         self
     }
 
-    /// Lets the connection's timers know when the body is gone.
+    /// Lets the connection's timers know how the body goes, and when it is gone.
     #[must_use]
-    pub(crate) fn on(mut self, patience: Arc<Patience>) -> Self {
-        patience.sending();
-        self.patience = Some(patience);
+    pub(crate) fn on(mut self, turn: Turn) -> Self {
+        turn.sending();
+        self.turn = Some(turn);
         self
     }
 }
@@ -109,6 +118,9 @@ impl Body for ReplyBody {
         let size = self.rest.len().min(PIECE);
         let piece = self.rest.split_to(size);
         self.sent += piece.len() as u64;
+        if let Some(turn) = &self.turn {
+            turn.sent(piece.len());
+        }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -126,9 +138,6 @@ impl Drop for ReplyBody {
         if let Some(Receipt { desk, audit }) = self.receipt.take() {
             let delivery = if self.rest.is_empty() { Delivery::Whole } else { Delivery::Aborted };
             desk.delivered(&audit, self.sent, delivery);
-        }
-        if let Some(patience) = self.patience.take() {
-            patience.rest();
         }
     }
 }

@@ -4,12 +4,10 @@ use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::sync::Semaphore;
 use tower::util::BoxCloneSyncService;
 use tributary_model::{Deadline, RequestId, Requester};
 use tributary_telemetry::Metrics;
@@ -17,6 +15,8 @@ use tributary_telemetry::Metrics;
 use crate::body::ReplyBody;
 use crate::desk::Desk;
 use crate::hosts::Hosts;
+use crate::house::House;
+use crate::layers::Asked;
 use crate::settings::Settings;
 
 /// A request body that has not been read.
@@ -54,35 +54,37 @@ pub(crate) struct Edge {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Settings,
     pub(crate) hosts: Hosts,
-    pub(crate) in_flight: Arc<Semaphore>,
+    /// What outlives a configuration.
+    pub(crate) house: Arc<House>,
     public_root: Arc<str>,
-    draining: Arc<AtomicBool>,
 }
 
 impl Edge {
     pub(crate) fn new(desk: Arc<dyn Desk>, metrics: Arc<Metrics>, settings: Settings) -> Arc<Self> {
+        let house = House::new(&settings.limits, &metrics);
+        Self::within(house, desk, metrics, settings)
+    }
+
+    /// The same in a house that stands.
+    fn within(
+        house: Arc<House>,
+        desk: Arc<dyn Desk>,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+    ) -> Arc<Self> {
         Arc::new(Self {
             desk,
             metrics,
-            in_flight: Arc::new(Semaphore::new(settings.limits.in_flight)),
+            house,
             hosts: Hosts::of(&settings.public_base_url),
             public_root: Arc::from(settings.public_base_url.trim_end_matches('/')),
             settings,
-            draining: Arc::default(),
         })
     }
 
-    /// The edge that takes this one's place: requests in flight and the drain are the same.
+    /// The edge that takes this one's place, in the same house.
     pub(crate) fn followed_by(&self, desk: Arc<dyn Desk>, settings: Settings) -> Arc<Self> {
-        Arc::new(Self {
-            desk,
-            metrics: Arc::clone(&self.metrics),
-            in_flight: Arc::clone(&self.in_flight),
-            hosts: Hosts::of(&settings.public_base_url),
-            public_root: Arc::from(settings.public_base_url.trim_end_matches('/')),
-            settings,
-            draining: Arc::clone(&self.draining),
-        })
+        Self::within(Arc::clone(&self.house), desk, Arc::clone(&self.metrics), settings)
     }
 
     /// The address below which callers reach this broker.
@@ -90,13 +92,9 @@ impl Edge {
         Arc::clone(&self.public_root)
     }
 
-    /// From now on this node takes no new work.
-    pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-    }
-
+    /// Whether requests should be sent here.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Acquire) && self.desk.is_ready()
+        self.house.standing.is_ready() && self.desk.is_ready()
     }
 }
 
@@ -109,6 +107,8 @@ pub(crate) struct Exchange {
     pub(crate) id: RequestId,
     pub(crate) deadline: Deadline,
     pub(crate) requester: Arc<Requester>,
+    /// How the caller lowered its priority.
+    pub(crate) asked: Asked,
 }
 
 /// The one value of a header, as text.

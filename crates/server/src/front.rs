@@ -2,15 +2,15 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use tributary_broker::Broker;
 use tributary_telemetry::Metrics;
 
 use crate::desk::Desk;
 use crate::exchange::{Edge, Inbound, Next};
+use crate::house::House;
 use crate::layers;
-use crate::settings::{Limits, Settings};
+use crate::settings::Settings;
 
 /// The edge that answers now. Clones are the same front.
 ///
@@ -66,10 +66,10 @@ impl Front {
         drop(before);
     }
 
-    /// What bounds connections, and how long a drain may take.
-    pub(crate) fn bounds(&self) -> (Limits, Duration) {
+    /// What bounds connections, requests and the drain.
+    pub(crate) fn bounds(&self) -> (Arc<House>, Arc<Metrics>, Settings) {
         let edge = self.edge();
-        (edge.settings.limits.clone(), edge.settings.drain)
+        (Arc::clone(&edge.house), Arc::clone(&edge.metrics), edge.settings.clone())
     }
 
     /// The edge that answers now.

@@ -170,7 +170,9 @@ fn requester(
     token.check(settings.clock.now().as_second(), interaction.scope())?;
     let requester = token.requester(settings.demo_requester.role);
     let unnamed = || Problem::resource("Authorization: requesting_practitioner", "It names nobody.");
-    Ok(Requester { asid: Some(from.to_owned()), ..requester.ok_or_else(unnamed)? })
+    let requester = requester.ok_or_else(unnamed)?;
+    let priority = exchange.asked.lowers(requester.priority);
+    Ok(Requester { asid: Some(from.to_owned()), priority, ..requester })
 }
 
 /// Whom the request is about: from its body, its query or its address.

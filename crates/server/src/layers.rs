@@ -1,5 +1,6 @@
 //! The onion around every request of the data listener, outside in.
 
+mod admit;
 mod around;
 mod bounds;
 mod compress;
@@ -16,6 +17,8 @@ use crate::exchange::{Edge, Inbound, Next};
 use crate::{identity, routes};
 use around::layer;
 
+pub(crate) use admit::Asked;
+pub(crate) use head::refused;
 pub(crate) use observe::Watch;
 
 /// The whole edge as one service. The order is the safety of it: each line says why it stands where it does.
@@ -40,6 +43,9 @@ pub(crate) fn onion(edge: &Arc<Edge>) -> Next<Inbound> {
         .layer(layer::<Bytes, _>(edge, bounds::deadline))
         // Who asks, before what is asked.
         .layer(layer::<Bytes, _>(edge, identity::identified))
+        // After identity, since shares are those of organisations, and before the policy and any audit: what is
+        // too much is refused while it has cost nothing.
+        .layer(layer::<Bytes, _>(edge, admit::admitted))
         .service(service_fn(move |request| routes::dispatch(Arc::clone(&routed), request)));
     Next::new(onion)
 }

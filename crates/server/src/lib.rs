@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod admission;
 mod body;
 mod desk;
 mod exchange;
@@ -8,6 +9,7 @@ mod front;
 mod gpconnect;
 mod handlers;
 mod hosts;
+mod house;
 mod identity;
 mod layers;
 mod listener;
@@ -17,11 +19,13 @@ mod render;
 mod routes;
 mod serve;
 mod settings;
+mod tls;
 mod xml;
 
 pub use front::Front;
 pub use serve::{Listeners, serve};
 pub use settings::{Limits, Settings};
+pub use tls::{Tls, TlsError, TlsIdentity};
 
 #[cfg(test)]
 mod tests;

@@ -1,115 +1,178 @@
 //! From a bound socket to requests: accepts, bounds, times and drains connections.
 
+mod converse;
+mod frames;
+mod framing;
+mod head;
 mod patience;
+mod places;
+mod strict;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tributary_telemetry::{Listener, Metrics, ShedReason};
 
-use crate::exchange::{BoxFuture, Inbound, ReadError, Reply};
+use crate::exchange::{BoxFuture, Inbound, Reply};
+use crate::house::Standing;
 use crate::settings::Limits;
-use patience::Attended;
+use crate::tls::{H2, Tls};
+use places::{Place, Places};
 
-pub(crate) use patience::Patience;
+pub(crate) use converse::{Talk, converse, converse_h2};
+pub(crate) use head::{Refused, has_no_body, not_offered, too_large};
+pub(crate) use patience::Turn;
 
 /// What answers a request.
 pub(crate) type Answering = Arc<dyn Fn(Request<Inbound>) -> BoxFuture<Reply> + Send + Sync>;
 
-/// Room for a head and for one piece of a response; the write buffer must stay small, or a delivery would
-/// count as whole long before it is.
-const BUFFER: usize = 32 << 10;
-/// The pause after a failed accept: the table of open files is full, and spinning will not empty it.
+/// The pause after a failed accept, doubled up to the longest while it goes on: the table of open files is full,
+/// and spinning will not empty it.
 const BREATHER: Duration = Duration::from_millis(50);
+const LONGEST_BREATHER: Duration = Duration::from_secs(1);
+/// Connections taken at the very end because they had come before it. The queue of the kernel is not longer.
+const BACKLOG: usize = 4_096;
 
-/// Serves a listener until `stop`, then waits at most `drain` for what is in flight.
-pub(crate) async fn run(
-    listener: TcpListener,
-    limits: Limits,
-    answer: Answering,
-    stop: CancellationToken,
-    drain: Duration,
-) {
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
+/// One listener and what it needs to serve.
+pub(crate) struct Port {
+    pub(crate) name: Listener,
+    pub(crate) limits: Limits,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) answer: Answering,
+    pub(crate) standing: Arc<Standing>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Port {
+    /// Serves a listener until it drains, then waits at most `drain` for what is in flight.
+    pub(crate) async fn serve(self, listener: TcpListener, drain: Duration) {
+        let mut served = Served {
+            places: Places::new(self.limits.connections, self.limits.connections_per_address),
+            handshakes: Arc::new(Semaphore::new(self.limits.handshakes)),
+            connections: JoinSet::new(),
+            port: Arc::new(self),
         };
-        if let Some((stream, slot)) = accepted {
-            // A TLS handshake, with its own time limit, belongs here: it takes the stream and gives one.
-            let talk = converse(stream, limits.clone(), Arc::clone(&answer), graceful.watcher());
-            connections.spawn(async move {
-                talk.await;
-                drop(slot);
-            });
+        served.accept(&listener).await;
+        served.accept_rest(listener);
+        let all = async { while served.connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain, all).await.is_err() {
+            tracing::warn!(failed = served.connections.len(), "drain limit reached, connections cut");
         }
-        while connections.try_join_next().is_some() {}
+        served.connections.shutdown().await;
     }
-    drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(failed = connections.len(), "drain limit reached, connections cut");
-    }
-    connections.shutdown().await;
-}
 
-/// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            // Without it small answers wait for acknowledgements; a failure only costs speed.
-            let _slower = stream.set_nodelay(true);
-            Some((stream, slot))
-        }
-        Err(error) => {
-            tracing::warn!(error.kind = ?error.kind(), "connection not accepted");
-            tokio::time::sleep(BREATHER).await;
-            None
+    fn talk(&self) -> Talk {
+        Talk {
+            limits: self.limits.clone(),
+            answer: Arc::clone(&self.answer),
+            standing: Arc::clone(&self.standing),
         }
     }
 }
 
-/// Serves one connection. HTTP/1.1 only: the protocol is never guessed from the first bytes.
-pub(crate) async fn converse<S>(stream: S, limits: Limits, answer: Answering, watcher: Watcher)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let patience = Arc::new(Patience::new(&limits));
-    let attended = TokioIo::new(Attended::new(stream, Arc::clone(&patience)));
-    let told = Arc::clone(&patience);
-    let service = service_fn(move |request: Request<Incoming>| {
-        told.busy();
-        let told = Arc::clone(&told);
-        let reply = answer(request.map(|body| Inbound::new(body.map_err(|_| ReadError))));
-        async move { Ok::<_, Infallible>(reply.await.map(|body| body.on(told))) }
-    });
-    let mut builder = http1::Builder::new();
-    builder
-        .header_read_timeout(None)
-        .max_headers(limits.head_fields)
-        .max_header_size(limits.head_bytes)
-        .max_buf_size(BUFFER.max(limits.head_bytes));
-    let connection = watcher.watch(builder.serve_connection(attended, service));
-    tokio::select! {
-        ended = connection => if ended.is_err() {
-            tracing::debug!("connection ended badly");
-        },
-        () = patience.lost() => tracing::debug!("connection closed for silence"),
+/// A listener at work.
+struct Served {
+    port: Arc<Port>,
+    places: Arc<Places>,
+    handshakes: Arc<Semaphore>,
+    connections: JoinSet<()>,
+}
+
+impl Served {
+    /// Takes connections until the listener drains.
+    async fn accept(&mut self, listener: &TcpListener) {
+        let mut breather = BREATHER;
+        loop {
+            let port = Arc::clone(&self.port);
+            let accepted = tokio::select! {
+                biased;
+                () = port.standing.drained() => return,
+                accepted = listener.accept() => accepted,
+            };
+            while self.connections.try_join_next().is_some() {}
+            match accepted {
+                Ok((stream, _)) => {
+                    port.standing.strained(false);
+                    breather = BREATHER;
+                    self.take(stream);
+                }
+                Err(error) => {
+                    tracing::warn!(error.kind = ?error.kind(), "connection not accepted");
+                    port.standing.strained(true);
+                    tokio::time::sleep(breather).await;
+                    breather = (breather * 2).min(LONGEST_BREATHER);
+                }
+            }
+        }
     }
+
+    /// Takes whoever had come before the end, and closes the listener.
+    fn accept_rest(&mut self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..BACKLOG {
+            let Ok((stream, _)) = listener.accept() else { return };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.take(stream);
+            }
+        }
+    }
+
+    fn take(&mut self, stream: TcpStream) {
+        let port = &self.port;
+        let Ok(peer) = stream.peer_addr() else { return };
+        let counted = port.metrics.connected(port.name);
+        let Some(place) = self.places.take(peer.ip(), counted) else {
+            port.metrics.shed(ShedReason::Connections);
+            return;
+        };
+        // Without it small answers wait for acknowledgements; a failure only costs speed.
+        let _slower = stream.set_nodelay(true);
+        match &port.tls {
+            None => drop(self.connections.spawn(plain(stream, port.talk(), place))),
+            Some(tls) => {
+                let acceptor = TlsAcceptor::from(tls.config());
+                let handshakes = Arc::clone(&self.handshakes);
+                drop(self.connections.spawn(secured(stream, acceptor, handshakes, port.talk(), place)));
+            }
+        }
+    }
+}
+
+/// HTTP/1.1 only: the protocol is never guessed from the first bytes.
+async fn plain(stream: TcpStream, talk: Talk, place: Place) {
+    converse(stream, talk).await;
+    drop(place);
+}
+
+/// The protocol is the one that was agreed on in the handshake.
+async fn secured(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    handshakes: Arc<Semaphore>,
+    talk: Talk,
+    place: Place,
+) {
+    let agreed = async move {
+        let _turn = handshakes.acquire().await.ok()?;
+        acceptor.accept(stream).await.ok()
+    };
+    // Boxed, so that a connection at rest does not keep the room that its handshake took.
+    let agreed: BoxFuture<Option<TlsStream<TcpStream>>> = Box::pin(agreed);
+    let Ok(Some(stream)) = tokio::time::timeout(talk.limits.handshake, agreed).await else {
+        tracing::debug!("no handshake");
+        return;
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(H2) {
+        Box::pin(converse_h2(stream, talk)).await;
+    } else {
+        Box::pin(converse(stream, talk)).await;
+    }
+    drop(place);
 }

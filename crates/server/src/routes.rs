@@ -158,6 +158,7 @@ fn exchange(edge: Arc<Edge>, request: Request<Bytes>) -> Exchange {
     let limit = edge.settings.limits.deadline_default;
     let id = extensions.get().copied().unwrap_or_else(RequestId::random);
     let deadline = extensions.get().copied().unwrap_or_else(|| Deadline::after(limit));
+    let asked = extensions.get().copied().unwrap_or_default();
     let requester = extensions
         .get::<Arc<Requester>>()
         .map_or_else(|| Arc::new(edge.settings.demo_requester.clone()), Arc::clone);
@@ -165,6 +166,7 @@ fn exchange(edge: Arc<Edge>, request: Request<Bytes>) -> Exchange {
         id,
         deadline,
         requester,
+        asked,
         query: head.uri.query().map(str::to_owned),
         headers: head.headers,
         body,

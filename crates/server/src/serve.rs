@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+use tributary_telemetry::Listener;
 
 use crate::admin;
 use crate::front::Front;
-use crate::listener::{Answering, run};
+use crate::house::Standing;
+use crate::listener::{Answering, Port};
 use crate::settings::Limits;
 
 /// The admin listener is for one scraper and one operator.
@@ -26,31 +27,52 @@ pub struct Listeners {
     pub admin: TcpListener,
 }
 
-/// Serves both listeners until `shutdown`, then drains: first not ready, then no new connections, then at most
-/// the drain time of the settings for what is in flight. The admin listener ends last.
+/// Serves both listeners until `shutdown`. Then it leaves: it is not ready, and every answer asks its caller to
+/// go elsewhere, but whoever comes is served. Then it drains: whoever has come is let in and nobody after that,
+/// and what is in flight has at most the drain time of the settings. The admin listener ends last.
 ///
 /// Each request is answered by the edge that the front has when its head is complete. Limits of connections and the
 /// drain time are those of the first.
 ///
 /// Needs a tokio runtime with time and network enabled.
 pub async fn serve(listeners: Listeners, front: Front, shutdown: impl Future<Output = ()> + Send) {
-    let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
     // Not kept: what a swap replaces must be able to go.
-    let (limits, drain) = front.bounds();
-    let admin_limits = admin_limits(&limits);
-    let data = run(listeners.data, limits, answering(&front), stop.clone(), drain);
-    let admin = run(listeners.admin, admin_limits, admin::answering(&front), stop_admin.clone(), drain);
+    let (house, metrics, settings) = front.bounds();
+    let standing = Arc::clone(&house.standing);
+    let admin_standing = Arc::<Standing>::default();
+    let data = Port {
+        name: Listener::Data,
+        limits: settings.limits.clone(),
+        tls: settings.tls.clone(),
+        answer: answering(&front),
+        standing: Arc::clone(&standing),
+        metrics: Arc::clone(&metrics),
+    };
+    let admin = Port {
+        name: Listener::Admin,
+        limits: admin_limits(&settings.limits),
+        tls: None,
+        answer: admin::answering(&front),
+        standing: Arc::clone(&admin_standing),
+        metrics,
+    };
+    let pace = tokio::spawn(Arc::clone(&house.admission).keep_pace());
+    let data = data.serve(listeners.data, settings.drain);
+    let admin = admin.serve(listeners.admin, settings.drain);
     let ending = async {
         shutdown.await;
+        tracing::info!("leaving");
+        standing.leave();
+        tokio::time::sleep(settings.lame_duck).await;
         tracing::info!("draining");
-        front.edge().drain();
-        stop.cancel();
+        standing.drain();
     };
     let work = async {
         tokio::join!(data, ending);
-        stop_admin.cancel();
+        admin_standing.drain();
     };
     tokio::join!(work, admin);
+    pace.abort();
 }
 
 pub(crate) fn admin_limits(limits: &Limits) -> Limits {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tributary_model::requester::Assurance;
 use tributary_model::{Clock, OdsCode, Priority, Requester, Role, SpineIds, SystemClock};
 
+use crate::tls::Tls;
+
 /// Settings of both listeners.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -20,10 +22,14 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether whole addresses are taken as paths, as the Spine Secure Proxy takes them.
     pub spine_position: bool,
-    /// How long requests in flight may take once shutdown began.
+    /// How long requests are still taken once shutdown began, so that whoever sends them to us can learn of it.
+    pub lame_duck: Duration,
+    /// How long requests in flight may take after that.
     pub drain: Duration,
     /// Names the configuration: the `Tributary-Config` of every record.
     pub config: String,
+    /// TLS on the data listener; absent for plain HTTP/1.1.
+    pub tls: Option<Tls>,
     /// The clock that tokens are judged by. It tells the true time even where records are dated by a fixed
     /// clock.
     pub clock: Arc<dyn Clock>,
@@ -32,8 +38,21 @@ pub struct Settings {
 /// Bounds on what callers can send or hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once, per listener. Further ones wait to be accepted.
+    /// Connections at once, per listener. Further ones are closed as soon as they come.
     pub connections: usize,
+    /// Connections at once from one address, or one IPv6 network of 64 bits. Further ones likewise.
+    pub connections_per_address: usize,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// TLS handshakes at once. Further ones wait, within that time.
+    pub handshakes: usize,
+    /// Requests of one connection; the answer to the last says that it is closed.
+    pub requests_per_connection: u64,
+    /// Age at which a connection is closed after the answer it has, a fifth more or less: those that were
+    /// opened together are not closed together.
+    pub connection_age: Duration,
+    /// Requests at once on one connection of HTTP/2.
+    pub streams: u32,
     /// Requests at once on the data listener. Further ones are refused.
     pub in_flight: usize,
     /// From a new connection, or the first byte of a later request, to the end of the request head.
@@ -42,6 +61,8 @@ pub struct Limits {
     pub keep_alive_idle: Duration,
     /// How long a caller may refuse to read.
     pub write_stall: Duration,
+    /// What a caller must read every second from then on, on average.
+    pub write_bytes_per_sec: u64,
     /// Header fields of a request.
     pub head_fields: usize,
     /// Bytes of a request head.
@@ -58,14 +79,26 @@ pub struct Limits {
     pub deadline_range: (Duration, Duration),
 }
 
+/// A handshake is work for the processor: more at once only makes all of them late.
+fn handshakes() -> usize {
+    256 * std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1_024,
+            connections_per_address: 200,
+            handshake: Duration::from_secs(3),
+            handshakes: handshakes(),
+            requests_per_connection: 1_000,
+            connection_age: Duration::from_mins(5),
+            streams: 32,
             in_flight: 256,
             first_head: Duration::from_secs(5),
             keep_alive_idle: Duration::from_mins(1),
-            write_stall: Duration::from_secs(30),
+            write_stall: Duration::from_secs(10),
+            write_bytes_per_sec: 16 << 10,
             head_fields: 64,
             head_bytes: 16 << 10,
             uri_bytes: 2 << 10,
@@ -85,8 +118,10 @@ impl Default for Settings {
             demo_patients: Vec::new(),
             spine_position: false,
             limits: Limits::default(),
+            lame_duck: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             config: "none".to_owned(),
+            tls: None,
             clock: Arc::new(SystemClock),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod headers;
+mod heads;
 mod onion;
 mod pages;
 mod sockets;

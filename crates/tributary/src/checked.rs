@@ -54,6 +54,7 @@ pub(crate) fn read(config: &Path) -> Result<Checked, Refused> {
     for files in settings.source_tls.values().chain(spine) {
         mistakes.extend(files.load().err().into_iter().flatten());
     }
+    mistakes.extend(settings.server.tls.iter().filter_map(|files| files.load().err()).flatten());
     mistakes.extend(link_key_mistake(&settings));
     if mistakes.is_empty() { Ok(Checked { settings, maps }) } else { Err(refused(mistakes)) }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tributary_audit::{ConfigChange, ConfigEvent, Digest, Event};
 use tributary_broker::Broker;
+use tributary_server::TlsIdentity;
 use tributary_telemetry::ReloadOutcome;
 
 use crate::checked::{self, Checked, Refused};
 use crate::observe::MapRows;
-use crate::running::{Running, edge};
+use crate::running::{Running, edge, listener_identity};
 use crate::settings::{Mistake, Settings};
 use crate::wire::{Ground, Kept, counted, wire};
 
@@ -19,6 +20,8 @@ struct Next {
     maps: MapRows,
     broker: Broker,
     kept: Kept,
+    /// Who we are to callers from now on.
+    identity: Option<TlsIdentity>,
 }
 
 impl Running {
@@ -49,11 +52,14 @@ impl Running {
     }
 
     fn put_in_force(&mut self, next: Next) {
-        let Next { settings, maps, broker, kept } = next;
+        let Next { settings, maps, broker, kept, identity } = next;
         let metrics = &self.ground.metrics;
         metrics.sources().register(&counted(&settings));
         maps.note(metrics);
-        self.front.swap(broker.clone(), edge(&settings, self.ground.data));
+        if let (Some(tls), Some(identity)) = (&self.tls, identity) {
+            tls.swap(identity);
+        }
+        self.front.swap(broker.clone(), edge(&settings, self.ground.data, self.tls.clone()));
         std::mem::replace(&mut self.broker, broker).retire();
         self.kept = Arc::new(kept);
         self.settings = Arc::new(settings);
@@ -96,5 +102,6 @@ fn build(config: &Path, now: &Settings, ground: &Ground, kept: &Kept) -> Result<
     let rows = MapRows::of(&maps);
     let (broker, kept) =
         wire(&settings, maps, ground, Some(kept)).map_err(|error| refused(vec![error.mistake(&settings)]))?;
-    Ok(Next { settings, maps: rows, broker, kept })
+    let identity = listener_identity(&settings).map_err(|error| refused(vec![error.mistake(&settings)]))?;
+    Ok(Next { settings, maps: rows, broker, kept, identity })
 }

@@ -10,13 +10,13 @@ use tokio::task::{JoinError, JoinHandle};
 use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Trail};
 use tributary_broker::{Broker, Lasting, Maps};
 use tributary_model::{Clock, FixedClock, MemoryBudget, SystemClock};
-use tributary_server::{Front, Limits, Listeners, serve};
+use tributary_server::{Front, Limits, Listeners, Tls, TlsIdentity, serve};
 use tributary_telemetry::Metrics;
 
 use crate::error::StartError;
 use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
-use crate::settings::Settings;
+use crate::settings::{ListenerTls, Settings};
 use crate::wire::{Ground, Kept, counted, wire};
 
 /// A broker that runs. Dropping it lets it run on until the runtime ends; [`Running::stop`] drains it.
@@ -27,6 +27,8 @@ pub struct Running {
     pub(crate) broker: Broker,
     pub(crate) kept: Arc<Kept>,
     pub(crate) front: Front,
+    /// Who we are to callers; the listener looks here for each handshake.
+    pub(crate) tls: Option<Tls>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
@@ -74,7 +76,9 @@ impl Running {
         MapRows::of(&maps).note(&ground.metrics);
         let (broker, kept) = wire(&settings, maps, &ground, None)?;
         tracing::info!({ config.digest = settings.name() }, "configuration in force");
-        let front = Front::new(broker.clone(), Arc::clone(&ground.metrics), edge(&settings, data));
+        let tls = listener_identity(&settings)?.map(Tls::new);
+        let front =
+            Front::new(broker.clone(), Arc::clone(&ground.metrics), edge(&settings, data, tls.clone()));
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // Whoever drops the handle wants the broker to run on.
@@ -84,7 +88,7 @@ impl Running {
         };
         let serving = tokio::spawn(serve(listeners, front.clone(), shutdown));
         let (settings, kept) = (Arc::new(settings), Arc::new(kept));
-        Ok(Self { admin, ground, settings, broker, kept, front, stop, serving })
+        Ok(Self { admin, ground, settings, broker, kept, front, tls, stop, serving })
     }
 
     /// Where records are asked for.
@@ -97,8 +101,8 @@ impl Running {
         self.admin
     }
 
-    /// Drains: no new connections, then at most the drain time for what is in flight, then the audit log is
-    /// closed.
+    /// Leaves and drains: no new connections after the time to leave, then at most the drain time for what is in
+    /// flight, then the audit log is closed.
     pub async fn stop(self) -> Result<(), JoinError> {
         // The server may have ended by itself; then there is nobody to tell.
         let _ended = self.stop.send(());
@@ -128,8 +132,14 @@ async fn open_trail(settings: &Settings) -> Result<Trail, StartError> {
     Ok(trail)
 }
 
+/// Who we are to callers, from the files of the settings.
+pub(crate) fn listener_identity(settings: &Settings) -> Result<Option<TlsIdentity>, StartError> {
+    let identity = settings.server.tls.as_ref().map(ListenerTls::load).transpose();
+    identity.map_err(|_told_by_check| StartError::ListenerTls)
+}
+
 /// The edge's part of the settings.
-pub(crate) fn edge(settings: &Settings, data: SocketAddr) -> tributary_server::Settings {
+pub(crate) fn edge(settings: &Settings, data: SocketAddr, tls: Option<Tls>) -> tributary_server::Settings {
     let usual = tributary_server::Settings::default();
     let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
     tributary_server::Settings {
@@ -141,11 +151,14 @@ pub(crate) fn edge(settings: &Settings, data: SocketAddr) -> tributary_server::S
             .collect(),
         limits: Limits {
             connections: settings.server.max_connections,
+            connections_per_address: settings.server.max_connections_per_address,
             in_flight: settings.server.max_in_flight,
             deadline_default: settings.limits.deadline_default,
             ..usual.limits
         },
+        lame_duck: settings.server.lame_duck,
         drain: settings.server.drain,
+        tls,
         ..usual
     }
 }

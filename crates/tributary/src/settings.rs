@@ -4,6 +4,7 @@ mod address;
 mod cache;
 mod demo;
 mod identity;
+mod listener_tls;
 mod locator;
 mod mistake;
 pub(crate) mod national;
@@ -29,6 +30,7 @@ use tributary_sources::{Route, SourceEntry};
 pub use cache::CacheSettings;
 pub use demo::{DemoPatient, DemoSettings};
 pub use identity::IdentitySettings;
+pub use listener_tls::ListenerTls;
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
 pub use national::{NationalSettings, OauthSection, SdsSection};
@@ -135,6 +137,7 @@ impl Settings {
         self.codelists = self.codelists.take().map(|dir| folder.join(dir));
         self.national.begin_at(folder);
         self.server.link_key_file = self.server.link_key_file.take().map(|file| folder.join(file));
+        self.server.tls = self.server.tls.take().map(|files| files.within(folder));
         let tls = std::mem::take(&mut self.source_tls).into_iter();
         self.source_tls = tls.map(|(id, files)| (id, files.within(folder))).collect();
         if let Some(spine) = &mut self.spine {
@@ -178,7 +181,7 @@ impl Settings {
         if self.demo.is_none() {
             obstacles.push(obstacle(
                 "demo",
-                "is missing: this version cannot yet prove who calls (no TLS, no signed tokens), so it serves only \
+                "is missing: this version cannot yet prove who calls (no signed tokens), so it serves only \
                  with [demo] insecure = true, on loopback addresses, to invented patients",
             ));
         }

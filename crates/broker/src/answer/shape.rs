@@ -96,11 +96,13 @@ mod tests {
         let patient = NhsNumber::parse("9990000107").unwrap();
         silent(&Attachment { patient, id: canary() });
         silent(&AttachmentAnswer {
+            lease: tributary_model::Lease::default(),
             body: CANARY.into(),
             content_type: canary(),
             audit: "local-1".to_owned(),
         });
         silent(&RelayAnswer {
+            lease: tributary_model::Lease::default(),
             status: 200,
             body: CANARY.into(),
             etag: Some(canary()),

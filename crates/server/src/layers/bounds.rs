@@ -23,7 +23,7 @@ const COME_BACK: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Answered from what is at hand, and asked most when there is too much to do.
-const HEALTH: &[&str] = &["/_ping", "/_status"];
+pub(super) const HEALTH: &[&str] = &["/_ping", "/_status"];
 
 /// Refuses what is too much at once; never queues. Whether we live is told in any case.
 pub(super) async fn in_flight(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {
@@ -31,7 +31,7 @@ pub(super) async fn in_flight(edge: Arc<Edge>, request: Request<Inbound>, next: 
         let Ok(reply) = next.oneshot(request).await;
         return reply;
     }
-    if let Ok(permit) = Arc::clone(&edge.in_flight).try_acquire_owned() {
+    if let Ok(permit) = Arc::clone(&edge.house.at_work).try_acquire_owned() {
         let Ok(reply) = next.oneshot(request).await;
         return reply.map(|body| body.holding(permit));
     }

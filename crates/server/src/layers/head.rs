@@ -1,15 +1,17 @@
-//! Refuses heads that two readers could read differently.
+//! Refuses heads that two readers could read differently, whatever they came in.
 //!
-//! Only what the parsed head still shows can be refused here: `Content-Length` beside `Transfer-Encoding` and
-//! bare line feeds are gone by now.
+//! What only the bytes of HTTP/1.1 show was refused before hyper read them; here that refusal is answered, and
+//! what HTTP/2 says in its own way is held to the same rules.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http_body::Body as _;
 use tower::ServiceExt as _;
 use tributary_model::RequestId;
 
 use crate::exchange::{Edge, Inbound, Next, Reply, text};
+use crate::listener::{Refused, has_no_body, not_offered, too_large};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
@@ -28,17 +30,22 @@ const SINGLE: &[&str] = &[
     "ssp-traceid",
     "transfer-encoding",
     "tributary-deadline-ms",
+    "tributary-priority",
     "x-request-id",
 ];
 
 /// The layer.
 pub(super) async fn strict(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {
+    if let Some(Refused { dialect, problem }) = refused(&request) {
+        return respond(dialect, problem.closing());
+    }
     let longest = edge.settings.limits.uri_bytes;
     let checked = method(request.method())
         .and_then(|()| target(request.uri(), longest))
         .and_then(|()| edge.hosts.check(request.headers()))
         .and_then(|()| same_host(request.uri(), request.headers()))
-        .and_then(|()| framing(request.method(), request.headers()))
+        .and_then(|()| framing(&request))
+        .and_then(|()| few(request.headers(), edge.settings.limits.head_fields))
         .and_then(|()| single(request.headers()));
     if let Err(problem) = checked {
         return respond(Dialect::of(request.uri().path()), problem.closing());
@@ -51,13 +58,18 @@ pub(super) async fn strict(edge: Arc<Edge>, request: Request<Inbound>, next: Nex
     reply
 }
 
+/// What a request stands for that was refused before hyper read it.
+pub(crate) fn refused<B>(request: &Request<B>) -> Option<Refused> {
+    request.extensions().get::<Arc<Refused>>().map(|refused| Refused::clone(refused))
+}
+
 fn method(method: &Method) -> Result<(), Problem> {
-    if *method == Method::TRACE || *method == Method::CONNECT {
-        let text = "This method is not offered on any path.";
-        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text)
-            .with(header::ALLOW, HeaderValue::from_static("GET, POST")));
-    }
-    Ok(())
+    let is_offered = *method != Method::TRACE && *method != Method::CONNECT;
+    if is_offered { Ok(()) } else { Err(not_offered()) }
+}
+
+fn few(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+    if headers.len() > most { Err(too_large()) } else { Ok(()) }
 }
 
 fn target(uri: &Uri, longest: usize) -> Result<(), Problem> {
@@ -80,14 +92,12 @@ fn same_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-fn framing(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.contains_key(header::UPGRADE) {
+fn framing(request: &Request<Inbound>) -> Result<(), Problem> {
+    if request.headers().contains_key(header::UPGRADE) {
         return Err(Problem::bad("No other protocol is offered.").naming("Upgrade"));
     }
-    let declared = headers.get(header::CONTENT_LENGTH);
-    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
-        || declared.is_some_and(|length| length.as_bytes().iter().any(|byte| *byte != b'0'));
-    if has_body && matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
+    // On HTTP/2 a body needs no header that says so.
+    if !request.body().is_end_stream() && has_no_body(request.method()) {
         return Err(Problem::bad("A request with this method has no body."));
     }
     Ok(())

@@ -1,180 +1,207 @@
 //! How long a connection may be silent, depending on what it is expected to do.
 //!
 //! hyper's own timer starts with the first byte and cannot tell a rest between requests from a slow head, so
-//! the timers stand here, outside it.
+//! the timers stand here, outside it. They know every answer on its way by itself: one stream of HTTP/2 that
+//! is not read is not excused by another that is.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::settings::Limits;
 
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    /// A head must be complete by then.
-    Head(Instant),
-    /// A request is being answered; the layers hold its limits.
-    Busy,
-    /// A response is on its way; the caller must read something by then.
-    Sending(Instant),
-    /// Between requests; the next must begin by then.
-    Rest(Instant),
-}
+/// How long a new connection may take to send its first byte once no more are taken.
+const FIRST_BYTE: Duration = Duration::from_millis(500);
 
 /// The timers of one connection.
 #[derive(Debug)]
 pub(crate) struct Patience {
-    phase: watch::Sender<Phase>,
+    state: Mutex<State>,
+    /// Something that was waited for may be due earlier now.
+    changed: Notify,
+    /// A head has begun, or is whole.
+    begun: Notify,
+    requests: AtomicU64,
     head: Duration,
     idle: Duration,
     stall: Duration,
+    bytes_per_sec: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    /// A head has begun and must be whole by then.
+    head: Option<Instant>,
+    /// Part of it is there.
+    has_part: bool,
+    /// With nothing to answer, the next request must begin by then.
+    rest: Instant,
+    turns: Vec<(u64, Option<Sending>)>,
+}
+
+/// An answer on its way.
+#[derive(Clone, Copy, Debug)]
+struct Sending {
+    began: Instant,
+    last: Instant,
+    bytes: u64,
 }
 
 impl Patience {
     pub(crate) fn new(limits: &Limits) -> Self {
+        let now = Instant::now();
         Self {
-            phase: watch::Sender::new(Phase::Head(Instant::now() + limits.first_head)),
+            state: Mutex::new(State {
+                head: Some(now + limits.first_head),
+                has_part: false,
+                rest: now + limits.keep_alive_idle,
+                turns: Vec::new(),
+            }),
+            changed: Notify::new(),
+            begun: Notify::new(),
+            requests: AtomicU64::new(0),
             head: limits.first_head,
             idle: limits.keep_alive_idle,
             stall: limits.write_stall,
+            bytes_per_sec: limits.write_bytes_per_sec.max(1),
         }
     }
 
-    /// A whole head has arrived.
-    pub(crate) fn busy(&self) {
-        self.phase.send_replace(Phase::Busy);
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The response has begun.
-    pub(crate) fn sending(&self) {
-        self.phase.send_replace(Phase::Sending(Instant::now() + self.stall));
+    /// Part of a head has come. It counts from its first byte.
+    pub(crate) fn head_begins(&self) {
+        let until = Instant::now() + self.head;
+        let mut state = self.state();
+        if state.has_part {
+            return;
+        }
+        state.has_part = true;
+        state.head.get_or_insert(until);
+        drop(state);
+        self.changed.notify_one();
+        self.begun.notify_waiters();
     }
 
-    /// The response is over.
-    pub(crate) fn rest(&self) {
-        self.phase.send_replace(Phase::Rest(Instant::now() + self.idle));
+    /// A whole head has arrived, and its request is being answered until the turn is dropped.
+    pub(crate) fn turn(self: &Arc<Self>) -> Turn {
+        let id = self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state();
+        state.head = None;
+        state.has_part = false;
+        state.turns.push((id, None));
+        drop(state);
+        self.changed.notify_one();
+        self.begun.notify_waiters();
+        Turn { patience: Arc::clone(self), id }
     }
 
-    /// Bytes came in: after a rest they begin a head.
-    fn heard(&self) {
-        let head = Phase::Head(Instant::now() + self.head);
-        self.phase.send_if_modified(|phase| {
-            let begins = matches!(phase, Phase::Rest(_));
-            if begins {
-                *phase = head;
-            }
-            begins
-        });
+    /// How many requests there have been.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
-    /// Bytes went out. The waiting side looks again when its old instant comes, so it need not be woken.
-    fn wrote(&self) {
-        let later = Instant::now() + self.stall;
-        self.phase.send_if_modified(|phase| {
-            if let Phase::Sending(until) = phase {
-                *until = later;
-            }
-            false
-        });
+    /// How many requests have no whole answer yet.
+    pub(crate) fn open(&self) -> usize {
+        self.state().turns.len()
+    }
+
+    /// When what is waited for is late; nothing while only we are waited for.
+    fn late(&self) -> Option<Instant> {
+        let state = self.state();
+        let sending = state.turns.iter().filter_map(|(_, sending)| sending.as_ref());
+        let unread = sending.map(|sending| self.unread(sending)).min();
+        let rest = state.turns.is_empty().then_some(state.rest);
+        state.head.into_iter().chain(unread).min().or(rest)
+    }
+
+    /// When the caller has taken too little of an answer.
+    fn unread(&self, sending: &Sending) -> Instant {
+        let earned = Duration::from_millis(sending.bytes.saturating_mul(1_000) / self.bytes_per_sec);
+        (sending.last + self.stall).min(sending.began + self.stall + earned)
     }
 
     /// Ends when the connection has been silent for too long.
     pub(crate) async fn lost(&self) {
-        let mut phases = self.phase.subscribe();
         loop {
-            let phase = *phases.borrow_and_update();
-            let until = match phase {
-                Phase::Head(until) | Phase::Sending(until) | Phase::Rest(until) => Some(until),
-                Phase::Busy => None,
-            };
-            if until.is_some_and(|until| until <= Instant::now()) {
+            let changed = self.changed.notified();
+            let late = self.late();
+            if late.is_some_and(|late| late <= Instant::now()) {
                 return;
             }
-            let alarm = async {
-                match until {
-                    Some(until) => tokio::time::sleep_until(until).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = alarm => {}
-                changed = phases.changed() => if changed.is_err() {
-                    return;
-                },
+            match late {
+                // What is due may have moved away meanwhile, so it is looked at again.
+                Some(late) => drop(tokio::time::timeout_at(late, changed).await),
+                None => changed.await,
+            }
+        }
+    }
+
+    /// Ends when nobody is about to ask: no head has begun, and a new connection had its time to begin one.
+    pub(crate) async fn settled(&self) {
+        let mut is_new = self.requests() == 0;
+        loop {
+            let begun = self.begun.notified();
+            if self.state().has_part {
+                begun.await;
+            } else if is_new && self.requests() == 0 {
+                is_new = tokio::time::timeout(FIRST_BYTE, begun).await.is_ok();
+            } else {
+                return;
             }
         }
     }
 }
 
-/// A stream whose traffic is reported to the timers.
+/// One request of a connection, until its answer is gone.
 #[derive(Debug)]
-pub(super) struct Attended<S> {
-    stream: S,
+pub(crate) struct Turn {
     patience: Arc<Patience>,
+    id: u64,
 }
 
-impl<S> Attended<S> {
-    pub(super) const fn new(stream: S, patience: Arc<Patience>) -> Self {
-        Self { stream, patience }
+impl Turn {
+    /// The answer has begun.
+    pub(crate) fn sending(&self) {
+        let now = Instant::now();
+        self.set(|sending| *sending = Some(Sending { began: now, last: now, bytes: 0 }));
+        self.patience.changed.notify_one();
     }
 
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(count)) if count > 0) {
-            self.patience.wrote();
+    /// The connection took so many bytes of the answer. What was due moves away, so nobody need be woken.
+    pub(crate) fn sent(&self, bytes: usize) {
+        let now = Instant::now();
+        self.set(|sending| {
+            if let Some(sending) = sending {
+                sending.last = now;
+                sending.bytes = sending.bytes.saturating_add(bytes as u64);
+            }
+        });
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Option<Sending>)) {
+        let mut state = self.patience.state();
+        if let Some((_, sending)) = state.turns.iter_mut().find(|(id, _)| *id == self.id) {
+            change(sending);
         }
-        written
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Attended<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.patience.heard();
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let rest = Instant::now() + self.patience.idle;
+        let mut state = self.patience.state();
+        state.turns.retain(|(id, _)| *id != self.id);
+        if state.turns.is_empty() {
+            state.rest = rest;
+            state.turns.shrink_to(1);
         }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Attended<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.noted(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.noted(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        drop(state);
+        self.patience.changed.notify_one();
     }
 }

@@ -210,6 +210,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         demo_patients: vec![("9990000107".to_owned(), "George <Ashworth>".to_owned())],
         public_base_url: "http://record.example.test".to_owned(),
+        lame_duck: Duration::ZERO,
         drain: Duration::from_millis(200),
         ..Settings::default()
     }

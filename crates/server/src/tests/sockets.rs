@@ -11,28 +11,33 @@ use crate::front::Front;
 use crate::serve::{Listeners, serve};
 use crate::settings::Settings;
 
-struct Server {
-    data: SocketAddr,
-    admin: SocketAddr,
-    front: Front,
-    stop: oneshot::Sender<()>,
-    done: JoinHandle<()>,
+pub(super) struct Server {
+    pub(super) data: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) front: Front,
+    pub(super) stop: oneshot::Sender<()>,
+    pub(super) done: JoinHandle<()>,
 }
 
-async fn start(desk: &Arc<FakeDesk>) -> Server {
+pub(super) async fn start(desk: &Arc<FakeDesk>) -> Server {
+    start_with(desk, settings()).await
+}
+
+pub(super) async fn start_with(desk: &Arc<FakeDesk>, settings: Settings) -> Server {
     let bind = || TcpListener::bind(("127.0.0.1", 0));
     let listeners = Listeners { data: bind().await.unwrap(), admin: bind().await.unwrap() };
     let (data, admin) = (listeners.data.local_addr().unwrap(), listeners.admin.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel();
-    let front = Front::of(edge(desk, settings()));
+    let front = Front::of(edge(desk, settings));
     let done = tokio::spawn(serve(listeners, front.clone(), async { drop(stopped.await) }));
     Server { data, admin, front, stop, done }
 }
 
 /// Sends raw bytes and reads until the server closes.
-async fn raw(address: SocketAddr, bytes: &str) -> String {
+pub(super) async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(bytes.as_bytes()).await.unwrap();
+    // A caller who is refused before it has said all may find nobody listening.
+    drop(stream.write_all(bytes.as_ref()).await);
     let mut answer = Vec::new();
     // A reset after the answer is as good as a close.
     drop(stream.read_to_end(&mut answer).await);
@@ -78,8 +83,10 @@ async fn raw_requests_get_what_they_deserve() {
 #[tokio::test]
 async fn another_protocol_is_not_guessed() {
     let server = start(&FakeDesk::new(Say::Record)).await;
-    let answer = raw(server.data, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-    assert!(answer.is_empty(), "{answer}");
+    for other in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u{16}\u{3}\u{1}\0"] {
+        let answer = raw(server.data, other).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("OperationOutcome"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -10,7 +9,7 @@ use tributary_broker::Delivery;
 
 use super::bench::{FakeDesk, Say, edge, parameters, settings};
 use crate::layers;
-use crate::listener::{Answering, converse};
+use crate::listener::{Answering, Talk, converse};
 use crate::settings::Limits;
 
 /// A connection in memory, so that a paused clock rules it.
@@ -21,12 +20,8 @@ fn connect(desk: &Arc<FakeDesk>, room: usize) -> DuplexStream {
         let onion = onion.clone();
         Box::pin(async move { onion.oneshot(request).await.unwrap() })
     });
-    let graceful = GracefulShutdown::new();
-    let talk = converse(theirs, Limits::default(), answer, graceful.watcher());
-    tokio::spawn(async move {
-        talk.await;
-        drop(graceful);
-    });
+    let talk = Talk { limits: Limits::default(), answer, standing: Arc::default() };
+    tokio::spawn(converse(theirs, talk));
     ours
 }
 
@@ -86,7 +81,7 @@ async fn a_caller_who_does_not_read_is_cut_off_and_the_delivery_noted() {
         "POST /fhir/R4/Patient/$record HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let request = format!("{head}Content-Length: {}\r\n\r\n{parameters}", parameters.len());
     stream.write_all(request.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(31)).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
     let delivered = desk.delivered.lock().unwrap();
     let (_, bytes, delivery) = delivered.first().unwrap();
     assert_eq!(*delivery, Delivery::Aborted);

@@ -65,7 +65,15 @@ fn requester() -> Requester {
 
 fn received(status: u16) -> Received {
     let (media_type, retry_after, etag) = (None, None, None);
-    Received { status, media_type, retry_after, etag, body: Vec::new(), attempts: 1 }
+    Received {
+        status,
+        media_type,
+        retry_after,
+        etag,
+        body: Vec::new(),
+        attempts: 1,
+        held: tributary_model::Lease::default(),
+    }
 }
 
 fn silence() -> Outcome {

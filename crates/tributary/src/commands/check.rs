@@ -52,7 +52,7 @@ fn tell(config: &Path, mistakes: &[Mistake]) {
 
 fn summary(out: &mut dyn io::Write, settings: &Settings, maps: &Maps) -> io::Result<()> {
     let server = &settings.server;
-    writeln!(out, "data listener   {}", server.listen)?;
+    writeln!(out, "data listener   {}://{}", server.scheme(), server.listen)?;
     writeln!(out, "admin listener  {}", server.admin_listen)?;
     writeln!(out, "audit log       {}", settings.audit.dir.display())?;
     let expected = settings.locator.expected(&settings.sources);

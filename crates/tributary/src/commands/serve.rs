@@ -32,8 +32,9 @@ pub(super) async fn run(arguments: Arguments, hardening: &Hardening) -> Done {
     let stopped = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let audit = settings.audit.dir.clone();
+    let scheme = settings.server.scheme();
     let mut running = Running::start(settings).await?;
-    say(format_args!("records  http://{}", running.data_addr()));
+    say(format_args!("records  {scheme}://{}", running.data_addr()));
     say(format_args!("admin    http://{}", running.admin_addr()));
     // It exists by now, so that its plain name can be told.
     say(format_args!("audit    {}", audit.canonicalize().unwrap_or(audit).display()));

@@ -37,6 +37,8 @@ impl ServerSettings {
             public_base_url: next.public_base_url.clone(),
             spine_position: next.spine_position,
             link_key_file: next.link_key_file.clone(),
+            // Certificates change while we run; whether there is TLS at all does not.
+            tls: if self.tls.is_some() == next.tls.is_some() { next.tls.clone() } else { self.tls.clone() },
             ..self.clone()
         };
         if settled == *next {
@@ -45,6 +47,8 @@ impl ServerSettings {
         let keys = [
             ("server.listen", self.listen != next.listen),
             ("server.admin_listen", self.admin_listen != next.admin_listen),
+            ("server.tls", self.tls.is_some() != next.tls.is_some()),
+            ("server.lame_duck_secs", self.lame_duck != next.lame_duck),
             ("server.drain_secs", self.drain != next.drain),
             ("server.max_in_flight", self.max_in_flight != next.max_in_flight),
             ("server.max_connections", self.max_connections != next.max_connections),

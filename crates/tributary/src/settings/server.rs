@@ -7,6 +7,7 @@ use std::time::Duration;
 use tributary_telemetry::{LevelFilter, LogFormat};
 
 use super::address;
+use super::listener_tls::{self, ListenerTls};
 use super::reader::Reader;
 
 /// Where and how requests are taken.
@@ -22,12 +23,18 @@ pub struct ServerSettings {
     pub spine_position: bool,
     /// File of the key that seals the addresses of documents; absent means a new key at every start.
     pub link_key_file: Option<PathBuf>,
-    /// How long requests in flight may take once shutdown began.
+    /// TLS on the data listener; absent means plain HTTP/1.1, on loopback only.
+    pub tls: Option<ListenerTls>,
+    /// How long requests are still taken once shutdown began.
+    pub lame_duck: Duration,
+    /// How long requests in flight may take after that.
     pub drain: Duration,
     /// Requests at once.
     pub max_in_flight: usize,
     /// Connections at once, per listener.
     pub max_connections: usize,
+    /// Connections at once from one address.
+    pub max_connections_per_address: usize,
 }
 
 impl Default for ServerSettings {
@@ -38,9 +45,12 @@ impl Default for ServerSettings {
             public_base_url: None,
             spine_position: false,
             link_key_file: None,
+            tls: None,
+            lame_duck: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             max_in_flight: 256,
             max_connections: 1024,
+            max_connections_per_address: 200,
         }
     }
 }
@@ -48,7 +58,12 @@ impl Default for ServerSettings {
 impl ServerSettings {
     /// What links begin with when data is served at this address.
     pub fn base_url(&self, listening: SocketAddr) -> String {
-        self.public_base_url.clone().unwrap_or_else(|| format!("http://{listening}"))
+        self.public_base_url.clone().unwrap_or_else(|| format!("{}://{listening}", self.scheme()))
+    }
+
+    /// How the data listener is spoken to.
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 }
 
@@ -62,14 +77,26 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
             .map(|url| url.as_str().trim_end_matches('/').to_owned()),
         spine_position: table.truth("spine_position").unwrap_or(usual.spine_position),
         link_key_file: table.words("link_key_file").map(PathBuf::from),
+        tls: table.table("tls").and_then(listener_tls::read),
+        lame_duck: table.number("lame_duck_secs", 0..=60).map_or(usual.lame_duck, Duration::from_secs),
         drain: seconds(&mut table, "drain_secs", usual.drain),
         max_in_flight: count(&mut table, "max_in_flight", usual.max_in_flight),
         max_connections: count(&mut table, "max_connections", usual.max_connections),
+        max_connections_per_address: count(
+            &mut table,
+            "max_connections_per_address",
+            usual.max_connections_per_address,
+        ),
     };
-    for (key, address) in [("listen", settings.listen), ("admin_listen", settings.admin_listen)] {
-        if !address.ip().is_loopback() {
-            table.wrong(key, "is not a loopback address, and this version has no TLS yet");
-        }
+    // A table with mistakes in it is there all the same.
+    if !settings.listen.ip().is_loopback() && !table.has("tls") {
+        table.wrong("listen", "is not a loopback address, and there is no [server.tls]");
+    }
+    if !settings.admin_listen.ip().is_loopback() {
+        table.wrong(
+            "admin_listen",
+            "is not a loopback address; it has no TLS, and whoever reaches it is told",
+        );
     }
     if settings.listen == settings.admin_listen && settings.listen.port() != 0 {
         table.wrong("admin_listen", "is the address of the data listener; they must differ");

@@ -10,7 +10,7 @@ use tributary_broker::Maps;
 use tributary_model::{Capability, NhsNumber, OdsCode, Section, SectionSet, SourceId, SourceKind};
 use tributary_sources::{Protocol, Route, ServiceRoot, SourceEntry};
 
-use crate::settings::{AuditSettings, DemoPatient, DemoSettings, Settings};
+use crate::settings::{AuditSettings, DemoPatient, DemoSettings, ServerSettings, Settings};
 
 /// The code maps that the stories are told with.
 const MAPS: &[(&str, &str)] = &[
@@ -48,6 +48,8 @@ pub(crate) fn settings(federation: &Federation, audit_dir: PathBuf) -> Settings 
         // What a mock says of itself that cannot be registered drops out; a test counts them.
         sources: federation.source_facts().iter().filter_map(|facts| entry(federation, facts)).collect(),
         demo: Some(DemoSettings { as_of: None, patients }),
+        // Nobody stands before a demo who would have to learn that it ends.
+        server: ServerSettings { lame_duck: Duration::ZERO, ..ServerSettings::default() },
         ..Settings::default()
     }
 }

@@ -1,0 +1,136 @@
+//! Who is let in when there is too much to do: as many at once as our own pace allows, the urgent before the
+//! others, nobody more than their share.
+//!
+//! Nobody waits here. A refusal that comes at once costs the caller nothing and us next to nothing; a queue
+//! would only be a place to grow old in.
+
+mod pace;
+mod shares;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tributary_model::{OdsCode, Priority};
+use tributary_telemetry::{InFlight, Metrics};
+
+use pace::Pace;
+use shares::{Refusal, Shares};
+
+/// When a caller who was refused may come back: drawn anew for each, since those who are sent away together
+/// must not come back together.
+const COME_BACK_MS: (u64, u64) = (1_000, 5_000);
+
+/// Whose request it is, and how long it can wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) organisation: OdsCode,
+    pub(crate) priority: Priority,
+}
+
+/// Why a request is not let in, and when it may come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crowded {
+    /// There is too much to do.
+    Full(Duration),
+    /// Its organisation has its share already.
+    OverShare(Duration),
+}
+
+/// The door of one node.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    state: Mutex<State>,
+    /// Somebody was let in.
+    busy: Notify,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug)]
+struct State {
+    pace: Pace,
+    shares: Shares,
+}
+
+impl Admission {
+    /// A door for at most so many at once.
+    pub(crate) fn new(most: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        let pace = Pace::new(most);
+        metrics.admission_limit(pace.limit());
+        Arc::new(Self {
+            state: Mutex::new(State { pace, shares: Shares::default() }),
+            busy: Notify::new(),
+            metrics,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a request in, or says why not.
+    pub(crate) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Admitted, Crowded> {
+        let mut state = self.state();
+        let limit = state.pace.limit();
+        match state.shares.take(&caller, limit, Instant::now()) {
+            Ok(()) => {
+                let taken = state.shares.taken();
+                state.pace.used(taken);
+                drop(state);
+                self.busy.notify_one();
+                let counted = self.metrics.admitted(caller.priority);
+                Ok(Admitted { admission: Arc::clone(self), caller, _counted: counted })
+            }
+            Err(refusal) => {
+                drop(state);
+                let wait = come_back();
+                Err(match refusal {
+                    Refusal::Full => Crowded::Full(wait),
+                    Refusal::OverShare => Crowded::OverShare(wait),
+                })
+            }
+        }
+    }
+
+    /// Measures how late our own timers are while there is something to do, and sets the limit by it. Ends when
+    /// nobody else needs the door.
+    pub(crate) async fn keep_pace(self: Arc<Self>) {
+        while Arc::strong_count(&self) > 1 {
+            if self.state().shares.taken() == 0 {
+                self.busy.notified().await;
+            }
+            let due = Instant::now() + pace::EVERY;
+            tokio::time::sleep_until(due).await;
+            let lag = due.elapsed();
+            self.metrics.executor_lag(lag.as_secs_f64());
+            let mut state = self.state();
+            if state.pace.late_by(lag) {
+                self.metrics.admission_limit(state.pace.limit());
+            }
+        }
+    }
+}
+
+fn come_back() -> Duration {
+    let (least, most) = COME_BACK_MS;
+    Duration::from_millis(least + RandomState::new().hash_one(()) % (most - least + 1))
+}
+
+/// A request that was let in, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    admission: Arc<Admission>,
+    caller: Caller,
+    _counted: InFlight,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.admission.state().shares.give_back(&self.caller);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Lets in what can be answered, and turns the rest away at once.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use tower::ServiceExt as _;
+use tributary_model::{Priority, Requester};
+use tributary_telemetry::ShedReason;
+
+use super::bounds::HEALTH;
+use crate::admission::{Caller, Crowded};
+use crate::exchange::{Edge, Next, Reply};
+use crate::identity::token::Token;
+use crate::problem::Problem;
+use crate::render::outcome::{Dialect, respond};
+
+/// The layer.
+pub(super) async fn admitted(edge: Arc<Edge>, mut request: Request<Bytes>, next: Next<Bytes>) -> Reply {
+    let path = request.uri().path();
+    if HEALTH.contains(&path) {
+        let Ok(reply) = next.oneshot(request).await;
+        return reply;
+    }
+    let dialect = Dialect::of(path);
+    let asked = match Asked::of(&request) {
+        Ok(asked) => asked,
+        Err(problem) => return respond(dialect, problem),
+    };
+    let caller = asked.lower(&edge, dialect, &mut request);
+    match edge.house.admission.admit(caller) {
+        Ok(admitted) => {
+            let Ok(reply) = next.oneshot(request).await;
+            reply.map(|body| body.admitted(admitted))
+        }
+        Err(crowded) => {
+            edge.metrics.shed(match crowded {
+                Crowded::OverShare(_) => ShedReason::Caller,
+                Crowded::Full(_) => ShedReason::Requests,
+            });
+            respond(dialect, problem(crowded))
+        }
+    }
+}
+
+/// The priority that a request asks for itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked(Option<Priority>);
+
+impl Asked {
+    /// Reads the header.
+    fn of(request: &Request<Bytes>) -> Result<Self, Problem> {
+        const NAME: &str = "Tributary-Priority";
+        let Some(value) = request.headers().get(NAME) else { return Ok(Self(None)) };
+        let priority = value.to_str().ok().and_then(Priority::from_code);
+        let text = "The priority is \"urgent\", \"interactive\" or \"background\".";
+        priority.map(|priority| Self(Some(priority))).ok_or_else(|| Problem::bad(text).naming(NAME))
+    }
+
+    /// Nobody can raise themselves.
+    pub(crate) fn lowers(self, priority: Priority) -> Priority {
+        self.0.map_or(priority, |asked| priority.lowered_to(asked))
+    }
+
+    /// Who asks and how long it can wait; from here on the request says so everywhere.
+    fn lower(self, edge: &Edge, dialect: Dialect, request: &mut Request<Bytes>) -> Caller {
+        let extensions = request.extensions_mut();
+        extensions.insert(self);
+        if let Some(requester) = extensions.get_mut::<Arc<Requester>>() {
+            let priority = self.lowers(requester.priority);
+            if priority != requester.priority {
+                Arc::make_mut(requester).priority = priority;
+            }
+        }
+        let demo = &edge.settings.demo_requester;
+        let of = |requester: &Requester| Caller {
+            organisation: requester.organisation.clone(),
+            priority: self.lowers(requester.priority),
+        };
+        if dialect == Dialect::GpConnect {
+            // There the token is read later, in the order its consumers know; here only for whom it names.
+            let token =
+                request.headers().get(header::AUTHORIZATION).and_then(|value| Token::read(value).ok());
+            return of(token.and_then(|token| token.requester(demo.role)).as_ref().unwrap_or(demo));
+        }
+        of(request.extensions().get::<Arc<Requester>>().map_or(demo, |requester| requester))
+    }
+}
+
+fn problem(crowded: Crowded) -> Problem {
+    match crowded {
+        Crowded::OverShare(wait) => {
+            let text = "Too many requests of this organisation at once. No source was asked.";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", text).after(wait)
+        }
+        Crowded::Full(wait) => {
+            let text = "Too many requests at once. No source was asked.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "throttled", text).after(wait)
+        }
+    }
+}
