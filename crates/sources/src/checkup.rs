@@ -93,7 +93,8 @@ pub async fn contact_source(
 async fn metadata(wire: &Wire, requester: &Arc<Requester>) -> Result<Outgoing, SourceFault> {
     if wire.entry.protocol == Protocol::GpConnectStructured {
         let interaction = Interaction::StructuredMetadata;
-        let endpoint = wire.endpoint(interaction, requester, None).await?;
+        let endpoint =
+            wire.endpoint(interaction, requester, None, Deadline::after(wire.entry.timeout)).await?;
         let (tail, body) = (Redacted::new("metadata".to_owned()), bytes::Bytes::new());
         let requester = Arc::clone(requester);
         return wire.outgoing(&Call { interaction, endpoint, requester, tail, body });

@@ -157,4 +157,4 @@ fn write(request: &Request, sends_deadline: bool) -> Result<Outgoing, SourceFaul
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -194,3 +194,6 @@ impl Observer for Told {
         self.observer.retried();
     }
 }
+
+#[cfg(test)]
+mod tests;

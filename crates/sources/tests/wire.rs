@@ -11,6 +11,8 @@ mod checkup;
 mod faults;
 #[path = "wire/gaps.rs"]
 mod gaps;
+#[path = "wire/limits.rs"]
+mod limits;
 #[path = "wire/practice.rs"]
 mod practice;
 #[path = "wire/relay.rs"]

@@ -29,7 +29,7 @@ impl Relay {
     pub(crate) async fn pass(self: Arc<Self>, ask: RelayAsk) -> Result<Relayed, SourceFault> {
         let wire = &self.wire;
         let interaction = ask.interaction;
-        let endpoint = wire.endpoint(interaction, &ask.requester, ask.patient).await?;
+        let endpoint = wire.endpoint(interaction, &ask.requester, ask.patient, ask.deadline).await?;
         let errand = self.exchange.errand(&ask.requester);
         let call = Call { interaction, endpoint, requester: ask.requester, tail: ask.tail, body: ask.body };
         let bounds = wire.bounds(ask.deadline);

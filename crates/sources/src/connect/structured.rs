@@ -56,7 +56,7 @@ impl Structured {
         let wire = &self.wire;
         let since = ask.since.map(|since| request::not_after(since, wire.today()));
         let body = Bytes::from(request::parameters(ask.patient, &areas, since.as_deref()));
-        let endpoint = wire.endpoint(INTERACTION, &ask.requester, Some(ask.patient)).await?;
+        let endpoint = wire.endpoint(INTERACTION, &ask.requester, Some(ask.patient), ask.deadline).await?;
         let second = Second::of(&areas, ask.sections);
         let calls = (
             operation(endpoint.clone(), &ask, body),

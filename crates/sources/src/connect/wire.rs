@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tokio::time::timeout_at;
 use tower::ServiceExt as _;
 use tributary_model::{
     Clock, Deadline, FaultClass, Interaction, NhsNumber, Redacted, Requester, Scope, SourceFault, TraceId,
@@ -68,12 +69,14 @@ impl Wire {
         Bounds { deadline, max_body_bytes: self.entry.max_body_bytes }
     }
 
-    /// Where an interaction of this source is served: as registered, or as the directory says.
+    /// Where an interaction of this source is served: as registered, or as the directory says in time. A directory
+    /// that hangs is no fault of the source.
     pub(crate) async fn endpoint(
         &self,
         interaction: Interaction,
         requester: &Arc<Requester>,
         patient: Option<NhsNumber>,
+        deadline: Deadline,
     ) -> Result<Endpoint, SourceFault> {
         let entry = &self.entry;
         if let (Some(root), Some(asid)) = (entry.root(interaction.capability()), &entry.asid) {
@@ -83,7 +86,8 @@ impl Wire {
             return Err(SourceFault::new(FaultClass::NotOffered));
         };
         let look_up = LookUp { ods, interaction, requester: Arc::clone(requester), patient };
-        directory.oneshot(look_up).await
+        let found = timeout_at(deadline.instant(), directory.oneshot(look_up)).await;
+        found.unwrap_or_else(|_elapsed| Err(SourceFault::new(FaultClass::Unlocated)))
     }
 
     /// One attempt at a GP Connect interaction: its own trace id, its own token.

@@ -1,6 +1,7 @@
 //! A server that answers with exactly the bytes, pauses and broken connections it is told to.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,6 +64,14 @@ type Script = dyn Fn(usize, &Seen) -> Vec<Step> + Send + Sync;
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    there: Arc<There>,
+}
+
+/// How many requests are being served, and how many were at once at most.
+#[derive(Debug, Default)]
+struct There {
+    now: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Server {
@@ -72,17 +81,24 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (script, notes): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&seen));
+        let there = Arc::new(There::default());
+        let counted = Arc::clone(&there);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&notes)));
+                tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&notes), Arc::clone(&counted)));
             }
         });
-        Self { address, seen }
+        Self { address, seen, there }
     }
 
     /// The service root of a source here.
     pub(crate) fn base(&self) -> String {
         format!("http://{}/fhir", self.address)
+    }
+
+    /// How many requests it had at once, at most: from when each was read until its answer was about to end.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.there.most.load(Ordering::SeqCst)
     }
 
     /// The requests so far.
@@ -91,7 +107,7 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, script: Arc<Script>, notes: Arc<Mutex<Vec<Seen>>>) {
+async fn serve(mut stream: TcpStream, script: Arc<Script>, notes: Arc<Mutex<Vec<Seen>>>, there: Arc<There>) {
     let Some(request) = read(&mut stream).await else {
         return;
     };
@@ -100,7 +116,12 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, notes: Arc<Mutex<Vec<
         notes.push(request.clone());
         notes.len() - 1
     };
-    for step in script(number, &request) {
+    there.most.fetch_max(there.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    let mut steps = script(number, &request).into_iter().peekable();
+    while let Some(step) = steps.next() {
+        if steps.peek().is_none() {
+            there.now.fetch_sub(1, Ordering::SeqCst);
+        }
         match step {
             Step::Send(bytes) => {
                 if stream.write_all(&bytes).await.is_err() {
