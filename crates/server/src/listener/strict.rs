@@ -22,8 +22,9 @@ use crate::problem::Problem;
 const PIPELINED: u64 = 8;
 /// What hyper reads in place of a head that is refused.
 const IN_ITS_PLACE: &[u8] = b"GET /-refused HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-/// What hyper reads in place of a chunk that is none; it refuses it, and the body with it.
-const NO_CHUNK: &[u8] = b"-\r\n";
+/// What hyper reads in place of a chunk, or of the end of all chunks, that is none; it refuses either, and the
+/// body with it.
+const NO_CHUNK: &[u8] = b"-\r\n\r\n";
 /// How long, and for how many bytes, we go on listening after a refusal. Closed at once, the connection would
 /// be reset by what the caller is still sending, and the answer lost (RFC 9112, 9.6).
 const LINGER: Duration = Duration::from_secs(1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 use tributary_broker::label::AllergyLabel;
 use tributary_broker::view::{
@@ -34,6 +35,8 @@ pub(crate) enum Say {
     Refuse(Refusal),
     Panic,
     Never,
+    /// The record, once the gate lets it through.
+    Gated,
 }
 
 /// Stands in for the broker.
@@ -44,6 +47,7 @@ pub(crate) struct FakeDesk {
     pub(crate) relayed: Mutex<Vec<RelayRequest>>,
     pub(crate) delivered: Mutex<Vec<(String, u64, Delivery)>>,
     pub(crate) body: Bytes,
+    pub(crate) gate: Arc<Semaphore>,
 }
 
 pub(crate) const BODY: &str = r#"{"resourceType":"Bundle","type":"collection"}"#;
@@ -60,6 +64,7 @@ impl FakeDesk {
             relayed: Mutex::default(),
             delivered: Mutex::default(),
             body,
+            gate: Arc::new(Semaphore::new(0)),
         })
     }
 }
@@ -67,9 +72,13 @@ impl FakeDesk {
 impl Desk for FakeDesk {
     fn answer(&self, request: RecordRequest) -> BoxFuture<Result<Answer, Refusal>> {
         self.asked.lock().unwrap().push(request);
-        let (say, body) = (self.say, self.body.clone());
+        let (say, body, gate) = (self.say, self.body.clone(), Arc::clone(&self.gate));
         Box::pin(async move {
             match say {
+                Say::Gated => {
+                    drop(gate.acquire().await);
+                    Ok(answer(Verdict::Record, body))
+                }
                 Say::Record => Ok(answer(Verdict::Record, body)),
                 Say::Verdict(verdict) => Ok(answer(verdict, body)),
                 Say::Refuse(refusal) => Err(refusal),
@@ -85,7 +94,7 @@ impl Desk for FakeDesk {
         Box::pin(async move {
             match say {
                 Say::Refuse(refusal) => Err(refusal),
-                Say::Record | Say::Verdict(_) | Say::Panic | Say::Never => Ok(RelayAnswer {
+                Say::Record | Say::Verdict(_) | Say::Panic | Say::Never | Say::Gated => Ok(RelayAnswer {
                     status: 200,
                     body,
                     etag: Some("W/\"3\"".to_owned()),
@@ -101,12 +110,14 @@ impl Desk for FakeDesk {
         Box::pin(async move {
             match say {
                 Say::Refuse(refusal) => Err(refusal),
-                Say::Record | Say::Verdict(_) | Say::Panic | Say::Never => Ok(AttachmentAnswer {
-                    body,
-                    content_type: "text/plain".to_owned(),
-                    audit: "7".to_owned(),
-                    lease: Lease::default(),
-                }),
+                Say::Record | Say::Verdict(_) | Say::Panic | Say::Never | Say::Gated => {
+                    Ok(AttachmentAnswer {
+                        body,
+                        content_type: "text/plain".to_owned(),
+                        audit: "7".to_owned(),
+                        lease: Lease::default(),
+                    })
+                }
             }
         })
     }
