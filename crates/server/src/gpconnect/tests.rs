@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tributary_broker::{Refusal, RelayFailure};
 use tributary_model::requester::Assurance;
-use tributary_model::{DenyReason, FaultClass, NhsNumber, SourceFault};
+use tributary_model::{DenyReason, FaultClass, NhsNumber, Priority, Role, SourceFault};
 
 use super::*;
 use crate::exchange::Edge;
@@ -93,6 +93,23 @@ fn spine_code(json: &serde_json::Value) -> &str {
     let codings = json["issue"][0]["details"]["coding"].as_array().unwrap();
     assert_eq!(codings.len(), 1);
     codings[0]["code"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_passed_on_has_the_priority_it_asked_for_and_no_higher() {
+    let desk = FakeDesk::new(Say::Record);
+    let mut settings = settings();
+    settings.demo_requester.role = Role::CommunityNurse;
+    let edge = edge(&desk, settings);
+    for (asked, has) in
+        [("urgent", Priority::Interactive), ("background", Priority::Background), ("", Priority::Interactive)]
+    {
+        let reply = Call::record().with("tributary-priority", asked).send(&edge).await;
+        assert_eq!(reply.status(), 200);
+        let counted = format!("tributary_requests_in_flight{{priority=\"{}\"}} 1", has.code());
+        assert!(edge.metrics.render().contains(&counted), "{asked}");
+        assert_eq!(desk.relayed.lock().unwrap().pop().unwrap().requester.priority, has, "{asked}");
+    }
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn floods_end_the_connection_and_nobody_else_notices() {
     let (server, _tls) = secured(authority.identity(None), Limits::default()).await;
     let reset = |n: u32| [ping(2 * n + 1), frame(RST_STREAM, 0, 2 * n + 1, &[0, 0, 0, 8])].concat();
     // A stream that we must reset ourselves: its length says more than its body.
-    let resets_by_us = |n: u32| {
+    let made_to_reset = |n: u32| {
         let id = 2 * n + 1;
         [ping(id), frame(WINDOW_UPDATE, 0, id, &[0; 4])].concat()
     };
@@ -104,7 +104,7 @@ async fn floods_end_the_connection_and_nobody_else_notices() {
     let fields = [head_begins.clone(), repeated(200, |_| frame(CONTINUATION, 0, 1, &field))].concat();
     let attacks: Vec<(&str, Vec<u8>, Option<u8>)> = vec![
         ("rapid reset", repeated(10_000, reset), Some(CALM)),
-        ("made to reset", repeated(10_000, resets_by_us), None),
+        ("made to reset", repeated(10_000, made_to_reset), None),
         (
             "continuations",
             [head_begins, repeated(10_000, |_| frame(CONTINUATION, 0, 1, &[]))].concat(),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tributary_broker::{Delivery, Refusal, Verdict};
-use tributary_model::{Freshness, Handling};
+use tributary_model::{Freshness, Handling, Priority, Requester, Role};
 
 use super::bench::{
     BODY, FHIR, FakeDesk, RECORD, Say, edge, outcome, parameters, read, record_request, request, send,
@@ -183,6 +183,40 @@ async fn too_much_at_once_is_shed_and_counted() {
     assert!(edge.metrics.render().contains("tributary_shed_total{reason=\"requests\"} 1"));
     drop(first);
     assert_eq!(send(&edge, record_request(&[])).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_caller_lowers_its_priority_and_never_raises_it() {
+    let desk = FakeDesk::new(Say::Record);
+    let nurse = Settings {
+        demo_requester: Requester {
+            priority: Priority::Interactive,
+            role: Role::CommunityNurse,
+            ..settings().demo_requester
+        },
+        ..settings()
+    };
+    let edge = edge(&desk, nurse);
+    for (asked, has) in [
+        (None, Priority::Interactive),
+        (Some("urgent"), Priority::Interactive),
+        (Some("interactive"), Priority::Interactive),
+        (Some("background"), Priority::Background),
+    ] {
+        let headers: Vec<_> = asked.map(|asked| ("tributary-priority", asked)).into_iter().collect();
+        let reply = send(&edge, record_request(&headers)).await;
+        let counted = format!("tributary_requests_in_flight{{priority=\"{}\"}} 1", has.code());
+        assert!(edge.metrics.render().contains(&counted), "{asked:?}");
+        drop(reply);
+        assert!(!edge.metrics.render().contains(&counted), "{asked:?}");
+        assert_eq!(desk.asked.lock().unwrap().pop().unwrap().requester.priority, has, "{asked:?}");
+    }
+    for bad in [
+        &[("tributary-priority", "now")][..],
+        &[("tributary-priority", "urgent"), ("tributary-priority", "urgent")],
+    ] {
+        assert_eq!(outcome(send(&edge, record_request(bad)).await).await.0, 400);
+    }
 }
 
 #[tokio::test(start_paused = true)]
