@@ -108,6 +108,7 @@ fn header(line: &str) -> String {
     let value = match name.as_str() {
         "x-request-id" if value != ID.1 => "[uuid]".to_owned(),
         "date" => "[date]".to_owned(),
+        "tributary-config" => "[config]".to_owned(),
         "content-length" => "[n]".to_owned(),
         _ => masked(value),
     };

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mock_providers::Federation;
-use tokio::task::JoinHandle;
 use tributary_tests::process::Process;
 use tributary_tests::{Plan, Reply, federation, http};
 
@@ -28,7 +27,6 @@ struct Node {
     admin: SocketAddr,
     is_ready: Arc<AtomicBool>,
     is_taken_out: Arc<AtomicBool>,
-    looks: JoinHandle<()>,
     process: Option<Process>,
 }
 
@@ -53,8 +51,8 @@ impl Node {
         };
         let text = text.replacen("[server]\n", &format!("[server]\n{leaving}"), 1);
         let (is_ready, is_taken_out) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let looks = tokio::spawn(look(admin, Arc::clone(&is_ready), Arc::clone(&is_taken_out)));
-        let mut node = Self { dir, text, data, admin, is_ready, is_taken_out, looks, process: None };
+        tokio::spawn(look(admin, Arc::clone(&is_ready), Arc::clone(&is_taken_out)));
+        let mut node = Self { dir, text, data, admin, is_ready, is_taken_out, process: None };
         node.begin().await;
         node
     }
@@ -94,7 +92,8 @@ fn tells_that_it_leaves() -> bool {
 /// Looks whether a node is ready, as a balancer does.
 async fn look(admin: SocketAddr, is_ready: Arc<AtomicBool>, is_taken_out: Arc<AtomicBool>) {
     let mut turn = tokio::time::interval(LOOKS);
-    loop {
+    // As long as there is somebody to tell.
+    while Arc::strong_count(&is_ready) > 1 {
         turn.tick().await;
         let reply = http::get(admin, "/health/ready").await;
         is_ready.store(reply.status == 200 && !is_taken_out.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -108,7 +107,8 @@ fn in_turn(nodes: &[Node]) -> impl Fn() -> SocketAddr + Clone + Send + 'static {
     move || {
         let turn = turn.fetch_add(1, Ordering::Relaxed);
         let ready = |place: &usize| all[*place % all.len()].1.load(Ordering::Relaxed);
-        let place = (turn..turn + all.len()).find(ready).expect("one node at least is ready");
+        // One at least is; a caller who finds none ready fails, as it must.
+        let place = (turn..turn + all.len()).find(ready).unwrap_or(turn);
         all[place % all.len()].0
     }
 }
@@ -129,12 +129,12 @@ async fn nodes_restarted_one_after_the_other_lose_no_request() {
     let names = nodes.each_ref().map(|node| name(&node.text));
     let callers = Callers::begin(in_turn(&nodes), move |reply| {
         // Two configurations at once, and each answer of one of them.
-        let named = reply.header("Tributary-Config").unwrap_or_default();
+        let said = reply.header("Tributary-Config").unwrap_or_default();
         is_record(reply).and_then(|()| {
-            let place = names.iter().position(|name| name == named).ok_or(reply.head.clone())?;
+            let place = names.iter().position(|name| name == said).ok_or_else(|| reply.head.clone())?;
             let numbers = crate::scene::numbers(&reply.body);
             let is_whole = numbers.iter().all(|number| usize::try_from(*number).unwrap() == place + 1);
-            if is_whole { Ok(()) } else { Err(format!("{named}: {numbers:?}")) }
+            if is_whole { Ok(()) } else { Err(format!("{said}: {numbers:?}")) }
         })
     });
     let began = std::time::Instant::now();
@@ -152,7 +152,6 @@ async fn nodes_restarted_one_after_the_other_lose_no_request() {
     assert!(answered > restarts * 20, "{answered}");
     for node in &mut nodes {
         node.end().await;
-        node.looks.abort();
         log_is_sound(&node.log());
     }
 }

@@ -195,21 +195,9 @@ impl Callers {
         let stop = Arc::new(AtomicBool::new(false));
         let mut all = JoinSet::new();
         for caller in 0..CALLERS {
-            let (stop, to, look) = (Arc::clone(&stop), to.clone(), look.clone());
-            all.spawn(async move {
-                let first = tokio::time::Instant::now() + PACE * caller / CALLERS;
-                let mut turn = tokio::time::interval_at(first, PACE);
-                let mut tally = Tally::default();
-                while !stop.load(Ordering::Relaxed) {
-                    turn.tick().await;
-                    let reply = ask(to()).await;
-                    tally.answered += 1;
-                    if let Err(what) = look(&reply) {
-                        tally.failed.push(what);
-                    }
-                }
-                tally
-            });
+            let first = tokio::time::Instant::now() + PACE * caller / CALLERS;
+            let turn = tokio::time::interval_at(first, PACE);
+            all.spawn(call(turn, Arc::clone(&stop), to.clone(), look.clone()));
         }
         Self { stop, all }
     }
@@ -225,6 +213,26 @@ impl Callers {
         }
         whole
     }
+}
+
+/// One caller, until it is told to stop.
+async fn call<L>(
+    mut turn: tokio::time::Interval,
+    stop: Arc<AtomicBool>,
+    to: impl Fn() -> SocketAddr,
+    look: L,
+) -> Tally
+where
+    L: Fn(&Reply) -> Result<(), String>,
+{
+    let mut tally = Tally::default();
+    while !stop.load(Ordering::Relaxed) {
+        turn.tick().await;
+        let reply = ask(to()).await;
+        tally.answered += 1;
+        tally.failed.extend(look(&reply).err());
+    }
+    tally
 }
 
 /// What a process holds.

@@ -61,3 +61,6 @@ impl Lasting {
         counts
     }
 }
+
+#[cfg(test)]
+mod tests;
