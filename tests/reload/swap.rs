@@ -1,9 +1,11 @@
 //! One swap: what goes on from before, what comes after, and what neither changes.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use mock_providers::Fault;
 use tributary_tests::bundle::Merged;
+use tributary_tests::{GEORGE, http, parameters};
 
 use crate::scene::{Outcome, Scene, eventually, name, numbers};
 
@@ -30,7 +32,7 @@ async fn a_source_that_is_removed_still_answers_who_asked_it() {
     assert!(numbers(&before.body).iter().all(|number| *number == 0));
     assert!(acute.ask_count() >= asks, "the first went on asking");
     // Who is registered is told by the new one alone.
-    let sources = tributary_tests::http::get(data, "/sources").await.body;
+    let sources = http::get(data, "/sources").await.body;
     assert!(sources.contains("specialist") && !sources.contains("acute-a"), "{sources}");
     scene.end().await;
 }
@@ -83,13 +85,42 @@ async fn what_was_kept_under_one_configuration_is_not_used_under_the_next() {
     assert_eq!(scene.reload(&scene.text(1)).await, Outcome::Applied);
     assert_eq!(status().await, "ok");
     assert!(acute.ask_count() > asks);
-    let sources = tributary_tests::http::get(scene.broker.admin, "/sources").await.json();
+    let sources = http::get(scene.broker.admin, "/sources").await.json();
     // When it last answered, and that nothing is at it, is known all the same.
     assert_eq!(scene.reload(&scene.text(2)).await, Outcome::Applied);
-    let after = tributary_tests::http::get(scene.broker.admin, "/sources").await.json();
+    let after = http::get(scene.broker.admin, "/sources").await.json();
     for key in ["lastAnswered", "inFlight"] {
         assert!(!after["sources"][0][key].is_null(), "{after}");
         assert_eq!(sources["sources"][0][key], after["sources"][0][key], "{key}");
     }
+    scene.end().await;
+}
+
+/// The path of the first address that a record gives out.
+fn given_out(body: &str) -> String {
+    let (_, link) = body.split_once("/fhir/R4/Binary/").unwrap();
+    let link: String = link.chars().take_while(|one| *one != '"').collect();
+    format!("/fhir/R4/Binary/{link}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_end_with_the_key_that_sealed_them_and_not_before() {
+    let scene = Scene::set().await;
+    let all = |number: u32| scene.text(number).replace("sections = [\"allergies\"]\n", "");
+    assert_eq!(scene.reload(&all(1)).await, Outcome::Applied);
+    let whole = parameters(GEORGE, &[]);
+    let path = "/fhir/R4/Patient/$record";
+    let record = http::post(scene.broker.data, path, "application/fhir+json", &whole, &[]).await;
+    let link = given_out(&record.body);
+    for number in 2..=3 {
+        assert_eq!(http::get(scene.broker.data, &link).await.status, 200, "{number}");
+        assert_eq!(scene.reload(&all(number)).await, Outcome::Applied);
+    }
+    let key = scene.dir.path().join("link.key");
+    std::fs::write(&key, [7; 32]).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let keyed = all(4).replacen("[server]\n", "[server]\nlink_key_file = \"link.key\"\n", 1);
+    assert_eq!(scene.reload(&keyed).await, Outcome::Applied);
+    assert_eq!(http::get(scene.broker.data, &link).await.status, 404);
     scene.end().await;
 }
