@@ -90,6 +90,8 @@ fn described(provider: &ProviderHandle) -> Value {
         "base_url": provider.base_url,
         "faults": provider.faults(),
         "ask_count": provider.ask_count(),
+        "open_count": provider.open_count(),
+        "most_open_count": provider.most_open_count(),
     })
 }
 

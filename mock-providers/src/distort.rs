@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::fault::Fault;
+use crate::fault::{BadText, Fault, TELLTALE};
 use crate::misbehave::Circumstances;
 use crate::number;
 use crate::outcome::{Dialect, Refusal};
@@ -18,6 +18,13 @@ const MEGABYTE: usize = 1024 * 1024;
 const MAX_HUGE_MEGABYTES: u32 = 512;
 const MAX_BOMB_MEGABYTES: u32 = 4096;
 const MAX_LEVELS: u32 = 1_000_000;
+const MAX_HEADERS: u32 = 10_000;
+const MAX_HEADER_BYTES: u32 = 1_000_000;
+const MAX_ENTRIES: u32 = 2_000_000;
+const XML: &str = r#"<?xml version="1.0"?>
+<!DOCTYPE Bundle [<!ENTITY inside SYSTEM "file:///etc/passwd">]>
+<Bundle xmlns="http://hl7.org/fhir"><type value="collection"/><id value="&inside;"/></Bundle>
+"#;
 /// The logical id of the person who does not belong in the answer.
 const STRANGER_ID: &str = "stranger";
 
@@ -37,14 +44,25 @@ pub(crate) fn distorted(reply: Reply, fault: &Fault, circumstances: &Circumstanc
         }
         Fault::Dstu2 => Reply::fhir(200, dstu2(circumstances.nhs_number.as_deref()).to_string()),
         _ if reply.status != 200 => reply,
-        Fault::TruncatedJson => {
-            let half = reply.body.len() / 2;
-            with_body(reply, |body| body.truncate(half))
-        }
+        Fault::TruncatedJson => halved(reply),
         Fault::InvalidUtf8 => with_body(reply, |body| {
             let at = body.iter().rposition(|byte| *byte == b'"').unwrap_or_default();
             body.splice(at..at, [0xFF, 0xFE]);
         }),
+        Fault::ManyHeaders { count, bytes } => many_headers(reply, *count, *bytes),
+        Fault::PartialContent => Reply { status: 206, ..halved(reply) },
+        Fault::WrongCoding { coding } => reply.with("Content-Encoding", coding.clone()),
+        Fault::StrayHeaders => stray_headers(reply),
+        Fault::TrailingDocument => with_body(reply, |body| body.extend_from_within(..)),
+        Fault::Xml => Reply::typed(200, "application/fhir+xml;charset=utf-8", XML),
+        Fault::ManyEntries { count } => {
+            let entries =
+                vec!["{}".to_owned(); usize::try_from((*count).min(MAX_ENTRIES)).unwrap_or_default()];
+            with_entries(reply, &entries)
+        }
+        Fault::BadText { text } => bad_text(reply, *text),
+        Fault::WithoutPatient => without_patient(reply),
+        Fault::BadCheckDigit => bad_check_digit(reply, circumstances),
         Fault::HugeBody { megabytes } => with_entries(reply, &padding(*megabytes)),
         Fault::DeepNesting { levels } => with_entries(reply, &[nested(*levels)]),
         Fault::DuplicateKeys => with_body(reply, duplicate_keys),
@@ -68,8 +86,71 @@ pub(crate) fn distorted(reply: Reply, fault: &Fault, circumstances: &Circumstanc
         | Fault::ShortBody
         | Fault::Redirect { .. }
         | Fault::GzipBomb { .. }
+        | Fault::EndlessChunks
+        | Fault::LyingLength { .. }
+        | Fault::Informational { .. }
+        | Fault::Telltale { .. }
+        | Fault::AnswerOf { .. }
         | Fault::DisabledAreas { .. } => reply,
     }
+}
+
+fn halved(reply: Reply) -> Reply {
+    let half = reply.body.len() / 2;
+    with_body(reply, |body| body.truncate(half))
+}
+
+fn stray_headers(reply: Reply) -> Reply {
+    reply
+        .with("Set-Cookie", format!("session={TELLTALE}; Path=/"))
+        .with("Authorization", format!("Bearer {TELLTALE}"))
+        .with("X-Powered-By", TELLTALE)
+        .with("Tributary-Completeness", "complete")
+}
+
+fn many_headers(reply: Reply, count: u32, bytes: u32) -> Reply {
+    let value = "x".repeat(usize::try_from(bytes.min(MAX_HEADER_BYTES)).unwrap_or_default());
+    (0..count.min(MAX_HEADERS)).fold(reply, |reply, at| reply.with(&format!("X-Stray-{at}"), value.clone()))
+}
+
+fn bad_text(reply: Reply, text: BadText) -> Reply {
+    let (at_start, bytes): (bool, &[u8]) = match text {
+        BadText::ByteOrderMark => (true, b"\xEF\xBB\xBF"),
+        BadText::LoneSurrogate => (false, br"\ud800"),
+        BadText::Nul => (false, b"\0"),
+    };
+    with_body(reply, |body| {
+        // The last quotation mark ends a text.
+        let end = body.iter().rposition(|byte| *byte == b'"').unwrap_or_default();
+        let at = if at_start { 0 } else { end };
+        body.splice(at..at, bytes.iter().copied());
+    })
+}
+
+fn without_patient(reply: Reply) -> Reply {
+    let Ok(text) = std::str::from_utf8(&reply.body) else { return reply };
+    let Some(fields) = Fields::of(text) else { return reply };
+    let entries: Vec<&RawValue> =
+        serde_json::from_str(fields.get("entry").unwrap_or("[]")).unwrap_or_default();
+    let is_patient = |entry: &str| {
+        let resource = Fields::of(entry)?.get("resource")?.to_owned();
+        Some(Fields::of(&resource)?.get("resourceType") == Some("\"Patient\""))
+    };
+    let kept = entries.iter().map(|entry| entry.get()).filter(|entry| is_patient(entry) != Some(true));
+    let kept = kept.collect::<Vec<_>>().join(",");
+    let others = fields.0.iter().filter(|(key, _)| key != "entry");
+    let others = others.map(|(key, value)| format!("\"{key}\":{},", value.get()));
+    let body = format!("{{{}\"entry\":[{kept}]}}", others.collect::<String>());
+    Reply { body: body.into_bytes(), ..reply }
+}
+
+fn bad_check_digit(reply: Reply, circumstances: &Circumstances) -> Reply {
+    let Some(asked) = circumstances.nhs_number.as_deref() else { return reply };
+    let Ok(text) = std::str::from_utf8(&reply.body) else { return reply };
+    let last = asked.bytes().last().map_or(0, |digit| digit.wrapping_sub(b'0') % 10);
+    let wrong = format!("{}{}", asked.get(..9).unwrap_or_default(), (last + 1) % 10);
+    let body = text.replace(asked, &wrong).into_bytes();
+    Reply { body, ..reply }
 }
 
 /// A gzip body that unpacks into a Bundle padded with white space.

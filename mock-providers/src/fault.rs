@@ -91,11 +91,82 @@ pub enum Fault {
         /// Unpacked size in MB; at most 4096.
         megabytes: u32,
     },
+    /// Chunks of a Bundle that never ends, as fast as they are taken.
+    EndlessChunks,
+    /// Announces a body of this length and sends none of it.
+    LyingLength {
+        /// What `Content-Length` says.
+        bytes: u64,
+    },
+    /// The right answer under so many headers more.
+    ManyHeaders {
+        /// Headers; at most 10,000.
+        count: u32,
+        /// Length of each value; at most a million.
+        bytes: u32,
+    },
+    /// So many `103 Early Hints`, then the right answer.
+    Informational {
+        /// At most 1,000.
+        count: u32,
+    },
+    /// 206 with the first half of the right body.
+    PartialContent,
+    /// The right body under a `Content-Encoding` that it does not have.
+    WrongCoding {
+        /// `br, gzip`, …
+        coding: String,
+    },
+    /// A failure whose outcome tells of the patient and of the system's inside: see [`TELLTALE`].
+    Telltale {
+        /// Any status of the 5xx range.
+        status: u16,
+    },
+    /// The right answer with headers that are nobody's business: cookies, credentials, [`TELLTALE`].
+    StrayHeaders,
+    /// The right Bundle, and another document behind it.
+    TrailingDocument,
+    /// A Bundle in XML, with a document type that names a file.
+    Xml,
+    /// The right Bundle with so many empty entries more.
+    ManyEntries {
+        /// At most two million.
+        count: u32,
+    },
+    /// The right answer with text in it that JSON does not allow, or that readers disagree about.
+    BadText {
+        /// Which.
+        text: BadText,
+    },
+    /// The right Bundle without its Patient.
+    WithoutPatient,
+    /// The right record under a number whose check digit is wrong.
+    BadCheckDigit,
+    /// The answer to somebody else's request: what comes when requests and replies get out of step.
+    AnswerOf {
+        /// Whose record it is.
+        nhs_number: String,
+    },
     /// GP only: clinical areas that the practice has switched off.
     DisabledAreas {
         /// `includeReferrals`, …
         parameters: Vec<String>,
     },
+}
+
+/// What a system that talks too much says in an error: to be found nowhere.
+pub const TELLTALE: &str = "CANARY-7f3a";
+
+/// Text of a [`Fault::BadText`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BadText {
+    /// A byte order mark before the document.
+    ByteOrderMark,
+    /// Half of a surrogate pair.
+    LoneSurrogate,
+    /// A NUL byte inside a text.
+    Nul,
 }
 
 /// The body of a [`Fault::Status`].

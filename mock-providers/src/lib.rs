@@ -8,6 +8,7 @@ mod fault;
 mod federation;
 mod fhir;
 mod gp;
+mod line;
 mod misbehave;
 mod national;
 mod number;
@@ -20,9 +21,10 @@ mod suite;
 mod wire;
 
 pub use asks::AskRecord;
-pub use fault::{ErrorBody, Fault, FaultRule, Lifetime};
+pub use fault::{BadText, ErrorBody, Fault, FaultRule, Lifetime, TELLTALE};
 pub use federation::{Federation, FederationOptions, Played, SourceFacts, start_story_federation};
 pub use gp::{ListIds, SpecLevel, Standing};
+pub use line::{BlackHole, Line, Trouble};
 pub use national::{
     AccessTokens, ClientKey, Death, DeathNotice, EndUserOrganisation, Grant, Jwks, MadeUpKey,
     NationalServices, NumberStanding, PatientName, PatientState, Pds, PdsFault, PdsOptions, PdsPatient,

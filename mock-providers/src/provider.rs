@@ -111,6 +111,25 @@ struct Inner {
     rules: FaultRules,
     asks: AskLog,
     delay_ms: AtomicU64,
+    open: AtomicU64,
+    most_open: AtomicU64,
+}
+
+/// One exchange, from the request to the last byte of its answer or until the caller has left.
+struct Exchange<'a>(&'a Inner);
+
+impl<'a> Exchange<'a> {
+    fn begin(inner: &'a Inner) -> Self {
+        let open = inner.open.fetch_add(1, Ordering::Relaxed) + 1;
+        inner.most_open.fetch_max(open, Ordering::Relaxed);
+        Self(inner)
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A provider that runs. Clones are the same provider.
@@ -140,6 +159,8 @@ impl ProviderHandle {
             rules: FaultRules::default(),
             asks: AskLog::default(),
             delay_ms: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            most_open: AtomicU64::new(0),
         });
         inner.accept();
         let whole = |root: &str| format!("http://{address}{root}");
@@ -194,9 +215,20 @@ impl ProviderHandle {
         self.inner.asks.count()
     }
 
-    /// Forgets what it was asked.
+    /// Forgets what it was asked, and how much of it at once.
     pub fn clear_asks(&self) {
         self.inner.asks.clear();
+        self.inner.most_open.store(self.open_count(), Ordering::Relaxed);
+    }
+
+    /// Requests it is answering now. One whose caller has left is none.
+    pub fn open_count(&self) -> u64 {
+        self.inner.open.load(Ordering::Relaxed)
+    }
+
+    /// Most requests at once since it started or was last cleared.
+    pub fn most_open_count(&self) -> u64 {
+        self.inner.most_open.load(Ordering::Relaxed)
     }
 
     /// Stops listening and drops every connection: further connections are refused.
@@ -262,6 +294,7 @@ impl Inner {
 
     async fn respond(&self, connection: &mut Connection, request: &Request) -> io::Result<Keep> {
         let nhs_number = self.system.nhs_number(request);
+        let _exchange = Exchange::begin(self);
         self.asks.push(AskRecord::of(request, nhs_number.clone()));
         let scene = nhs_number.as_ref().and_then(|number| self.scenes.get(number));
         let fault =
@@ -269,12 +302,21 @@ impl Inner {
         let now = Instant::now();
         let release = scene.map_or(now, |scene| scene.release(self.system.dialect(), now));
         let delay = Duration::from_millis(self.delay_ms.load(Ordering::Relaxed));
-        tokio::time::sleep_until(release + delay + self.system.pause(request)).await;
+        tokio::select! {
+            () = tokio::time::sleep_until(release + delay + self.system.pause(request)) => {}
+            () = connection.abandoned() => return Ok(Keep::Close),
+        }
         let disabled = match &fault {
             Some(Fault::DisabledAreas { parameters }) => parameters.as_slice(),
             Some(_) | None => &[],
         };
-        let reply = self.system.answer(request, disabled);
+        let reply = match &fault {
+            Some(Fault::AnswerOf { nhs_number: other }) => {
+                let others = request.about_another(nhs_number.as_deref().unwrap_or_default(), other);
+                self.system.answer(&others, disabled)
+            }
+            Some(_) | None => self.system.answer(request, disabled),
+        };
         match fault {
             None => {
                 let packed = self.system.packed(reply, request);

@@ -40,6 +40,22 @@ impl Request {
         if is_form { pairs(&self.body) } else { Vec::new() }
     }
 
+    /// The same request as if it named another patient.
+    pub(crate) fn about_another(&self, number: &str, other: &str) -> Self {
+        if number.is_empty() {
+            return self.clone();
+        }
+        let text = String::from_utf8_lossy(&self.body).replace(number, other);
+        let query = self.query.iter().map(|(key, value)| (key.clone(), value.replace(number, other)));
+        Self {
+            target: self.target.replace(number, other),
+            path: self.path.replace(number, other),
+            query: query.collect(),
+            body: text.into_bytes(),
+            ..self.clone()
+        }
+    }
+
     fn wants_close(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
@@ -91,6 +107,16 @@ impl Reply {
         self.head_with(announced)
     }
 
+    /// The same head over a body of another length than there is.
+    pub(crate) fn head_announcing(&self, bytes: u64) -> Vec<u8> {
+        self.head_with(Some(("Content-Length", bytes.to_string())))
+    }
+
+    /// The same head over a body in chunks.
+    pub(crate) fn chunked_head(&self) -> Vec<u8> {
+        self.head_with(Some(("Transfer-Encoding", "chunked".to_owned())))
+    }
+
     fn head_with(&self, last: Option<(&str, String)>) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
@@ -107,7 +133,7 @@ impl Reply {
         match self.framing {
             Framing::Length => [self.head(self.body.len()), self.body.clone()].concat(),
             Framing::Chunked => {
-                let mut bytes = self.head_with(Some(("Transfer-Encoding", "chunked".to_owned())));
+                let mut bytes = self.chunked_head();
                 for chunk in self.body.chunks(CHUNK) {
                     bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
                     bytes.extend_from_slice(chunk);
@@ -170,8 +196,21 @@ impl Connection {
 
     /// Sends a whole reply.
     pub(crate) async fn send(&mut self, reply: &Reply) -> io::Result<()> {
-        self.stream.write_all(&reply.bytes()).await?;
+        self.write(&reply.bytes()).await
+    }
+
+    /// Sends these bytes.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
         self.stream.flush().await
+    }
+
+    /// Comes back when the peer has closed its side; never while it may still ask.
+    pub(crate) async fn abandoned(&self) {
+        if !matches!(self.stream.peek(&mut [0_u8; 1]).await, Ok(0) | Err(_)) {
+            // It sent the next request ahead.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Waits until the peer gives up.
@@ -302,6 +341,7 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         204 => "No Content",
+        206 => "Partial Content",
         302 => "Found",
         400 => "Bad Request",
         401 => "Unauthorized",
