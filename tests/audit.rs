@@ -9,31 +9,15 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tributary_tests::audit::records;
+use tributary_tests::disk::SmallDisk;
 use tributary_tests::process::{Process, run};
 use tributary_tests::{GEORGE, Plan, Stage, configuration, federation, http, parameters};
 
-/// Sequence ids of the disclosures in a log, read from the files by hand.
+/// Sequence ids of the disclosures in a log.
 fn disclosures(dir: &Path) -> BTreeSet<String> {
-    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let mut found = BTreeSet::new();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|ext| ext == "log")) {
-        let bytes = std::fs::read(file).unwrap();
-        let mut at = 0;
-        while let Some(head) = bytes.get(at..at + 8) {
-            let length = u32::from_le_bytes(head[..4].try_into().unwrap()) as usize;
-            let Some(payload) = bytes.get(at + 8..at + 8 + length).filter(|payload| !payload.is_empty())
-            else {
-                break;
-            };
-            let record: serde_json::Value = serde_json::from_slice(payload).unwrap();
-            if record["kind"] == "disclosure" {
-                found.insert(format!("local-{}", record["seq"]));
-            }
-            at += 8 + length;
-        }
-    }
-    found
+    let of_disclosure = |record: &&serde_json::Value| record["kind"] == "disclosure";
+    records(dir).iter().filter(of_disclosure).map(|record| format!("local-{}", record["seq"])).collect()
 }
 
 /// Asks again and again; notes the number of every disclosure whose answer came through.
@@ -109,7 +93,7 @@ async fn without_a_log_nothing_clinical_leaves() {
     };
     let plan = Plan::default();
     let federation = federation(&plan).await;
-    let text = configuration(federation.source_facts(), &plan, &small.0.join("audit"));
+    let text = configuration(federation.source_facts(), &plan, &small.path().join("audit"));
     let broker = Process::serve(dir.path(), &text);
     let ask = || async {
         http::post(
@@ -136,48 +120,4 @@ async fn without_a_log_nothing_clinical_leaves() {
     assert_eq!(http::get(broker.admin, "/health/ready").await.status, 503);
     small.empty();
     assert_eq!(ask().await.status, 200, "the log recovers when there is room again");
-}
-
-/// A file system of half a megabyte.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    fn mount(dir: &Path) -> Option<Self> {
-        let place = dir.join("small");
-        std::fs::create_dir(&place).ok()?;
-        let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
-            .arg(&place)
-            .status();
-        mounted.is_ok_and(|status| status.success()).then_some(Self(place))
-    }
-
-    fn fill(&self) {
-        // The last block is written by halves until not one byte more fits.
-        for size in [1 << 19, 1 << 16, 1 << 14, 1 << 12, 1 << 9, 1 << 6, 1] {
-            for name in 0..2_000 {
-                let file = self.0.join(format!("fill-{size}-{name}"));
-                if std::fs::write(&file, vec![b'x'; size]).is_err() {
-                    break;
-                }
-                if size < 1 << 12 && name > 64 {
-                    break;
-                }
-            }
-        }
-    }
-
-    fn empty(&self) {
-        for entry in std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with("fill-")) {
-                std::fs::remove_file(entry).unwrap();
-            }
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(std::process::Command::new("umount").arg("-l").arg(&self.0).status());
-    }
 }

@@ -10,12 +10,16 @@
     reason = "a test may stop where it stands"
 )]
 
+pub mod audit;
 pub mod bundle;
+pub mod disk;
 #[path = "../fuzz/machine.rs"]
 pub mod fuzz;
 pub mod http;
 pub mod national;
 pub mod process;
+pub mod strace;
+pub mod tls;
 mod token;
 
 use std::fmt::Write as _;

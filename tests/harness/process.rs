@@ -23,6 +23,26 @@ pub fn binary() -> &'static Path {
     })
 }
 
+/// What a process holds and how it fared.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Memory that is in RAM now.
+    pub resident_kib: u64,
+    /// The most there ever was of it.
+    pub peak_kib: u64,
+    /// Open files, sockets among them.
+    pub files: usize,
+    /// Time on a processor, its living threads together.
+    pub ran: Duration,
+    /// Time that its living threads were ready and found no processor free.
+    pub waited: Duration,
+}
+
+fn kib(status: &str, key: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
 /// A broker in a process of its own. Killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -37,12 +57,19 @@ pub struct Process {
 impl Process {
     /// Starts `tributary serve` with this configuration; its log goes to a file in `dir`.
     pub fn serve(dir: &Path, configuration: &str) -> Self {
+        Self::serve_under(&[], dir, configuration)
+    }
+
+    /// The same below another command, which must become the broker in the end (`exec`).
+    pub fn serve_under(command: &[&str], dir: &Path, configuration: &str) -> Self {
         let config = dir.join("tributary.toml");
         std::fs::write(&config, configuration).expect("configuration written");
         let log = dir.join("log.txt");
         let out = std::fs::File::create(&log).expect("log file");
-        let child = Command::new(binary())
-            .args(["serve", "--config"])
+        let own = binary().to_string_lossy();
+        let mut words = command.iter().copied().chain([&*own, "serve", "--config"]);
+        let child = Command::new(words.next().unwrap_or_default())
+            .args(words)
             .arg(&config)
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("log file"))
@@ -83,9 +110,38 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its number.
-    pub fn id(&self) -> u32 {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Sends a signal by its name: `STOP`, `HUP`, …
+    pub fn signal(&self, name: &str) {
+        let (name, pid) = (format!("-{name}"), self.pid().to_string());
+        let sent = Command::new("kill").args([&name, &pid]).status();
+        assert!(sent.expect("kill runs").success(), "{name} to {pid}");
+    }
+
+    /// What it holds and how it fared, as the system tells it.
+    pub fn held(&self) -> Held {
+        let folder = PathBuf::from(format!("/proc/{}", self.pid()));
+        let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
+        let files = std::fs::read_dir(folder.join("fd")).map_or(0, Iterator::count);
+        let tasks = std::fs::read_dir(folder.join("task")).into_iter().flatten().flatten();
+        let schedules: Vec<[Duration; 2]> = tasks
+            .filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok())
+            .map(|line| {
+                let mut nanos = line.split(' ').map(|number| number.trim().parse().unwrap_or(0));
+                std::array::from_fn(|_| Duration::from_nanos(nanos.next().unwrap_or(0)))
+            })
+            .collect();
+        Held {
+            resident_kib: kib(&status, "VmRSS:"),
+            peak_kib: kib(&status, "VmHWM:"),
+            files,
+            ran: schedules.iter().map(|[ran, _]| *ran).sum(),
+            waited: schedules.iter().map(|[_, waited]| *waited).sum(),
+        }
     }
 
     /// Kills it without warning.
@@ -96,23 +152,13 @@ impl Process {
 
     /// Asks it to end; gives its exit code.
     pub fn terminate(&mut self) -> Option<i32> {
-        self.signal("-TERM");
+        self.signal("TERM");
         self.child.wait().expect("reaped").code()
     }
 
     /// Asks it to read its configuration again.
     pub fn hang_up(&self) {
-        self.signal("-HUP");
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.pid().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill runs").success());
-    }
-
-    /// Its number.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.signal("HUP");
     }
 }
 
