@@ -87,7 +87,7 @@ impl Stage {
     /// Looks through the memory of the process; `None` where the system forbids it.
     fn scan_memory(&self) -> Option<Scan> {
         let mut scan = Scan::of(&self.canaries);
-        if let Err(error) = scan.process(self.broker.id()) {
+        if let Err(error) = scan.process(self.broker.pid()) {
             println!("NOT RUN: the memory of another process cannot be read here: {}", error.kind());
             return None;
         }

@@ -22,7 +22,7 @@ async fn serve(more: &str) -> (tempfile::TempDir, Process) {
 #[tokio::test]
 async fn a_crash_leaves_no_dump_and_nobody_reads_the_memory() {
     let (_dir, broker) = serve("").await;
-    let of = |file: &str| format!("/proc/{}/{file}", broker.id());
+    let of = |file: &str| format!("/proc/{}/{file}", broker.pid());
     let limits = fs::read_to_string(of("limits")).expect("limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
     assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
@@ -63,8 +63,8 @@ async fn the_process_cannot_be_dumped() {
     // Its first word comes long after it protected itself.
     let mut first = [0; 1];
     std::io::Read::read_exact(demo.stdout.as_mut().expect("piped"), &mut first).expect("it says something");
-    let environ = fs::metadata(format!("/proc/{}/environ", demo.id())).expect("it runs");
-    let status = fs::read_to_string(format!("/proc/{}/status", demo.id())).expect("it runs");
+    let environ = fs::metadata(format!("/proc/{}/environ", demo.pid())).expect("it runs");
+    let status = fs::read_to_string(format!("/proc/{}/status", demo.pid())).expect("it runs");
     demo.kill().expect("killed");
     demo.wait().expect("reaped");
     assert!(status.contains(&format!("Uid:\t{NOBODY}")), "{status}");
@@ -86,7 +86,7 @@ async fn memory_is_locked_where_that_is_wished() {
         println!("NOT RUN: memory may not be locked here");
         return;
     }
-    let status = fs::read_to_string(format!("/proc/{}/status", broker.id())).expect("status");
+    let status = fs::read_to_string(format!("/proc/{}/status", broker.pid())).expect("status");
     let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).expect("a figure");
     assert!(!locked.trim().starts_with("0 "), "{locked}");
     assert!(log.contains("\"message\":\"memory is locked\""), "{log}");

@@ -19,7 +19,7 @@ pub enum NotProtected {
 /// the settings do not accept.
 pub(crate) fn protect(settings: ProcessSettings, hardening: &Hardening) -> Result<(), NotProtected> {
     let locked = if settings.lock_memory { tributary_guard::lock_memory() } else { Ok(()) };
-    let outcome = hardening.whole().map_err(NotProtected::from).and(locked.map_err(NotProtected::from));
+    let outcome = hardening.whole().map_err(NotProtected::from).and_then(|()| locked.map_err(NotProtected::from));
     if let Err(missing) = outcome {
         if !settings.accept_unprotected {
             return Err(missing);
