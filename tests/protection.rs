@@ -63,8 +63,8 @@ async fn the_process_cannot_be_dumped() {
     // Its first word comes long after it protected itself.
     let mut first = [0; 1];
     std::io::Read::read_exact(demo.stdout.as_mut().expect("piped"), &mut first).expect("it says something");
-    let environ = fs::metadata(format!("/proc/{}/environ", demo.pid())).expect("it runs");
-    let status = fs::read_to_string(format!("/proc/{}/status", demo.pid())).expect("it runs");
+    let environ = fs::metadata(format!("/proc/{}/environ", demo.id())).expect("it runs");
+    let status = fs::read_to_string(format!("/proc/{}/status", demo.id())).expect("it runs");
     demo.kill().expect("killed");
     demo.wait().expect("reaped");
     assert!(status.contains(&format!("Uid:\t{NOBODY}")), "{status}");
