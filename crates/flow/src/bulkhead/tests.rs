@@ -2,6 +2,7 @@ use super::*;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 use tower::service_fn;
@@ -219,4 +220,17 @@ async fn a_storm_of_long_asks_finishes_some_of_them() {
     let done = join_all(asks).await.iter().filter(|outcome| outcome.is_ok()).count();
     // Two places for a fifth of a second, a tenth of a second for each ask: four, and who waited at the end.
     assert!(done >= 4, "{done}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_given_to_somebody_who_has_just_gone_comes_back() {
+    let bulkhead = bulkhead(1, Arc::new(Unobserved));
+    let inside = request(&bulkhead, 2000, 0).errand.place(Deadline::after(CAP)).await.unwrap();
+    let mut waiting = Box::pin(put(request(&bulkhead, 2000, 0)));
+    assert!(waiting.as_mut().now_or_never().is_none());
+    drop(inside);
+    assert_eq!(bulkhead.occupancy(), Occupancy { limit: 1, used: 1, waiting: 0 });
+    // Told, and gone before it heard.
+    drop(waiting);
+    assert_eq!(bulkhead.occupancy(), Occupancy { limit: 1, used: 0, waiting: 0 });
 }
