@@ -32,8 +32,11 @@ async fn class_of(source: &Source) -> FaultClass {
 
 fn left(fault: SourceFault) -> Duration {
     assert_eq!(fault.class, FaultClass::Breaker);
-    let Retry::Later(left) = fault.retry else { panic!("no time given") };
-    left
+    let left = match fault.retry {
+        Retry::Later(left) => Some(left),
+        Retry::Never | Retry::Elsewhere => None,
+    };
+    left.unwrap()
 }
 
 #[tokio::test]
