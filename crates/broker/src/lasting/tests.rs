@@ -1,4 +1,5 @@
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
@@ -36,9 +37,12 @@ fn broker(lasting: &Lasting) -> Broker {
 
 /// Waits until so many tasks are left.
 async fn left(lasting: &Lasting, tasks: usize) {
-    while lasting.tasks.len() != tasks {
-        tokio::task::yield_now().await;
-    }
+    let become_so = async {
+        while lasting.tasks.len() != tasks {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), become_so).await.unwrap();
 }
 
 #[tokio::test]
