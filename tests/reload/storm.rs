@@ -10,8 +10,8 @@ use crate::scene::{Callers, Held, Known, Outcome, Scene, name, numbers};
 const RELOADS: u32 = 1_000;
 /// Of them, before it is looked at what the process holds.
 const WARM: u32 = 100;
-/// What the allocator may keep more after nine hundred of them: a tenth of what one leaked configuration each, with
-/// its maps and its clients, comes to.
+/// What the allocator may keep more after nine hundred of them: a quarter of what comes of leaking each of
+/// them.
 const GROWTH_BYTES: u64 = 24 << 20;
 /// Idle connections to two sources: at most eight each are kept.
 const POOLED: usize = 16;
