@@ -32,7 +32,8 @@ impl Ticket {
 #[derive(Default)]
 pub(crate) struct Flights {
     drawn: AtomicU64,
-    open: Mutex<HashMap<Key, Open>>,
+    /// For each key those in the air, the newest last: whoever wants it fetched now begins another.
+    open: Mutex<HashMap<Key, Vec<Open>>>,
 }
 
 /// A flight that may be joined. Its ticket is beside it, so that nobody has to hold it, and perhaps to be the last
@@ -91,17 +92,19 @@ impl Flights {
 
     /// How many asks are in flight and may be joined.
     pub(crate) fn count(&self) -> usize {
-        self.open().len()
+        self.open().values().map(Vec::len).sum()
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Key, Open>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Key, Vec<Open>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a flight out of those that may be joined, unless a later one has its place already.
+    /// Takes a flight out of those that may be joined.
     fn close(&self, key: &Key, began: Ticket) {
         let mut open = self.open();
-        if open.get(key).is_some_and(|one| one.began == began) {
+        let Some(all) = open.get_mut(key) else { return };
+        all.retain(|one| one.began != began);
+        if all.is_empty() {
             open.remove(key);
         }
     }
@@ -111,18 +114,20 @@ impl Flights {
 pub(crate) fn board(room: &Arc<Room>, port: &Arc<SourcePort>, wish: Wish) -> (Arc<Flight>, Boarding) {
     let key = Key::of(&port.card.id, &wish.ask);
     let mut open = room.flights.open();
-    let present = open.get(&key).and_then(|one| one.flight.upgrade());
-    let (flight, boarding, passed_over) = match present {
-        Some(flight) if flight.answers(&wish) => (flight, Boarding::Joined, None),
-        present => {
-            let flight = begin(room, port, wish.ask, key.clone());
-            open.insert(key, Open { began: flight.began, flight: Arc::downgrade(&flight) });
-            (flight, Boarding::Led, present)
+    let all = open.entry(key.clone()).or_default();
+    let in_the_air: Vec<_> = all.iter().filter_map(|one| one.flight.upgrade()).collect();
+    let joined = in_the_air.iter().rev().find(|flight| flight.answers(&wish)).cloned();
+    let (flight, boarding) = match joined {
+        Some(flight) => (flight, Boarding::Joined),
+        None => {
+            let flight = begin(room, port, wish.ask, key);
+            all.push(Open { began: flight.began, flight: Arc::downgrade(&flight) });
+            (flight, Boarding::Led)
         }
     };
     drop(open);
     // Only now: whoever is the last to let go of a flight takes the lock again.
-    drop(passed_over);
+    drop(in_the_air);
     (flight, boarding)
 }
 
