@@ -11,8 +11,12 @@ mod checkup;
 mod faults;
 #[path = "wire/gaps.rs"]
 mod gaps;
+#[path = "wire/h2.rs"]
+mod h2;
 #[path = "wire/limits.rs"]
 mod limits;
+#[path = "wire/memory.rs"]
+mod memory;
 #[path = "wire/practice.rs"]
 mod practice;
 #[path = "wire/relay.rs"]
@@ -79,8 +83,12 @@ fn source(entry: SourceEntry) -> Source {
 }
 
 fn observed(entry: SourceEntry, observers: Arc<dyn Observers>) -> Source {
+    built(entry, observers, &EgressSettings::default())
+}
+
+fn built(entry: SourceEntry, observers: Arc<dyn Observers>, settings: &EgressSettings) -> Source {
     let (id, context) = (entry.id.clone(), context(observers));
-    let egress = Egress::new(&EgressSettings::default()).unwrap();
+    let egress = Egress::new(settings).unwrap();
     let registry = Registry::build([entry], &egress, &context).unwrap();
     registry.get(&id).unwrap().clone()
 }

@@ -8,7 +8,8 @@ use rcgen::{
     KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -89,6 +90,23 @@ impl Authority {
 }
 
 impl Issued {
+    /// A server that is this one, and speaks one protocol.
+    pub(crate) fn acceptor(&self, protocol: &[u8]) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(BOTH).unwrap();
+        let mut config = builder.with_no_client_auth().with_single_cert(self.chain(), self.key()).unwrap();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    fn chain(&self) -> Vec<CertificateDer<'static>> {
+        certificates(self.certificate.as_bytes()).unwrap()
+    }
+
+    fn key(&self) -> PrivateKeyDer<'static> {
+        PemObject::from_pem_slice(self.key.as_bytes()).unwrap()
+    }
+
     fn identity(&self) -> Arc<ClientIdentity> {
         Arc::new(ClientIdentity::read(self.certificate.as_bytes(), self.key.as_bytes()).unwrap())
     }
@@ -125,9 +143,7 @@ async fn serve_by(demands: Demands<'_>, provider: CryptoProvider) -> SocketAddr 
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let chain = certificates(demands.issued.certificate.as_bytes()).unwrap();
-    let key: PrivateKeyDer<'static> =
-        rustls::pki_types::pem::PemObject::from_pem_slice(demands.issued.key.as_bytes()).unwrap();
+    let (chain, key) = (demands.issued.chain(), demands.issued.key());
     let acceptor = TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
