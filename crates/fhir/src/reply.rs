@@ -86,10 +86,29 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Bytes the reply keeps in memory.
+    /// Bytes the reply keeps in memory, with everything it holds. `tests/weight.rs` holds it to the truth.
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.documents.iter().map(Document::weight).sum::<usize>()
+        /// A tree keeps its entries by the dozen, half full at the least.
+        const STATE_BYTES: usize = 2 * size_of::<(Section, SectionState)>() + 2 * size_of::<usize>();
+        let documents = room(&self.documents) + self.documents.iter().map(Document::weight).sum::<usize>();
+        let notices = self.notices.iter().filter_map(|notice| notice.detail.as_ref());
+        let losses = self.losses.iter().flat_map(|note| [&note.statement, &note.path]);
+        let carried = self.carried.iter().flat_map(|one| [&one.resource_type, &one.binary_id]);
+        let words: usize = notices.chain(losses).chain(carried).map(String::capacity).sum();
+        size_of::<Self>()
+            + documents
+            + self.states.len() * STATE_BYTES
+            + room(&self.notices)
+            + room(&self.losses)
+            + room(&self.carried)
+            + words
+            + self.digest.capacity()
     }
+}
+
+/// Bytes that a list itself takes, used or not.
+const fn room<T>(list: &Vec<T>) -> usize {
+    list.capacity() * size_of::<T>()
 }
 
 /// What is attached to a record: a `Binary` in the version of its source.

@@ -39,11 +39,18 @@ pub fn init_logs(format: LogFormat, filter: LevelFilter, clock: Arc<dyn Clock>) 
     Ok(())
 }
 
-/// From now on a panic is logged with its place and without its message, which may hold clinical text.
+/// From now on a panic is told with its place and without its message, which may hold clinical text: in the log
+/// where there is one, on standard error before.
 pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
-        tracing::error!({ panic.at = place.unwrap_or_default() }, "panicked");
+        let place = place.unwrap_or_default();
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!({ panic.at = place }, "panicked");
+        } else {
+            // Where nobody listens, it is lost.
+            drop(writeln!(io::stderr().lock(), "panicked at {place}"));
+        }
     }));
 }
 
