@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::panic,
@@ -180,12 +181,11 @@ fn collect_urls(value: &Value, urls: &mut Vec<String>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "waits for another process")]
 async fn until_rest(stage: &Stage) {
     let began = Instant::now();
     while !stage.rests().await {
         assert!(began.elapsed() < Duration::from_secs(20), "requests without end");
-        std::thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -193,7 +193,8 @@ async fn until_rest(stage: &Stage) {
 /// the open connections, and how many answers were whole.
 async fn storm(stage: &Stage, all: &[Request]) -> (Vec<Caller>, usize) {
     let mut tasks = Vec::new();
-    for request in all.iter().cloned() {
+    for request in all {
+        let request = request.clone();
         let (mut caller, leaving) = (stage.caller().await, stage.caller().await);
         let canaries = Arc::clone(&stage.canaries);
         tasks.push(tokio::spawn(async move {
@@ -250,7 +251,9 @@ async fn nothing_of_a_patient_outlives_its_use() {
     assert!(all.len() > forms().len() + 2, "no attachment");
     // What a caller says is not kept either.
     let said = stage.canaries.word("a header of a caller");
-    all.iter_mut().for_each(|(_, _, headers, _)| headers.push(("X-Said".to_owned(), said.clone())));
+    for (_, _, headers, _) in &mut all {
+        headers.push(("X-Said".to_owned(), said.clone()));
+    }
     let mut callers = vec![first];
     let mut whole = 0;
     for (gp, specialist) in [

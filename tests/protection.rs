@@ -1,7 +1,7 @@
 //! The process as the system sees it: not dumped, not read by others of its user, and not started where that cannot
 //! be had.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a test may stop where it stands")]
+#![expect(clippy::expect_used, reason = "a test may stop where it stands")]
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

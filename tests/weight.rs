@@ -1,6 +1,10 @@
 //! What a kept reply says it weighs is what it takes: every byte is counted as it is taken from the system.
 
-#![expect(clippy::print_stdout, reason = "the figures are worth reading")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may stop where it stands, and the figures are worth reading"
+)]
 
 use std::fmt::Write as _;
 use std::path::Path;

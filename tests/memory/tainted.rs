@@ -146,7 +146,7 @@ async fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     }
     let kept = head.lines().filter(|line| !line.is_empty());
     let kept = kept.filter(|line| !named(line, "accept-encoding:") && !named(line, "connection:"));
-    let mut asked: String = kept.map(|line| format!("{line}\r\n")).collect();
-    asked.push_str("Connection: close\r\n\r\n");
+    let asked: Vec<&str> = kept.chain(["Connection: close", "\r\n"]).collect();
+    let asked = asked.join("\r\n");
     Some([asked.as_bytes(), &read[end..end + length]].concat())
 }

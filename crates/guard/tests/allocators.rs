@@ -11,7 +11,9 @@ fn what_is_live_is_counted_and_work_is_done() {
     let before = MEMORY.inside().count();
     let mut words: Vec<String> = (0..1000).map(|number| format!("word {number}")).collect();
     words.sort();
-    words.iter_mut().for_each(|word| word.push_str(" and more"));
+    for word in &mut words {
+        word.push_str(" and more");
+    }
     assert_eq!(words.first().map(String::as_str), Some("word 0 and more"));
     let during = MEMORY.inside().count();
     assert!(during.live_bytes - before.live_bytes > 1000 * 24);

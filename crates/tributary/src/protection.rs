@@ -19,8 +19,9 @@ pub enum NotProtected {
 /// the settings do not accept.
 pub(crate) fn protect(settings: ProcessSettings, hardening: &Hardening) -> Result<(), NotProtected> {
     let locked = if settings.lock_memory { tributary_guard::lock_memory() } else { Ok(()) };
-    let outcome = hardening.whole().map_err(NotProtected::from).and_then(|()| locked.map_err(NotProtected::from));
-    if let Err(missing) = outcome {
+    let unlocked = locked.err().map(NotProtected::from);
+    let missing = hardening.whole().err().map(NotProtected::from).or(unlocked);
+    if let Some(missing) = missing {
         if !settings.accept_unprotected {
             return Err(missing);
         }
