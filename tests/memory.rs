@@ -241,11 +241,18 @@ async fn nothing_of_a_patient_outlives_its_use() {
     let mut expected = Scan::of(&stage.canaries);
     expected.look("the record", &answer.body);
     assert!(expected.findings.len() >= 10, "canaries are missing: {:?}", expected.findings);
-    // The search finds what is there: a reply that is kept.
-    let Some(kept) = stage.scan_memory() else { return };
-    let found: usize =
-        kept.findings.iter().filter(|(name, _)| name.contains(KEPT)).map(|(_, count)| count).sum();
-    assert!(found > 10_000, "a kept reply is not found: {:?}", kept.findings);
+    // The search finds what is there: a reply that is kept. On a busy machine its time may be over before that.
+    let mut found = 0;
+    for _ in 0..10 {
+        assert_eq!(first.ask(&forms()[0]).await.status, 200);
+        let Some(kept) = stage.scan_memory() else { return };
+        let of_kept = kept.findings.iter().filter(|(name, _)| name.contains(KEPT));
+        found = of_kept.map(|(_, count)| count).sum::<usize>();
+        if found > 10_000 {
+            break;
+        }
+    }
+    assert!(found > 10_000, "a kept reply is not found");
 
     let mut all: Vec<Request> = forms().into_iter().chain(attachments(&answer)).chain(relayed()).collect();
     assert!(all.len() > forms().len() + 2, "no attachment");
