@@ -94,6 +94,34 @@ async fn what_was_begun_is_finished_and_nothing_new_is_begun() {
 }
 
 #[tokio::test]
+async fn whoever_asks_while_a_broker_leaves_is_answered() {
+    let scene = scene("").await;
+    // The shipped time to leave in place of the suite's.
+    let text = std::fs::read_to_string(scene.dir.path().join("tributary.toml")).unwrap();
+    let (code, _) = terminated(scene.broker).await;
+    assert_eq!(code, Some(0));
+    let broker =
+        Process::serve(scene.dir.path(), &text.replace("lame_duck_secs = 0\n", "lame_duck_secs = 1\n"));
+    let (data, admin) = (broker.data, broker.admin);
+    let ending = tokio::spawn(terminated(broker));
+    let began = Instant::now();
+    while http::get(admin, "/health/ready").await.status == 200 {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is still ready");
+    }
+    let mut answered = 0;
+    while TcpStream::connect(data).await.is_ok() && began.elapsed() < Duration::from_millis(900) {
+        let reply = http::get(data, "/fhir/R4/metadata").await;
+        assert_eq!(reply.status, 200, "{}", reply.head);
+        answered += 1;
+    }
+    assert!(answered > 0, "nobody was let in");
+    let (code, took) = ending.await.unwrap();
+    assert_eq!(code, Some(0));
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+    log_is_sound(scene.dir.path());
+}
+
+#[tokio::test]
 async fn an_idle_broker_ends_at_once() {
     let scene = scene("").await;
     let (code, took) = terminated(scene.broker).await;
@@ -228,7 +256,7 @@ fn the_shipped_example_passes_its_check() {
     let (code, out, error) = run(&["check", "--config", &shipped("demo.toml")]);
     assert_eq!((code, error.as_str()), (0, ""));
     for line in [
-        "data listener   127.0.0.1:8443",
+        "data listener   http://127.0.0.1:8443",
         "admin listener  127.0.0.1:9464",
         "source          gp  gpconnect-structured  Riverside Surgery: ",
         "source          acute-a  fhir-r4  Mersey Royal Hospital: ",

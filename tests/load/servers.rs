@@ -124,7 +124,8 @@ pub(crate) fn broker(stage: &Stage, setup: &Setup) -> Done<Server> {
     fs::write(
         &config,
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\n{}\
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\nmax_requests_per_connection = 100000\n\
+             max_connections_per_address = 1000\n{}\
              [log]\nlevel = \"{}\"\n[audit]\ndir = \"{}\"\n[demo]\ninsecure = true\n{}",
             setup.server,
             stage.log,

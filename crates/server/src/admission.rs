@@ -113,7 +113,8 @@ impl Admission {
     }
 }
 
-fn come_back() -> Duration {
+/// When somebody who is refused for load may come back.
+pub(crate) fn come_back() -> Duration {
     let (least, most) = COME_BACK_MS;
     Duration::from_millis(least + RandomState::new().hash_one(()) % (most - least + 1))
 }

@@ -152,6 +152,7 @@ pub(crate) fn edge(settings: &Settings, data: SocketAddr, tls: Option<Tls>) -> t
         limits: Limits {
             connections: settings.server.max_connections,
             connections_per_address: settings.server.max_connections_per_address,
+            requests_per_connection: settings.server.max_requests_per_connection as u64,
             in_flight: settings.server.max_in_flight,
             deadline_default: settings.limits.deadline_default,
             ..usual.limits

@@ -11,13 +11,12 @@ use tributary_model::Deadline;
 use tributary_telemetry::ShedReason;
 
 use super::observe::Arrived;
+use crate::admission::come_back;
 use crate::exchange::{Edge, Inbound, Next, Reply, text};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::settings::Limits;
 
-/// When a caller who was refused for load may come back.
-const COME_BACK: Duration = Duration::from_secs(1);
 /// What an answer may take beyond its deadline before it is cut off: the broker keeps deadlines itself, this
 /// is for the day it does not.
 const GRACE: Duration = Duration::from_secs(1);
@@ -37,7 +36,7 @@ pub(super) async fn in_flight(edge: Arc<Edge>, request: Request<Inbound>, next: 
     }
     edge.metrics.shed(ShedReason::Requests);
     let text = "Too many requests at once. No source was asked.";
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "throttled", text).after(COME_BACK);
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "throttled", text).after(come_back());
     respond(Dialect::of(request.uri().path()), problem)
 }
 

@@ -35,6 +35,8 @@ pub struct ServerSettings {
     pub max_connections: usize,
     /// Connections at once from one address.
     pub max_connections_per_address: usize,
+    /// Requests of one connection.
+    pub max_requests_per_connection: usize,
 }
 
 impl Default for ServerSettings {
@@ -51,6 +53,7 @@ impl Default for ServerSettings {
             max_in_flight: 256,
             max_connections: 1024,
             max_connections_per_address: 200,
+            max_requests_per_connection: 1_000,
         }
     }
 }
@@ -86,6 +89,11 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
             &mut table,
             "max_connections_per_address",
             usual.max_connections_per_address,
+        ),
+        max_requests_per_connection: count(
+            &mut table,
+            "max_requests_per_connection",
+            usual.max_requests_per_connection,
         ),
     };
     // A table with mistakes in it is there all the same.

@@ -75,7 +75,7 @@ cache_ttl_secs = 901
         &[
             "line 3: server.listen: is not an address and a port, as in \"127.0.0.1:8443\"",
             "line 4: server.drain_secs: is not between 1 and 600",
-            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, spine_position, link_key_file, tls, lame_duck_secs, drain_secs, max_in_flight, max_connections, max_connections_per_address",
+            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, spine_position, link_key_file, tls, lame_duck_secs, drain_secs, max_in_flight, max_connections, max_connections_per_address, max_requests_per_connection",
             "line 7: source[1].ods: is missing",
             "line 7: source[1].asid: is missing",
             "line 8: source[1].id: a source id is 1 to 64 lower-case letters, digits and hyphens, beginning with a letter",
@@ -95,6 +95,51 @@ fn text_that_is_not_toml_is_told_with_its_line() {
     assert_eq!(mistakes[0].line, Some(2));
     let mistakes = Settings::parse("[server]\nlisten = \"a\"\nlisten = \"b\"\n").unwrap_err();
     assert_eq!(mistakes[0].line, Some(3));
+}
+
+#[test]
+fn other_addresses_than_loopback_need_tls() {
+    let tls = "\n[server.tls]\ncert_file = \"a.pem\"\nkey_file = \"a.key\"\n";
+    let text = format!("[server]\nlisten = \"0.0.0.0:8443\"{tls}");
+    let settings = Settings::parse(&text).unwrap();
+    assert_eq!(settings.server.base_url(settings.server.listen), "https://0.0.0.0:8443");
+    told(
+        &text.replace("key_file = \"a.key\"", "key = \"a.key\""),
+        &[
+            "line 3: server.tls.key_file: is missing",
+            "line 5: server.tls.key: is no key here; known are cert_file, key_file, client_ca_file",
+        ],
+    );
+    told(
+        "[server]\nadmin_listen = \"0.0.0.0:9464\"\n",
+        &[
+            "line 2: server.admin_listen: is not a loopback address; it has no TLS, and whoever reaches it is told",
+        ],
+    );
+}
+
+#[test]
+fn every_mistake_in_the_files_of_tls_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("a.key");
+    fs::write(&key, "CANARY").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let files = ListenerTls {
+        cert_file: dir.path().join("none"),
+        key_file: key,
+        client_ca_file: Some(dir.path().join("x")),
+    };
+    let mistakes: Vec<_> = files.load().unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("server.tls.cert_file: "), "{mistakes:?}");
+    assert!(mistakes[1].starts_with("server.tls.client_ca_file: "), "{mistakes:?}");
+    assert!(mistakes[2].ends_with("can be read by other users of this machine"), "{mistakes:?}");
+    let files = ListenerTls { cert_file: files.key_file.clone(), client_ca_file: None, ..files };
+    let mistakes = files.load().unwrap_err();
+    assert_eq!(mistakes[1].to_string(), "server.tls.cert_file: holds no certificate in PEM form");
+    assert!(!format!("{mistakes:?}").contains("CANARY"));
 }
 
 #[test]
