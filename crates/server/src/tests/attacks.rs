@@ -133,9 +133,9 @@ async fn floods_end_the_connection_and_nobody_else_notices() {
         let mut start = [0; 12];
         neighbour.read_exact(&mut start).await.unwrap();
         assert_eq!(&start, b"HTTP/1.1 200", "{name}");
-        let mut rest = [0; 4 << 10];
-        while !rest.contains(&b'}') {
-            let _size = neighbour.read(&mut rest).await.unwrap();
+        let mut remainder = [0; 4 << 10];
+        while !remainder.contains(&b'}') {
+            let _size = neighbour.read(&mut remainder).await.unwrap();
         }
     }
 }
