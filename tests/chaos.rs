@@ -21,6 +21,8 @@ mod callers;
 mod content;
 #[path = "chaos/crowd.rs"]
 mod crowd;
+#[path = "chaos/h2.rs"]
+mod h2;
 #[path = "chaos/life.rs"]
 mod life;
 #[path = "chaos/names.rs"]
@@ -39,7 +41,7 @@ use row::{Row, play};
 /// Every row there is.
 fn table() -> Vec<Row> {
     let families = [network::rows(), names::rows(), tls::rows(), content::rows(), callers::rows()];
-    let more = [crowd::rows(), audit::rows(), life::rows()];
+    let more = [crowd::rows(), h2::rows(), audit::rows(), life::rows()];
     families.into_iter().chain(more).flatten().collect()
 }
 
@@ -71,6 +73,11 @@ async fn a_caller_misbehaves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn there_are_many_callers() {
     play(crowd::rows()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn a_caller_floods_with_frames() {
+    play(h2::rows()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]

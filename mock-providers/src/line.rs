@@ -211,6 +211,8 @@ async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, number: u64, inne
                 to.write_all(last.unwrap_or(piece)).await?;
                 if last.is_some() {
                     to.as_ref().set_zero_linger()?;
+                    // Dropped, it would say goodbye first.
+                    to.forget();
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
                 carried += u64::try_from(count).unwrap_or(u64::MAX);

@@ -159,6 +159,8 @@ fn of_answer(expected: &Expected, answered: &Answered, healthy: &Healthy, wrong:
     wrong.extend(missing(&healthy.merged, &merged, if contributes { "" } else { "gp" }));
     let shown: Vec<&&str> = ONLY_GP.iter().filter(|words| reply.body.contains(**words)).collect();
     told(contributes || shown.is_empty(), || format!("shows the gp's {shown:?}"), wrong);
+    // One source's wish to wait is no reason for the caller to come again.
+    told(reply.header("Retry-After").is_none(), || "asks the caller to come again".to_owned(), wrong);
     told(!reply.head.contains(TELLTALE), || "the head tells what it must not".to_owned(), wrong);
     told(!reply.body.contains(TELLTALE), || "the body tells what it must not".to_owned(), wrong);
 }

@@ -200,7 +200,7 @@ fn misplaced() -> Vec<Bad> {
     image.headers.push(("Accept", "image/png"));
     vec![
         Bad { method: "PUT", ..bad("another verb", good(), &[405]) },
-        Bad { method: "TRACE", ..bad("a verb of the line", good(), &[405]) },
+        Bad { method: "TRACE", ..bad("a verb of the line", "", &[400, 405]) },
         Bad { path: "/fhir/R4/Patient/$everything", ..bad("another path", good(), &[404]) },
         plain,
         image,

@@ -1,16 +1,16 @@
 //! What a source answers.
 
 use mock_providers::{BadText, ErrorBody, Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use tributary_tests::bundle::Merged;
+use tributary_tests::bundle::{Merged, origin};
 use tributary_tests::national::{National, Practices};
 use tributary_tests::process::Process;
 use tributary_tests::{GEORGE, http, parameters};
 
 use crate::answer::{Expected, fault, missing};
 use crate::row::{Played, Row};
-use crate::scene::{FHIR, RECORD, Setting, TIMEOUT_MS};
+use crate::scene::{FHIR, RECORD, Setting, TIMEOUT_MS, healthy};
 
 /// What a body may be at most, in the rows about bodies that are larger.
 const CAP: &str = "max_body_bytes = 10485760";
@@ -19,7 +19,8 @@ const READS_TEN_MEGABYTES_MS: u64 = 2_000;
 
 /// The rows of this family.
 pub(crate) fn rows() -> Vec<Row> {
-    [slow(), large(), statuses(), forms(), people()].into_iter().flatten().collect()
+    let alike = Row::own("F50", "two sources use the same ids", || Box::pin(same_ids()));
+    [slow(), large(), statuses(), forms(), people(), vec![alike]].into_iter().flatten().collect()
 }
 
 fn until(by_ms: u64, expected: Expected) -> Expected {
@@ -142,12 +143,12 @@ fn statuses() -> Vec<Row> {
 }
 
 fn forms() -> Vec<Row> {
-    let healthy = |wrong| Expected { class: None, ..fault(wrong, "ok", "") };
+    let whole = |wrong| Expected { class: None, ..fault(wrong, "ok", "") };
     let text = |text| Fault::BadText { text };
     let coding = Fault::WrongCoding { coding: "br, gzip".to_owned() };
     vec![
         Row::source("F09", "two codings", fault(coding, "invalid", "encoding")),
-        Row::source("F26", "ten hints, then the answer", healthy(Fault::Informational { count: 10 })),
+        Row::source("F26", "ten hints, then the answer", whole(Fault::Informational { count: 10 })),
         Row::source(
             "F27",
             "a page instead of a record",
@@ -170,7 +171,7 @@ fn forms() -> Vec<Row> {
         ),
         Row::source("F37", "a key twice", fault(Fault::DuplicateKeys, "invalid", "json_duplicate")),
         Row::source("F38", "another version of FHIR", fault(Fault::Dstu2, "invalid", "version")),
-        Row::source("F60", "headers that are nobody's business", healthy(Fault::StrayHeaders)),
+        Row::source("F60", "headers that are nobody's business", whole(Fault::StrayHeaders)),
     ]
 }
 
@@ -226,4 +227,43 @@ async fn somebody_else() -> Played {
     assert_eq!(merged.tag(), "partial");
     assert_eq!(missing(&before, &merged, "gp"), Vec::<String>::new());
     Played::Held
+}
+
+/// Two hospitals count from one, as everybody does. Both keep what is theirs, and nothing of one leads to the other.
+async fn same_ids() -> Played {
+    let merged = &healthy().await.merged;
+    let origins = merged.origins();
+    for twice in ["acute-a Condition/c1", "specialist Condition/c1", "acute-a DocumentReference/d1"] {
+        assert_eq!(origins.iter().filter(|origin| *origin == twice).count(), 1, "{twice}");
+    }
+    let mut followed = 0;
+    for resource in merged.resources() {
+        let Some((source, name)) = origin(resource) else { continue };
+        let mut references = Vec::new();
+        references_in(resource, &mut references);
+        for reference in references {
+            assert!(merged.has(&reference), "{source} {name} leads to {reference}, which is not there");
+            let target = merged.resource(&reference).and_then(origin);
+            assert!(
+                target.is_none_or(|(other, _)| other == source),
+                "{source} {name} leads to another source"
+            );
+            followed += 1;
+        }
+    }
+    assert!(followed > 20, "{followed} references");
+    Played::Held
+}
+
+/// Every reference to an entry of the bundle.
+fn references_in(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            let reference = members.get("reference").and_then(Value::as_str);
+            found.extend(reference.filter(|url| url.starts_with("urn:uuid:")).map(str::to_owned));
+            members.values().for_each(|member| references_in(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references_in(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }

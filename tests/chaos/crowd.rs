@@ -26,6 +26,9 @@ pub(crate) fn rows() -> Vec<Row> {
             .waiting_for("flow"),
         Row::own("L10 thousand", "a thousand callers leave at any moment", || Box::pin(thousand_leave()))
             .alone(),
+        Row::own("L20", "more bodies than there is memory for", || Box::pin(memory()))
+            .alone()
+            .waiting_for("flights"),
         Row::own("L15", "ten times what there is room for", || Box::pin(overload())).alone(),
     ]
 }
@@ -178,5 +181,46 @@ async fn overload() -> Played {
     let answered = scene.asks(&[]).await;
     assert_eq!(answered.reply.header("Tributary-Completeness"), Some("complete"));
     assert_eq!(missing(&healthy.merged, &Merged::of(answered.reply.json()), ""), Vec::<String>::new());
+    Played::Held
+}
+
+/// What is held for requests stays below the budget: who finds no memory is told to come again, and nothing breaks.
+async fn memory() -> Played {
+    const BUDGET_MIB: u64 = 32;
+    const BUDGET_TABLE: &str = "[limits]\nmemory_bytes = 33554432\n";
+    const CALLERS: usize = 10;
+    let setting =
+        Setting { source_keys: Some("timeout_ms = 20000"), tables: BUDGET_TABLE, ..Setting::default() };
+    let scene = Scene::set(sources().await, setting).await;
+    scene.record(&[]).await;
+    let before = scene.broker.held();
+    scene.gp().set_fault(Fault::HugeBody { megabytes: 6 });
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let address = scene.broker.data;
+        callers.spawn(async move {
+            let headers = [("Tributary-Deadline-Ms", "25000")];
+            http::post(address, RECORD, FHIR, &parameters(GEORGE, &[]), &headers).await
+        });
+    }
+    let mut shed = 0;
+    for reply in callers.join_all().await {
+        match reply.status {
+            200 => shed += usize::from(Merged::of(reply.json()).statuses()["gp"] == "shed"),
+            503 => {
+                shed += 1;
+                assert!(reply.header("Retry-After").is_some());
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert!(shed > 0, "nobody was turned away");
+    let grown = scene.broker.held().peak_kib.saturating_sub(before.resident_kib) >> 10;
+    // A fifth more, and what an allocator keeps of what was freed.
+    assert!(grown <= BUDGET_MIB + BUDGET_MIB / 5 + 32, "{grown} MiB");
+    scene.gp().clear_fault().unwrap();
+    assert_eq!(scene.record(&[]).await.header("Tributary-Completeness"), Some("complete"));
+    let taken = scene.metrics().await.sum("tributary_memory_taken_bytes", &[]);
+    assert!(taken < 1.0, "{taken} bytes are not given back");
     Played::Held
 }

@@ -20,9 +20,7 @@ pub(crate) fn rows() -> Vec<Row> {
             .waiting_for("reload"),
         Row::own("K06", "told to end under load", || Box::pin(ended_under_load())).alone(),
         Row::own("K07", "told to end while a source hangs", || Box::pin(ended_while_waiting())),
-        Row::own("L23", "frozen beyond the deadline of a request", || Box::pin(frozen()))
-            .alone()
-            .waiting_for("flights"),
+        Row::own("L23", "frozen beyond the deadline of a request", || Box::pin(frozen())).alone(),
     ]
 }
 
@@ -42,7 +40,7 @@ async fn bad_reload() -> Played {
     let mut refused = 0.0;
     for text in &bad {
         std::fs::write(&file, text).unwrap();
-        scene.broker.signal("HUP");
+        scene.broker.hang_up();
         refused += 1.0;
         let began = Instant::now();
         while scene.metrics().await.sum("tributary_config_reloads_total", &[("outcome", "refused")]) < refused
@@ -56,7 +54,7 @@ async fn bad_reload() -> Played {
     let changes = records.iter().filter(|record| record["config"]["change"] == "refused");
     assert_eq!(changes.count(), bad.len(), "each refusal is on record");
     std::fs::write(&file, &good).unwrap();
-    scene.broker.signal("HUP");
+    scene.broker.hang_up();
     let began = Instant::now();
     while scene.metrics().await.sum("tributary_config_reloads_total", &[("outcome", "reloaded")]) < 1.0 {
         assert!(began.elapsed() < Duration::from_secs(5), "a good one is not taken");
@@ -158,7 +156,9 @@ async fn frozen() -> Played {
     scene.broker.signal("CONT");
     let thawed = Instant::now();
     let reply = asking.await.unwrap();
-    assert_eq!(reply.status, 504, "{}", reply.body);
+    // What sources there are is told only by answers on record, and no time was left to write one.
+    assert!([503, 504].contains(&reply.status), "{} {}", reply.status, reply.body);
+    assert_eq!(reply.json()["resourceType"], "OperationOutcome");
     assert!(thawed.elapsed() < Duration::from_millis(500), "{:?}", thawed.elapsed());
     assert_eq!(scene.asked(), asked, "work for a request whose time was up");
     scene.federation.reset().unwrap();

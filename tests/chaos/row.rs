@@ -79,7 +79,7 @@ fn is_wanted(row: &Row) -> bool {
         return only.split(',').any(|id| id == row.id);
     }
     match row.waits_for {
-        Some(part) if std::env::var_os("CHAOS_ALL").is_none() => {
+        Some(part) if std::env::var("CHAOS_ALL").is_err() => {
             println!("NOT RUN: {} {}: waits for {part}", row.id, row.fault);
             false
         }

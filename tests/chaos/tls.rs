@@ -119,7 +119,7 @@ fn trusting(dir: &Path, authority: &Authority) -> String {
     format!("[source.tls]\n{}", file(dir, "ca_file", &authority.pem()))
 }
 
-fn file(dir: &Path, key: &str, text: &str) -> String {
+pub(crate) fn file(dir: &Path, key: &str, text: &str) -> String {
     let path = dir.join(key);
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

@@ -37,6 +37,11 @@ impl Merged {
         self.by_url.contains_key(url.split_once('#').map_or(url, |(whole, _)| whole))
     }
 
+    /// The resource of an entry.
+    pub fn resource(&self, url: &str) -> Option<&Value> {
+        self.by_url.get(url.split_once('#').map_or(url, |(whole, _)| whole))
+    }
+
     /// The resources in their order.
     pub fn resources(&self) -> impl Iterator<Item = &Value> {
         texts(&self.bundle, "entry").map(|entry| &entry["resource"])

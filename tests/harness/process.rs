@@ -90,8 +90,8 @@ impl Process {
     fn addresses(&mut self) -> (SocketAddr, SocketAddr) {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(20) {
-            let found: Vec<SocketAddr> =
-                self.log_text().split("http://").skip(1).filter_map(address).collect();
+            // `http://` or `https://`.
+            let found: Vec<SocketAddr> = self.log_text().split("://").skip(1).filter_map(address).collect();
             if let [data, admin, ..] = found.as_slice() {
                 return (*data, *admin);
             }
@@ -142,6 +142,11 @@ impl Process {
             ran: schedules.iter().map(|[ran, _]| *ran).sum(),
             waited: schedules.iter().map(|[_, waited]| *waited).sum(),
         }
+    }
+
+    /// Asks it to read its configuration again.
+    pub fn hang_up(&self) {
+        self.signal("HUP");
     }
 
     /// Kills it without warning.

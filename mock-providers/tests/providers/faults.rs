@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
 use crate::support::*;
-use mock_providers::{ErrorBody, Fault, FaultRule, Federation, ProviderHandle};
+use mock_providers::{BadText, ErrorBody, Fault, FaultRule, Federation, ProviderHandle, TELLTALE};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -164,6 +164,106 @@ async fn bodies_that_are_too_much() {
     flate2::read::GzDecoder::new(seen.body.as_slice()).read_to_end(&mut unpacked).unwrap();
     assert!(unpacked.len() > 4 * 1024 * 1024);
     assert!(serde_json::from_slice::<Value>(&unpacked).is_ok());
+}
+
+#[tokio::test]
+async fn lengths_are_lies_and_chunks_never_end() {
+    let (seen, _) = within_a_moment(Fault::LyingLength { bytes: 10_000_000_000 }).await;
+    assert_eq!((seen.announced(), seen.body.len()), (10_000_000_000, 0));
+    let federation = quiet_federation().await;
+    gp(&federation).set_fault(Fault::EndlessChunks);
+    let mut stream = TcpStream::connect(gp(&federation).address()).await.unwrap();
+    stream.write_all(&call().bytes()).await.unwrap();
+    let mut much = vec![0; 4 << 20];
+    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut much).await.unwrap();
+    assert!(String::from_utf8_lossy(&much[..1_000]).contains("Transfer-Encoding: chunked"));
+}
+
+#[tokio::test]
+async fn heads_say_too_much() {
+    let (seen, healthy) = under(Fault::ManyHeaders { count: 200, bytes: 10 }).await;
+    assert_eq!(seen.head.matches("X-Stray-").count(), 200);
+    assert_eq!(seen.body, healthy.body);
+    let (seen, healthy) = under(Fault::StrayHeaders).await;
+    assert!(seen.header("set-cookie").unwrap().contains(TELLTALE));
+    assert_eq!(seen.body, healthy.body);
+    let (seen, _) = under(Fault::Telltale { status: 500 }).await;
+    assert_eq!((seen.status, seen.spine_code().as_str()), (500, "INTERNAL_SERVER_ERROR"));
+    let diagnostics = seen.json()["issue"][0]["diagnostics"].to_string();
+    assert!(diagnostics.contains(TELLTALE) && diagnostics.contains(P1), "{diagnostics}");
+    let (seen, healthy) = under(Fault::Informational { count: 3 }).await;
+    assert_eq!(seen.status, 103);
+    let rest = [seen.head.as_bytes(), &seen.body].concat();
+    assert_eq!(String::from_utf8_lossy(&rest).matches("103 Early Hints").count(), 3);
+    assert!(rest.ends_with(&healthy.body));
+}
+
+#[tokio::test]
+async fn bodies_are_not_what_they_are_said_to_be() {
+    let (seen, healthy) = under(Fault::PartialContent).await;
+    assert_eq!((seen.status, seen.body.len()), (206, healthy.body.len() / 2));
+    let (seen, healthy) = under(Fault::WrongCoding { coding: "br, gzip".to_owned() }).await;
+    assert_eq!(seen.header("content-encoding"), Some("br, gzip"));
+    assert_eq!(seen.body, healthy.body);
+    let (seen, healthy) = under(Fault::TrailingDocument).await;
+    assert_eq!(seen.body, [healthy.body.as_slice(), &healthy.body].concat());
+    let (seen, _) = under(Fault::Xml).await;
+    assert!(seen.header("content-type").unwrap().starts_with("application/fhir+xml"));
+    assert!(String::from_utf8(seen.body).unwrap().contains("<!ENTITY"));
+    for (text, has) in [
+        (BadText::ByteOrderMark, &b"\xEF\xBB\xBF{"[..]),
+        (BadText::LoneSurrogate, br#"\ud800""#),
+        (BadText::Nul, b"\0\""),
+    ] {
+        let (seen, healthy) = under(Fault::BadText { text }).await;
+        assert!(seen.body.windows(has.len()).any(|window| window == has), "{text:?}");
+        assert!(!healthy.body.windows(has.len()).any(|window| window == has), "{text:?}");
+    }
+    let (seen, healthy) = under(Fault::ManyEntries { count: 500 }).await;
+    let entries = |seen: &Seen| seen.json()["entry"].as_array().unwrap().len();
+    assert_eq!(entries(&seen), entries(&healthy) + 500);
+}
+
+#[tokio::test]
+async fn answers_are_about_nobody_or_somebody_else() {
+    let (seen, healthy) = under(Fault::WithoutPatient).await;
+    let (bundle, before) = (seen.json(), healthy.json());
+    assert!(patients(&bundle).is_empty());
+    assert_eq!(bundle["entry"].as_array().unwrap().len() + 1, before["entry"].as_array().unwrap().len());
+    let (seen, _) = under(Fault::BadCheckDigit).await;
+    let bundle = seen.json();
+    let wrong = number(patients(&bundle)[0]);
+    assert_eq!((wrong.len(), &wrong[..9]), (10, &P1[..9]));
+    assert_ne!(wrong, P1);
+    let (seen, _) = under(Fault::AnswerOf { nhs_number: P2.to_owned() }).await;
+    assert_eq!(number(patients(&seen.json())[0]), P2);
+}
+
+#[tokio::test]
+async fn what_is_at_once_is_counted_and_who_leaves_is_not() {
+    let federation = quiet_federation().await;
+    let gp = gp(&federation);
+    gp.set_delay(Duration::from_secs(60));
+    let mut callers = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(gp.address()).await.unwrap();
+        stream.write_all(&call().bytes()).await.unwrap();
+        callers.push(stream);
+    }
+    until(|| gp.open_count() == 3).await;
+    callers.truncate(1);
+    until(|| gp.open_count() == 1).await;
+    assert_eq!(gp.most_open_count(), 3);
+    gp.clear_asks();
+    assert_eq!(gp.most_open_count(), 1);
+}
+
+async fn until(mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it did not come to be");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ mod gp;
 #[cfg(test)]
 mod levels;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod shape;
