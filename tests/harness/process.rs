@@ -160,11 +160,6 @@ impl Process {
         self.signal("TERM");
         self.child.wait().expect("reaped").code()
     }
-
-    /// Asks it to read its configuration again.
-    pub fn hang_up(&self) {
-        self.signal("HUP");
-    }
 }
 
 impl Drop for Process {

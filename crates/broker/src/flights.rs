@@ -117,13 +117,12 @@ pub(crate) fn board(room: &Arc<Room>, port: &Arc<SourcePort>, wish: Wish) -> (Ar
     let all = open.entry(key.clone()).or_default();
     let in_the_air: Vec<_> = all.iter().filter_map(|one| one.flight.upgrade()).collect();
     let joined = in_the_air.iter().rev().find(|flight| flight.answers(&wish)).cloned();
-    let (flight, boarding) = match joined {
-        Some(flight) => (flight, Boarding::Joined),
-        None => {
-            let flight = begin(room, port, wish.ask, key);
-            all.push(Open { began: flight.began, flight: Arc::downgrade(&flight) });
-            (flight, Boarding::Led)
-        }
+    let (flight, boarding) = if let Some(flight) = joined {
+        (flight, Boarding::Joined)
+    } else {
+        let flight = begin(room, port, wish.ask, key);
+        all.push(Open { began: flight.began, flight: Arc::downgrade(&flight) });
+        (flight, Boarding::Led)
     };
     drop(open);
     // Only now: whoever is the last to let go of a flight takes the lock again.

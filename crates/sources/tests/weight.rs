@@ -44,6 +44,7 @@ fn entry(number: usize) -> SourceEntry {
         cache_ttl: None,
         max_body_bytes: 16 << 20,
         max_in_flight: 16,
+        sends_deadline: false,
     }
 }
 
