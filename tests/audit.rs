@@ -1,6 +1,6 @@
 //! Nothing is disclosed that is not on record, whatever happens to the process, the disk or the log.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
