@@ -233,7 +233,8 @@ async fn answers_are_about_nobody_or_somebody_else() {
     let (seen, _) = under(Fault::BadCheckDigit).await;
     let bundle = seen.json();
     let wrong = number(patients(&bundle)[0]);
-    assert_eq!((wrong.len(), &wrong[..9]), (10, &P1[..9]));
+    let shared = wrong.bytes().zip(P1.bytes()).take_while(|(ours, theirs)| ours == theirs).count();
+    assert_eq!((wrong.len(), shared), (10, 9));
     assert_ne!(wrong, P1);
     let (seen, _) = under(Fault::AnswerOf { nhs_number: P2.to_owned() }).await;
     assert_eq!(number(patients(&seen.json())[0]), P2);
@@ -243,7 +244,7 @@ async fn answers_are_about_nobody_or_somebody_else() {
 async fn what_is_at_once_is_counted_and_who_leaves_is_not() {
     let federation = quiet_federation().await;
     let gp = gp(&federation);
-    gp.set_delay(Duration::from_secs(60));
+    gp.set_delay(Duration::from_mins(1));
     let mut callers = Vec::new();
     for _ in 0..3 {
         let mut stream = TcpStream::connect(gp.address()).await.unwrap();

@@ -19,6 +19,7 @@ fn lasting() -> (Lasting, tempfile::TempDir) {
 fn broker(lasting: &Lasting) -> Broker {
     let nobody = service_fn(|_: Locate| std::future::ready(Err(LocateFault::Unavailable)));
     Broker::new(Parts {
+        memory: tributary_model::MemoryBudget::default(),
         ports: Vec::new(),
         locator: BoxCloneSyncService::new(nobody),
         tracing: Tracing::Off,

@@ -1,4 +1,4 @@
-//! Chance that follows from a seed (SplitMix64).
+//! Chance that follows from a seed (`SplitMix64`).
 
 use std::time::Duration;
 

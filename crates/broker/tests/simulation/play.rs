@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt as _, service_fn};
 use tributary_audit::{ConfigChange, ConfigEvent, Digest, Event, Settings, Trail};
-use tributary_broker::{AskService, Broker, CodeLists, Limits, LinkKey, Maps, Mode, Parts, Prompts, Tracing};
+use tributary_broker::{
+    AskService, Broker, CodeLists, Lasting, Limits, LinkKey, Maps, Mode, Parts, Prompts, Tracing,
+};
 use tributary_model::{
     Ask, Deadline, Expected, FixedClock, Freshness, Handling, Locate, LocateFault, Located, MemoryBudget,
     NhsNumber, Practice, Purpose, RecordForm, RecordRequest, RequestId, SectionSet, SourceId, SourceKind,
@@ -130,8 +131,7 @@ impl Play {
             locator: everybody(world.sources.iter().map(|one| one.id.clone()).collect()),
             tracing: Tracing::Off,
             practices: None,
-            trail: trail.clone(),
-            metrics: Arc::clone(&metrics),
+            lasting: Lasting::new(trail.clone(), Arc::clone(&metrics)),
             clock,
             link_key: LinkKey::of([7; 32]),
             maps: Maps::default(),
@@ -299,7 +299,7 @@ impl Play {
         for (service, habits) in self.services.iter().zip(&self.world.sources) {
             let probes = (0..habits.max_in_flight).map(|_| Box::pin(service.clone().oneshot(probing())));
             let mut probes: Vec<_> = probes.collect();
-            let refused = probes.iter_mut().filter_map(|probe| probe.now_or_never()).count();
+            let refused = probes.iter_mut().filter_map(futures_util::FutureExt::now_or_never).count();
             self.world.hold(refused == 0, || format!("{refused} places of {} are lost", habits.id.as_str()));
         }
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
-use tower::{Layer as _, service_fn};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tributary_broker::{AskService, SourceCard, SourcePort};
 use tributary_fhir::{Document, Reply};
-use tributary_flow::{DeadlineLayer, GuardLayer};
+use tributary_flow::DeadlineLayer;
 use tributary_model::{Ask, FaultClass, SectionSet, SourceFault, SourceKind};
 
 use crate::promises;
@@ -25,7 +26,16 @@ pub(crate) fn port(world: &Arc<World>, source: usize) -> SourcePort {
     let Habits { id, timeout, max_in_flight, cache_ttl, .. } = world.sources[source].clone();
     let shared = Arc::clone(world);
     let stub = service_fn(move |ask: Ask| answer(Arc::clone(&shared), source, ask));
-    let guarded = GuardLayer::new(max_in_flight).layer(DeadlineLayer::new(timeout).layer(stub));
+    let places = Arc::new(Semaphore::new(max_in_flight));
+    let timed = DeadlineLayer::new(timeout).layer(stub);
+    let guarded = service_fn(move |ask: Ask| {
+        let place = Arc::clone(&places).try_acquire_owned();
+        let answer = timed.clone().oneshot(ask);
+        async move {
+            let _place = place.map_err(|_full| SourceFault::new(FaultClass::Guard))?;
+            answer.await
+        }
+    });
     let card = SourceCard {
         id: id.clone(),
         name: id.as_str().to_owned(),

@@ -107,6 +107,7 @@ fn requester() -> Requester {
 fn source(origin: &str, tls: Option<SourceTls>) -> Source {
     let id = SourceId::parse("source-1").unwrap();
     let entry = SourceEntry {
+        sends_deadline: false,
         id: id.clone(),
         name: "Source".into(),
         kind: SourceKind::Gp,
