@@ -1,7 +1,7 @@
 //! Sources that hang, drip, lie and die, callers that do no better, disks and processes that fail: what each
 //! fault may cost, row by row. `tests/README.md` has the list of them.
 //!
-//! `CHAOS_ONLY=F01,F02` plays some rows. `CHAOS_ALL=1` plays those too that wait for a part of the product.
+//! `CHAOS_ONLY=F01,F02` plays some rows.
 
 #![expect(
     clippy::unwrap_used,

@@ -105,8 +105,7 @@ fn statuses() -> Vec<Row> {
             "F12",
             "503 that does not say when",
             twice(fault(bare(503, ErrorBody::Empty, None), "unavailable", "http_5xx")),
-        )
-        .waiting_for("flow"),
+        ),
         Row::source(
             "F13",
             "503 for two minutes",

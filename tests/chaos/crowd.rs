@@ -21,14 +21,10 @@ pub(crate) fn rows() -> Vec<Row> {
         })
         .alone(),
         Row::own("P5 flooding", "two of five flood", || Box::pin(isolated(Fault::EndlessChunks))).alone(),
-        Row::own("P5 places", "more at once than a source may have", || Box::pin(places()))
-            .alone()
-            .waiting_for("flow"),
+        Row::own("P5 places", "more at once than a source may have", || Box::pin(places())).alone(),
         Row::own("L10 thousand", "a thousand callers leave at any moment", || Box::pin(thousand_leave()))
             .alone(),
-        Row::own("L20", "more bodies than there is memory for", || Box::pin(memory()))
-            .alone()
-            .waiting_for("flights"),
+        Row::own("L20", "more bodies than there is memory for", || Box::pin(memory())).alone(),
         Row::own("L15", "ten times what there is room for", || Box::pin(overload())).alone(),
     ]
 }

@@ -35,14 +35,10 @@ const MOST_WORK: Duration = Duration::from_secs(3);
 pub(crate) fn rows() -> Vec<Row> {
     vec![
         Row::own("L13", "ten thousand streams opened and reset", || Box::pin(attacked(rapid_resets())))
-            .alone()
-            .waiting_for("edge"),
+            .alone(),
         Row::own("L13 continuation", "a head in frames without end", || Box::pin(attacked(endless_head())))
-            .alone()
-            .waiting_for("edge"),
-        Row::own("L13 pings", "fifty thousand pings", || Box::pin(attacked(pings())))
-            .alone()
-            .waiting_for("edge"),
+            .alone(),
+        Row::own("L13 pings", "fifty thousand pings", || Box::pin(attacked(pings()))).alone(),
     ]
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn rows() -> Vec<Row> {
         by_ms: LOOK_UP_MS,
         ..fault(Fault::Refuse, "unavailable", class)
     };
-    let rows = vec![
+    vec![
         Row::source(
             "N01",
             "the name server is silent",
@@ -59,8 +59,7 @@ pub(crate) fn rows() -> Vec<Row> {
             "the name leads to the secrets of a cloud",
             behind(|at| Box::pin(named(at, Says::Address(METADATA))), "address_blocked"),
         ),
-    ];
-    rows.into_iter().map(|row| row.waiting_for("egress")).collect()
+    ]
 }
 
 /// Stops where a connection was made all the same.

@@ -44,8 +44,6 @@ pub(crate) struct Row {
     pub(crate) id: &'static str,
     /// The fault in words.
     pub(crate) fault: &'static str,
-    /// The part of the product without which the row fails; none may be left in the end.
-    pub(crate) waits_for: Option<&'static str>,
     /// Whether it measures what a busy machine would blur, or makes it busy.
     pub(crate) is_alone: bool,
     /// What is done.
@@ -55,17 +53,12 @@ pub(crate) struct Row {
 impl Row {
     /// A fault of one source.
     pub(crate) fn source(id: &'static str, fault: &'static str, expected: Expected) -> Self {
-        Self { id, fault, waits_for: None, is_alone: false, act: Act::Source(Box::new(expected)) }
+        Self { id, fault, is_alone: false, act: Act::Source(Box::new(expected)) }
     }
 
     /// A play of its own.
     pub(crate) fn own(id: &'static str, fault: &'static str, play: fn() -> Play) -> Self {
-        Self { id, fault, waits_for: None, is_alone: false, act: Act::Own(play) }
-    }
-
-    /// The same row, which needs a part that is not there yet.
-    pub(crate) fn waiting_for(self, part: &'static str) -> Self {
-        Self { waits_for: Some(part), ..self }
+        Self { id, fault, is_alone: false, act: Act::Own(play) }
     }
 
     /// The same row, played while no other is.
@@ -75,16 +68,7 @@ impl Row {
 }
 
 fn is_wanted(row: &Row) -> bool {
-    if let Ok(only) = std::env::var("CHAOS_ONLY") {
-        return only.split(',').any(|id| id == row.id);
-    }
-    match row.waits_for {
-        Some(part) if std::env::var("CHAOS_ALL").is_err() => {
-            println!("NOT RUN: {} {}: waits for {part}", row.id, row.fault);
-            false
-        }
-        Some(_) | None => true,
-    }
+    std::env::var("CHAOS_ONLY").map_or(true, |only| only.split(',').any(|id| id == row.id))
 }
 
 /// Plays rows, a few at a time, and tells all that failed.
@@ -94,24 +78,23 @@ pub(crate) async fn play(rows: Vec<Row>) {
         playing.spawn(async move {
             let places = if row.is_alone { AT_ONCE } else { 1 };
             let _place = PLACES.acquire_many(places).await.unwrap();
-            let (id, fault, waits_for) = (row.id, row.fault, row.waits_for);
+            let (id, fault) = (row.id, row.fault);
             let ended = tokio::spawn(async move {
                 match row.act {
                     Act::Source(expected) => check(*expected).await,
                     Act::Own(play) => play().await,
                 }
             });
-            (id, fault, waits_for, ended.await)
+            (id, fault, ended.await)
         });
     }
     let mut broken = String::new();
     while let Some(ended) = playing.join_next().await {
-        let (id, fault, waits_for, ended) = ended.unwrap();
-        match (ended, waits_for) {
-            (Ok(Played::Held), None) => {}
-            (Ok(Played::Held), Some(part)) => println!("{id} holds: it waits for {part} no more"),
-            (Ok(Played::NotRun(reason)), _) => println!("NOT RUN: {id} {fault}: {reason}"),
-            (Err(error), _) => {
+        let (id, fault, ended) = ended.unwrap();
+        match ended {
+            Ok(Played::Held) => {}
+            Ok(Played::NotRun(reason)) => println!("NOT RUN: {id} {fault}: {reason}"),
+            Err(error) => {
                 let told = error.try_into_panic().map_or_else(|error| error.to_string(), words);
                 write!(broken, "\n{id} {fault}: {told}").unwrap();
             }
