@@ -7,6 +7,7 @@
 mod audit;
 mod cache;
 mod cores;
+mod count;
 mod desk;
 mod fanout;
 mod federation;
@@ -71,6 +72,8 @@ enum What {
     Overload(overload::Wish),
     /// Two of five sources hang, drip or flood: what the others' answers notice.
     Isolation(isolation::Wish),
+    /// Instructions for each request of the whole broker, by function, counted by Valgrind.
+    Count(count::Wish),
     /// The audit log on a disk beside the same in memory.
     Audit(audit::Wish),
 }
@@ -99,6 +102,7 @@ fn main() -> Done<()> {
         What::Registry(wish) => registry::measure(&stage, &wish)?,
         What::Overload(wish) => overload::measure(&stage, &wish)?,
         What::Isolation(wish) => isolation::measure(&stage, &wish)?,
+        What::Count(wish) => count::measure(&stage, &wish)?,
         What::Audit(wish) => audit::measure(&stage, &wish)?,
     }
     println!("\n- load of the machine after: {}", stage::average());

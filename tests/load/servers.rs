@@ -11,7 +11,7 @@ use crate::stage::Stage;
 use crate::{Done, pause};
 
 /// Longest wait for a server to be there.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_mins(1);
 /// How often it is looked for. Part of every time to ready.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -43,6 +43,11 @@ impl Server {
             nanos += told.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or_default();
         }
         Ok(Duration::from_nanos(nanos))
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// An error if it has ended: somebody else may have ended it, and what was measured then is void.
@@ -119,6 +124,11 @@ impl Setup {
 
 /// Starts the broker.
 pub(crate) fn broker(stage: &Stage, setup: &Setup) -> Done<Server> {
+    broker_by(stage, stage.cores.server(&stage.binary), setup)
+}
+
+/// Starts the broker with a command that ends in its binary.
+pub(crate) fn broker_by(stage: &Stage, mut command: Command, setup: &Setup) -> Done<Server> {
     let audit = setup.audit.clone().unwrap_or_else(|| setup.dir.join("audit"));
     let config = setup.dir.join("tributary.toml");
     fs::write(
@@ -133,7 +143,6 @@ pub(crate) fn broker(stage: &Stage, setup: &Setup) -> Done<Server> {
             setup.rest,
         ),
     )?;
-    let mut command = stage.cores.server(&stage.binary);
     command.args(["serve", "--config"]).arg(&config);
     let log = setup.dir.join("broker.log");
     let began = Instant::now();

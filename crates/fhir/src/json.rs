@@ -147,6 +147,14 @@ impl Document {
     fn node(&self, at: u32) -> Option<&Node> {
         self.tape.get(at as usize)
     }
+
+    /// The marked strings in a part of the tape.
+    fn marks_of(&self, nodes: Range<u32>) -> impl Iterator<Item = (Mark, Json<'_>)> {
+        let first = self.marks.partition_point(|(_, at)| *at < nodes.start);
+        let rest = self.marks.get(first..).unwrap_or_default();
+        let inside = rest.iter().take_while(move |(_, at)| *at < nodes.end);
+        inside.map(|(mark, at)| (*mark, Json { doc: self, at: *at }))
+    }
 }
 
 /// A value inside a [`Document`].
@@ -287,11 +295,7 @@ impl<'d> Json<'d> {
 
     /// The marked strings inside this value, in text order.
     pub fn marks(self) -> impl Iterator<Item = (Mark, Self)> {
-        let doc = self.doc;
-        let end = self.node().next;
-        let first = doc.marks.partition_point(|(_, at)| *at < self.at);
-        let rest = doc.marks.get(first..).unwrap_or_default();
-        rest.iter().take_while(move |(_, at)| *at < end).map(move |(mark, at)| (*mark, Self { doc, at: *at }))
+        self.doc.marks_of(self.at..self.node().next)
     }
 
     /// Copies the value to `out`, with marked strings replaced where `rewrite` gives new text.
@@ -304,14 +308,73 @@ impl<'d> Json<'d> {
     /// As [`Json::copy_into`], with texts put in: each before the byte at its offset in the document. The offsets
     /// ascend and lie in no marked string.
     pub fn copy_adding(self, out: &mut String, rewrite: &mut Rewrite<'_>, additions: &[(usize, String)]) {
-        let span = self.span();
+        let whole = Run { key: None, doc: self.doc, nodes: self.at..self.node().next, span: self.span() };
+        whole.copy_adding(out, rewrite, additions);
+    }
+
+    /// The members of an object that `is_kept` names, as few runs of text as possible.
+    pub fn runs(self, is_kept: impl Fn(&str) -> bool) -> impl Iterator<Item = Run<'d>> {
+        let doc = self.doc;
+        let mut members = self.members().filter(move |(key, _)| is_kept(key)).peekable();
+        std::iter::from_fn(move || {
+            let (key, value) = members.next()?;
+            let mut run = Run::of(key, value);
+            // Members that stand side by side as we should write them are copied in one go.
+            while run.key.is_none()
+                && let Some(next) = members.next_if(|(key, value)| {
+                    let next = Run::of(key, *value);
+                    next.key.is_none() && doc.text.get(run.span.end..next.span.start) == Some(",")
+                })
+            {
+                run.nodes.end = next.1.node().next;
+                run.span.end = next.1.span().end;
+            }
+            Some(run)
+        })
+    }
+}
+
+/// Text of a document with its part of the tape: a value, or members that stand side by side.
+#[derive(Clone, Debug)]
+pub struct Run<'d> {
+    /// The key that has to be written before the text; `None` where the text has its own.
+    pub key: Option<&'d str>,
+    doc: &'d Document,
+    nodes: Range<u32>,
+    span: Range<usize>,
+}
+
+impl<'d> Run<'d> {
+    /// One member: with its key where nothing but a colon stands between key and value.
+    fn of(key: &'d str, value: Json<'d>) -> Self {
+        let doc = value.doc;
+        let (nodes, span) = (value.at..value.node().next, value.span());
+        let name = value.at.checked_sub(1).and_then(|at| doc.node(at)).map(|node| (node.start, node.end));
+        match name {
+            Some((start, end)) if doc.text.get(end as usize..span.start) == Some("\":") => {
+                Self { key: None, doc, nodes, span: (start as usize).saturating_sub(1)..span.end }
+            }
+            _ => Self { key: Some(key), doc, nodes, span },
+        }
+    }
+
+    /// Those of some ascending additions that lie in this text.
+    pub fn within<'t>(&self, additions: &'t [(usize, String)]) -> &'t [(usize, String)] {
+        let first = additions.partition_point(|(at, _)| *at < self.span.start);
+        let end = additions.partition_point(|(at, _)| *at < self.span.end);
+        additions.get(first..end).unwrap_or_default()
+    }
+
+    /// Copies the text as [`Json::copy_adding`] does.
+    pub fn copy_adding(&self, out: &mut String, rewrite: &mut Rewrite<'_>, additions: &[(usize, String)]) {
+        let span = &self.span;
         let mut copied = span.start;
         let mut copy_to = |out: &mut String, to: usize, from: usize| {
             out.push_str(self.doc.text.get(copied..to).unwrap_or_default());
             copied = from;
         };
         let mut additions = additions.iter().peekable();
-        for (mark, string) in self.marks() {
+        for (mark, string) in self.doc.marks_of(self.nodes.clone()) {
             let place = string.span();
             while let Some((at, text)) = additions.next_if(|(at, _)| *at <= place.start) {
                 copy_to(out, *at, *at);

@@ -13,7 +13,7 @@ pub mod write;
 
 pub use bundle::Bundle;
 pub use draft::{Draft, Fields};
-pub use json::{Document, Json, Kind, Limits, Mark, Rejection};
+pub use json::{Document, Json, Kind, Limits, Mark, Rejection, Run};
 pub use outcome::{Issue, Outcome};
 pub use reply::{Attached, LossNote, Notice, Passed, Relayed, Reply};
 pub use version::FhirVersion;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::gaps::{self, Found, SourceRecord};
 use crate::label::{AllergyFacts, AllergyLabel};
 use crate::lines::{self, Ground, Line};
+use crate::render::Origin;
 use crate::rules::{self, Discrepancy};
 use tributary_statements::concept;
 use tributary_statements::copies::{self, Copy};
@@ -36,6 +37,8 @@ pub struct Record<'a> {
     pub(crate) label: AllergyLabel,
     pub(crate) patient_id: Uuid,
     pub(crate) identified: Identified,
+    /// What is said of every statement of a voice, by voice.
+    pub(crate) origins: Vec<Origin>,
 }
 
 impl std::fmt::Debug for Record<'_> {
@@ -89,7 +92,20 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
     }
     let label = if view.hides(Section::Allergies) { AllergyLabel::NotShown } else { label(ground, &sources) };
     let identified = Identified::default();
-    Record { inputs, loaded, parts, copies, lines, discrepancies, sources, label, patient_id, identified }
+    let origins = Origin::of_all(&loaded);
+    Record {
+        inputs,
+        loaded,
+        parts,
+        copies,
+        lines,
+        discrepancies,
+        sources,
+        label,
+        patient_id,
+        identified,
+        origins,
+    }
 }
 
 /// The expected sources with their cards, by rank and id: the only order there is.

@@ -10,3 +10,5 @@ mod statement;
 mod stu3;
 pub(crate) mod summary;
 mod view;
+
+pub(crate) use statement::Origin;

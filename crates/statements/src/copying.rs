@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use tributary_fhir::{Json, Mark, narrative};
+use tributary_fhir::{Json, Mark, Writer, narrative};
 use uuid::Uuid;
 
 use crate::identified::{self, Identified, Lead};
@@ -36,6 +36,40 @@ impl Copier<'_> {
     /// certain.
     pub fn member(&self, statement: &Statement<'_>, key: &str, value: Json<'_>, out: &mut String) {
         let Some(home) = self.loaded.home(statement) else { return };
+        let mut addresses = Vec::new();
+        self.addresses(statement, key, value, &mut addresses);
+        addresses.sort_unstable();
+        value.copy_adding(out, &mut |mark, text| self.replacement(home, mark, text), &addresses);
+    }
+
+    /// Writes all members that a statement keeps, each as [`Copier::member`] copies it.
+    pub fn members(&self, statement: &Statement<'_>, out: &mut Writer) {
+        let Some(home) = self.loaded.home(statement) else { return };
+        let mut addresses = Vec::new();
+        for (key, value) in kept(statement.resource) {
+            self.addresses(statement, key, value, &mut addresses);
+        }
+        addresses.sort_unstable();
+        for run in statement.resource.runs(is_kept) {
+            let within = run.within(&addresses);
+            let copy = |text: &mut String| {
+                run.copy_adding(text, &mut |mark, text| self.replacement(home, mark, text), within);
+            };
+            match run.key {
+                Some(key) => out.key(key).raw(copy),
+                None => out.raw(copy),
+            }
+        }
+    }
+
+    /// The addresses that references inside a member get, each with its place in the document.
+    fn addresses(
+        &self,
+        statement: &Statement<'_>,
+        key: &str,
+        value: Json<'_>,
+        found: &mut Vec<(usize, String)>,
+    ) {
         let address = |(key, reference): (&str, Json<'_>)| {
             let id = match self.identified.lead(self.loaded, statement.answer, key, reference)? {
                 Lead::Patient => self.patient,
@@ -44,10 +78,7 @@ impl Copier<'_> {
             };
             Some((reference.span().start + 1, format!("\"reference\":\"urn:uuid:{id}\",")))
         };
-        let named = identified::without_address(key, value);
-        let mut addresses: Vec<(usize, String)> = named.into_iter().filter_map(address).collect();
-        addresses.sort_unstable();
-        value.copy_adding(out, &mut |mark, text| self.replacement(home, mark, text), &addresses);
+        found.extend(identified::without_address(key, value).into_iter().filter_map(address));
     }
 
     fn holds(&self, place: usize) -> bool {
@@ -83,5 +114,9 @@ impl Copier<'_> {
 
 /// The members that a source's resource keeps in the bundle; type, id and meta are written anew.
 pub fn kept(resource: Json<'_>) -> impl Iterator<Item = (&str, Json<'_>)> {
-    resource.members().filter(|(key, _)| !matches!(*key, "resourceType" | "id" | "meta"))
+    resource.members().filter(|(key, _)| is_kept(key))
+}
+
+fn is_kept(key: &str) -> bool {
+    !matches!(key, "resourceType" | "id" | "meta")
 }

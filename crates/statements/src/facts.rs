@@ -309,7 +309,7 @@ fn has_modifier(resource: Json<'_>) -> bool {
 /// A line that only this statement can be on.
 fn origin_key(loaded: &Loaded<'_>, statement: &Statement<'_>) -> String {
     let source = loaded.voice(statement).map_or("", |voice| voice.id.as_str());
-    format!("origin|{source}|{}|{}", statement.origin_type, statement.origin_id)
+    ["origin|", source, "|", &statement.origin_type, "|", &statement.origin_id].concat()
 }
 
 /// Types that only name what statements refer to. Source Lists are kept here too: lines replace them on

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use tributary_fhir::Json;
+use tributary_fhir::{Json, Kind};
 use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 
 use crate::load::{Loaded, Statement};
@@ -121,7 +121,7 @@ fn names(statement: &Statement<'_>) -> impl Iterator<Item = (String, String)> {
 pub(crate) fn without_address<'a>(key: &'a str, value: Json<'a>) -> Vec<(&'a str, Json<'a>)> {
     let mut found = Vec::new();
     // Most members hold none, and their text says so at once.
-    if !value.raw().contains("\"identifier\"") {
+    if !matches!(value.kind(), Kind::Object | Kind::Array) || !value.raw().contains("\"identifier\"") {
         return found;
     }
     let mut open = vec![(key, value)];

@@ -2,6 +2,7 @@
 
 mod broker;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -291,16 +292,13 @@ fn reported(accepted: &Accepted<'_>, statements: &[Statement<'_>], first: usize)
 
 /// A reference without its version and fragment.
 pub fn bare(reference: &str) -> &str {
-    // Nearly every reference has neither; to look for one byte is far cheaper than to look for a word.
-    let has = |byte: u8| reference.as_bytes().contains(&byte);
-    let mut whole = reference;
-    if has(b'_') {
-        whole = whole.split_once("/_history/").map_or(whole, |(before, _)| before);
+    // Nearly every reference has neither; to look once for two bytes is far cheaper than to look for a word.
+    let has_mark = reference.bytes().fold(false, |has, byte| has | matches!(byte, b'_' | b'#'));
+    if !has_mark {
+        return reference;
     }
-    if has(b'#') {
-        whole = whole.split_once('#').map_or(whole, |(before, _)| before);
-    }
-    whole
+    let whole = reference.split_once("/_history/").map_or(reference, |(before, _)| before);
+    whole.split_once('#').map_or(whole, |(before, _)| before)
 }
 
 /// An entry with the name its source gave it.
@@ -322,7 +320,11 @@ impl<'a> Named<'a> {
         let original = if converted { original_type(entry) } else { None };
         let origin_type = original.unwrap_or_else(|| kind.clone());
         // Ids that could be taken for the marks we put on ids ourselves are spelt out.
-        let id = bundle::id_of(entry.resource).map(|id| id.replace('~', "%7E").replace('#', "%23"));
+        let spelt_out = |id: Cow<'_, str>| {
+            let has_mark = id.bytes().any(|byte| matches!(byte, b'~' | b'#'));
+            if has_mark { id.replace('~', "%7E").replace('#', "%23") } else { id.into_owned() }
+        };
+        let id = bundle::id_of(entry.resource).map(spelt_out);
         let origin_id = id.unwrap_or_else(|| format!("#{}", content_hash(entry.resource.raw(), 16)));
         Some(Self { entry, kind, origin_type, origin_id })
     }
@@ -341,10 +343,13 @@ impl<'a> Named<'a> {
 
     /// Makes it a statement. A twin under the same name with other content is told apart by its content.
     fn statement(&self, accepted: &Accepted<'_>, answer: usize, twin: bool) -> Statement<'a> {
-        // Long enough that nobody can make two contents that would share an id.
-        let suffix = if twin { format!("~{}", content_hash(self.raw(), 32)) } else { String::new() };
-        let origin_id = format!("{}{suffix}", self.origin_id);
-        let id = own_id(&format!("{}|{}|{origin_id}", accepted.card.id, self.origin_type));
+        let mut origin_id = self.origin_id.clone();
+        if twin {
+            // Long enough that nobody can make two contents that would share an id.
+            origin_id.push('~');
+            origin_id.push_str(&content_hash(self.raw(), 32));
+        }
+        let id = own_id(&[accepted.card.id.as_str(), "|", &self.origin_type, "|", &origin_id].concat());
         Statement {
             answer,
             voice: 0,
@@ -359,10 +364,7 @@ impl<'a> Named<'a> {
 
 fn original_type(entry: Entry<'_>) -> Option<String> {
     let mut extensions = entry.extensions();
-    extensions
-        .find(|one| one.says("url", ORIGINAL_TYPE))?
-        .text_at("valueCode")
-        .map(std::borrow::Cow::into_owned)
+    extensions.find(|one| one.says("url", ORIGINAL_TYPE))?.text_at("valueCode").map(Cow::into_owned)
 }
 
 /// The names a statement has inside its own answer.
@@ -380,7 +382,7 @@ fn file(accepted: &mut Accepted<'_>, mut names: Vec<String>, entry: Entry<'_>, p
         names.push([base.trim_end_matches('/'), "/", first].concat());
     }
     let full_url = entry.full_url.and_then(Json::text).filter(|url| !url.is_empty());
-    names.extend(full_url.map(std::borrow::Cow::into_owned));
+    names.extend(full_url.map(Cow::into_owned));
     for name in names {
         // The first one keeps the name: a second resource under the same id was renamed above.
         accepted.index.entry(name).or_insert(place);
@@ -393,12 +395,14 @@ fn content_hash(raw: &str, digits: usize) -> String {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        text.extend(
-            [byte >> 4, byte & 15].iter().filter_map(|digit| char::from_digit(u32::from(*digit), 16)),
-        );
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| DIGITS.get(usize::from(half)).map_or('0', |digit| char::from(*digit));
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -273,3 +273,37 @@ fn a_sheet_with_a_key_twice_is_refused() {
         assert_eq!(sheet.finish(&Limits { depth: 256, ..Limits::default() }).map(|_| ()), expected);
     }
 }
+
+/// The runs of members but `id`, each as `key|text`, with a reference rewritten and a text put in at a place.
+fn runs_of(text: &str, added: &[(usize, String)]) -> Vec<String> {
+    let doc = Document::scan(text.as_bytes().to_vec(), &Limits::default()).unwrap();
+    let copy = |run: Run<'_>| {
+        let mut out = String::new();
+        let mut rewrite = |mark: Mark, text: &str| (mark == Mark::Reference).then(|| text.to_uppercase());
+        run.copy_adding(&mut out, &mut rewrite, run.within(added));
+        format!("{}|{out}", run.key.unwrap_or_default())
+    };
+    doc.root().runs(|key| key != "id").map(copy).collect()
+}
+
+#[test]
+fn members_side_by_side_are_one_run() {
+    let check = |text: &str, expected: &[&str]| assert_eq!(runs_of(text, &[]), expected, "{text}");
+    check(r#"{"id":"1","a":1,"b":[2]}"#, &[r#"|"a":1,"b":[2]"#]);
+    check(r#"{"a":1,"id":"1","b":{"c":[]}}"#, &[r#"|"a":1"#, r#"|"b":{"c":[]}"#]);
+    check(r#"{"a":1,"b":2 ,"c":3}"#, &[r#"|"a":1,"b":2"#, r#"|"c":3"#]);
+    // What is laid out otherwise gets its key written anew.
+    check(r#"{"a": 1,"b":2,"c" :3}"#, &["a|1", r#"|"b":2"#, "c|3"]);
+    check("{ \"a\" : [ 1 ],\n \"b\":2 }", &["a|[ 1 ]", r#"|"b":2"#]);
+    check(r#"{"id":"1"}"#, &[]);
+    check("{}", &[]);
+}
+
+#[test]
+fn a_run_is_rewritten_like_its_members() {
+    let text = r#"{"a":{"reference":"x/1"},"b":{"x":2},"id":"i","c":{"reference":"y/2"}}"#;
+    let place = text.find("\"x\"").unwrap();
+    let added = [(place, "\"y\":1,".to_owned())];
+    let expected = [r#"|"a":{"reference":"X/1"},"b":{"y":1,"x":2}"#, r#"|"c":{"reference":"Y/2"}"#];
+    assert_eq!(runs_of(text, &added), expected);
+}

@@ -69,7 +69,7 @@ pub(super) const fn specials(word: u64) -> u64 {
 
 /// The text of a scanned string body. Borrowed when there is nothing to resolve.
 pub(super) fn unescape(body: &str) -> Cow<'_, str> {
-    if !body.as_bytes().contains(&b'\\') {
+    if !has_backslash(body.as_bytes()) {
         return Cow::Borrowed(body);
     }
     let mut out = String::with_capacity(body.len());
@@ -80,6 +80,19 @@ pub(super) fn unescape(body: &str) -> Cow<'_, str> {
     }
     out.push_str(rest);
     Cow::Owned(out)
+}
+
+/// Whether there is a backslash. Texts are short and read more often than anything else: eight bytes at a time, and
+/// no call.
+fn has_backslash(body: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = body.as_chunks::<8>();
+    let is_in = |word: &[u8; 8]| {
+        let slash = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\\'));
+        slash.wrapping_sub(ONES) & !slash & HIGH != 0
+    };
+    words.iter().any(is_in) || rest.contains(&b'\\')
 }
 
 /// Resolves one escape, gives what follows it. The scanner has checked the form.
