@@ -25,8 +25,8 @@ struct Counts {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
-    requests: u64,
-    retries: u64,
+    requests: u32,
+    retries: u32,
 }
 
 impl Default for RetryBudget {
@@ -44,17 +44,17 @@ impl RetryBudget {
 
     /// A request was made: a tenth of a second attempt.
     pub fn deposit(&self) {
-        self.now(|counts| counts.now(|second| second.requests += 1));
+        self.now(|counts| counts.now(|second| second.requests = second.requests.saturating_add(1)));
     }
 
     /// Takes a second attempt, if there is one left.
     pub fn withdraw(&self) -> bool {
         self.now(|counts| {
-            let requests: u64 = counts.seconds.iter().map(|second| second.requests).sum();
-            let retries: u64 = counts.seconds.iter().map(|second| second.retries).sum();
+            let requests: u64 = counts.seconds.iter().map(|second| u64::from(second.requests)).sum();
+            let retries: u64 = counts.seconds.iter().map(|second| u64::from(second.retries)).sum();
             let has_one = retries < requests * PERCENT / 100 + EACH_SECOND * SECONDS as u64;
             if has_one {
-                counts.now(|second| second.retries += 1);
+                counts.now(|second| second.retries = second.retries.saturating_add(1));
             }
             has_one
         })

@@ -14,8 +14,8 @@ use tributary_sources::{
 
 /// As many as there are practices in England.
 const SOURCES: usize = 7000;
-/// Two kilobytes for each.
-const MOST_KILOBYTES: u64 = 14 << 10;
+/// Two and a half kilobytes for each: its entry, its stacks and what its limits remember.
+const MOST_KILOBYTES: u64 = 17 << 10;
 
 /// Resident memory of this process, in kilobytes.
 fn resident() -> u64 {
@@ -49,7 +49,7 @@ fn entry(number: usize) -> SourceEntry {
 }
 
 #[test]
-fn seven_thousand_sources_weigh_no_more_than_two_kilobytes_each() {
+fn seven_thousand_sources_weigh_no_more_than_two_and_a_half_kilobytes_each() {
     let identity = BrokerIdentity {
         iss: "https://record.example.test".into(),
         device_system: "https://record.example.test/Id/device".into(),
