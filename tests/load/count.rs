@@ -76,7 +76,7 @@ fn ask(target: &Target, times: u32) -> Done<()> {
 
 fn control(what: &[&str], process: u32) -> Done<()> {
     let mut command = Command::new("callgrind_control");
-    command.args(what).arg(process.to_string()).stdout(Stdio::null());
+    command.args(what).arg(process.to_string()).stdout(Stdio::null()).stderr(Stdio::null());
     if command.status()?.success() { Ok(()) } else { Err("callgrind_control failed".into()) }
 }
 

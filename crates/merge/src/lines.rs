@@ -130,6 +130,10 @@ pub(crate) fn group(ground: Ground<'_>) -> Vec<Line> {
 }
 
 fn class(ground: Ground<'_>, members: &[usize]) -> Class {
+    // Nobody can differ from, copy or repeat a single statement, and most lines have one.
+    if members.len() < 2 {
+        return Class::Single;
+    }
     let verdicts = rules::of_line(ground, members);
     if verdicts.iter().any(|verdict| verdict.rule.kind == rules::Weight::Conflict) {
         return Class::Conflict;
@@ -149,8 +153,7 @@ fn class(ground: Ground<'_>, members: &[usize]) -> Class {
         .map(|(place, _)| ground.author(place))
         .collect();
     match (sources.len(), own.len()) {
-        (0 | 1, _) if members.len() > 1 => Class::Repeat,
-        (0 | 1, _) => Class::Single,
+        (0 | 1, _) => Class::Repeat,
         (_, 0 | 1) => Class::Copied,
         _ => Class::Agree,
     }

@@ -42,7 +42,6 @@ pub struct Concept {
 impl Concept {
     /// Reduces a `CodeableConcept`. `None` when it says nothing at all.
     pub fn of(concept: Json<'_>, maps: &Maps) -> Option<Self> {
-        let text = words(concept).map(|text| normal(&text)).unwrap_or_default();
         let codings: Vec<Json<'_>> = concept.get("coding").into_iter().flat_map(Json::items).collect();
         // A null flavour beside a code says nothing about the code.
         let has_code = codings.iter().any(|coding| snomed_code(*coding).is_some());
@@ -57,7 +56,7 @@ impl Concept {
         }
         if let Some(code) = snomed(&codings) {
             let today = maps.blood_pressure(&code).unwrap_or_else(|| maps.product(&code));
-            return Some(Self { key: format!("sct|{today}"), code: Some(code), placeholder: false });
+            return Some(Self { key: ["sct|", today].concat(), code: Some(code), placeholder: false });
         }
         let other = codings.iter().filter_map(|coding| {
             let code = coding.text_at("code").filter(|code| !code.is_empty())?;
@@ -65,12 +64,13 @@ impl Concept {
             let system = coding.text_at("system").filter(|system| !system.trim().is_empty())?;
             match maps.blood_pressure(&code).filter(|_| system.trim_end() == LOINC) {
                 Some(panel) => Some(format!("sct|{panel}")),
-                None => Some(format!("{}|{code}", system.trim_end())),
+                None => Some([system.trim_end(), "|", &*code].concat()),
             }
         });
         if let Some(key) = other.min() {
             return Some(Self { key, code: None, placeholder: false });
         }
+        let text = words(concept).map(|text| normal(&text)).unwrap_or_default();
         (!text.is_empty()).then(|| Self { key: format!("txt|{text}"), code: None, placeholder: false })
     }
 }

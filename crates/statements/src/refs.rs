@@ -39,8 +39,10 @@ pub fn fate<'r>(loaded: &Loaded<'_>, home: &'r Accepted<'_>, patient: Uuid, refe
     if reference.starts_with('#') {
         return Fate::Stays;
     }
-    let fragment = || reference.split_once('#').map(|(_, fragment)| fragment);
     let target = bare(reference);
+    // What is as long as before has lost neither version nor fragment.
+    let has_more = target.len() < reference.len();
+    let fragment = || if has_more { reference.split_once('#').map(|(_, fragment)| fragment) } else { None };
     if home.patient_names.contains(target) {
         return Fate::Leads(patient, fragment());
     }

@@ -67,7 +67,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
 fn dated_key(reader: &Reader<'_>, concept: &str) -> Option<String> {
     let effective = reader.date(&[&["effectiveDateTime"], &["effectivePeriod", "start"]]);
     if let Some(effective) = effective {
-        return Some(format!("{concept}|eff|{}", effective.key()));
+        return Some([concept, "|eff|", &effective.key()].concat());
     }
     reader.date(&[&["issued"]]).map(|issued| format!("{concept}|iss|{}", issued.key()))
 }
@@ -127,14 +127,16 @@ fn same_single(holder: Json<'_>) -> Option<String> {
         return single_value(holder);
     };
     let number = quantity.get("value").map(Json::raw).unwrap_or_default();
-    Some(format!("{}{number} {code}", quantity.text_at("comparator").unwrap_or_default()))
+    Some([&*quantity.text_at("comparator").unwrap_or_default(), number, " ", &*code].concat())
 }
 
 fn quantity(value: Json<'_>) -> String {
     let part = |key| value.text_at(key).unwrap_or_default();
     let number = value.get("value").map(Json::raw).unwrap_or_default();
     let unit = if part("unit").is_empty() { part("code") } else { part("unit") };
-    format!("{}{number} {unit}", part("comparator")).trim().to_owned()
+    let mut text = [&*part("comparator"), number, " ", &*unit].concat();
+    text.truncate(text.trim_end().len());
+    if text.starts_with(char::is_whitespace) { text.trim_start().to_owned() } else { text }
 }
 
 fn detail(resource: Json<'_>, value: Option<&str>) -> String {
