@@ -25,7 +25,7 @@ pub(crate) struct Wish {
     /// Functions that are told.
     #[arg(long, default_value_t = 25)]
     functions: usize,
-    /// Where Valgrind's own figures are kept, for callgrind_annotate. Absent: they go with the run.
+    /// Where Valgrind's own figures are kept, for `callgrind_annotate`. Absent: they go with the run.
     #[arg(long)]
     keep: Option<PathBuf>,
 }
