@@ -29,9 +29,10 @@ const ROOMS: &[Room] = &[
     room(2, "statements", &["model", "fhir"]),
     room(2, "sources", &["model", "fhir", "flow", "telemetry"]),
     room(2, "client", &["model", "fhir"]),
+    room(2, "xml", &["fhir"]),
     room(3, "merge", &["model", "fhir", "statements"]),
     room(4, "broker", &["model", "fhir", "policy", "flow", "audit", "telemetry", "merge"]),
-    room(5, "server", &["model", "fhir", "telemetry", "broker"]),
+    room(5, "server", &["model", "fhir", "telemetry", "xml", "broker"]),
     room(
         6,
         "tributary",

@@ -19,13 +19,13 @@ use tributary_broker::{DocumentsRoot, RelayAnswer, RelayRequest, Subject};
 use tributary_fhir::{Document, Limits};
 use tributary_model::date::zoned;
 use tributary_model::{Capability, Interaction, OdsCode, Redacted, Requester};
+use tributary_xml::to_xml;
 
 use crate::exchange::{Exchange, FHIR_JSON, FHIR_XML, Reply, reply, set, status};
 use crate::identity::token::Token;
 use crate::negotiate::{self, Format};
 use crate::problem::{Problem, Spine};
 use crate::render::outcome::{gp_connect, respond_as};
-use crate::xml;
 use refusal::from_refusal;
 use table::Does;
 
@@ -238,7 +238,7 @@ fn in_format(body: bytes::Bytes, format: Format) -> Result<(&'static str, bytes:
         Format::Json => Ok((FHIR_JSON, body)),
         Format::Xml => {
             let document = Document::scan(body.into(), &Limits::default()).map_err(drop)?;
-            let text = xml::to_xml(&document).map_err(drop)?;
+            let text = to_xml(&document).map_err(drop)?;
             Ok((FHIR_XML, text.into()))
         }
     }
@@ -280,7 +280,7 @@ pub(crate) fn outcome_in(format: Format, problem: &Problem) -> (&'static str, St
         return (FHIR_JSON, json);
     }
     let document = Document::scan(json.clone().into_bytes(), &Limits::default()).ok();
-    match document.and_then(|document| xml::to_xml(&document).ok()) {
+    match document.and_then(|document| to_xml(&document).ok()) {
         Some(text) => (FHIR_XML, text),
         None => (FHIR_JSON, json),
     }

@@ -20,7 +20,6 @@ mod routes;
 mod serve;
 mod settings;
 mod tls;
-mod xml;
 
 pub use front::Front;
 pub use serve::{Listeners, serve};

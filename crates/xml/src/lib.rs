@@ -1,10 +1,4 @@
-//! FHIR STU3 XML of the few resources that GP Connect consumers read as XML: metadata, Foundations
-//! resources, outcomes, and searchsets of these and of document references (decision 12).
-//!
-//! Element order, and which members are attributes, follow <https://hl7.org/fhir/STU3/xml.html>; values are
-//! the text of the JSON, escaped and otherwise untouched. An element that the specification does not name is
-//! kept: it stands behind the known ones and has the form of its JSON shape. What has no XML form at all is
-//! refused as a whole, so an answer in XML is never less than the same answer in JSON.
+#![doc = include_str!("../README.md")]
 
 mod escape;
 mod fields;
@@ -15,7 +9,7 @@ use fields::{Field, fields};
 use tributary_fhir::{Document, Json, Kind};
 
 /// The resource types that are written.
-pub(crate) const WRITTEN: [&str; 9] = [
+pub const WRITTEN: [&str; 9] = [
     "Bundle",
     "CapabilityStatement",
     "DocumentReference",
@@ -32,7 +26,7 @@ const NAMESPACE: &str = " xmlns=\"http://hl7.org/fhir\"";
 
 /// Why a document is not written as XML. It names types and elements, never their content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum XmlRefused {
+pub enum XmlRefused {
     /// A resource type, at any depth, that is not [`WRITTEN`]; empty if there is none to name.
     #[error("no xml is written for resource type `{0}`")]
     Resource(String),
@@ -48,7 +42,7 @@ pub(crate) enum XmlRefused {
 }
 
 /// Writes an STU3 resource as XML: the whole of it, or nothing.
-pub(crate) fn to_xml(document: &Document) -> Result<String, XmlRefused> {
+pub fn to_xml(document: &Document) -> Result<String, XmlRefused> {
     let mut xml = Xml { out: String::with_capacity(document.text().len() + DECLARATION.len()) };
     xml.out.push_str(DECLARATION);
     xml.resource(document.root(), NAMESPACE)?;
