@@ -28,7 +28,6 @@ struct Node {
     data: SocketAddr,
     admin: SocketAddr,
     is_ready: Arc<AtomicBool>,
-    is_taken_out: Arc<AtomicBool>,
     starts: usize,
     process: Option<Process>,
 }
@@ -47,15 +46,10 @@ impl Node {
         let text = crate::scene::configuration(federation, number);
         let text = text.replacen("listen = \"127.0.0.1:0\"", &format!("listen = \"{data}\""), 1);
         let text = text.replacen("admin_listen = \"127.0.0.1:0\"", &format!("admin_listen = \"{admin}\""), 1);
-        let leaving = if tells_that_it_leaves() {
-            format!("lame_duck_secs = {LAME_DUCK_SECS}\n")
-        } else {
-            String::new()
-        };
-        let text = text.replacen("[server]\n", &format!("[server]\n{leaving}"), 1);
-        let (is_ready, is_taken_out) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        tokio::spawn(look(admin, Arc::clone(&is_ready), Arc::clone(&is_taken_out)));
-        let mut node = Self { dir, text, data, admin, is_ready, is_taken_out, starts: 0, process: None };
+        let text = text.replacen("[server]\n", &format!("[server]\nlame_duck_secs = {LAME_DUCK_SECS}\n"), 1);
+        let is_ready = Arc::<AtomicBool>::default();
+        tokio::spawn(look(admin, Arc::clone(&is_ready)));
+        let mut node = Self { dir, text, data, admin, is_ready, starts: 0, process: None };
         node.begin().await;
         node
     }
@@ -70,17 +64,10 @@ impl Node {
         let process = tokio::task::spawn_blocking(move || Process::serve(&dir, &text)).await.unwrap();
         assert_eq!((process.data, process.admin), (self.data, self.admin));
         self.process = Some(process);
-        self.is_taken_out.store(false, Ordering::Relaxed);
         eventually("a ready node", async || self.is_ready.load(Ordering::Relaxed)).await;
     }
 
     async fn end(&mut self) {
-        if !tells_that_it_leaves() {
-            // Then its operator takes it out of the balancer before, and lets whoever was sent to it arrive.
-            self.is_taken_out.store(true, Ordering::Relaxed);
-            eventually("a node without callers", async || !self.is_ready.load(Ordering::Relaxed)).await;
-            tokio::time::sleep(LOOKS).await;
-        }
         let mut process = self.process.take().unwrap();
         let ended = tokio::task::spawn_blocking(move || (process.terminate(), process.log_text()));
         let (code, log) = ended.await.unwrap();
@@ -95,19 +82,14 @@ impl Node {
     }
 }
 
-/// Whether a node that ends says so first and goes on answering for a while.
-fn tells_that_it_leaves() -> bool {
-    include_str!("../../config/tributary.toml").contains("\nlame_duck_secs = ")
-}
-
 /// Looks whether a node is ready, as a balancer does.
-async fn look(admin: SocketAddr, is_ready: Arc<AtomicBool>, is_taken_out: Arc<AtomicBool>) {
+async fn look(admin: SocketAddr, is_ready: Arc<AtomicBool>) {
     let mut turn = tokio::time::interval(LOOKS);
     // As long as there is somebody to tell.
     while Arc::strong_count(&is_ready) > 1 {
         turn.tick().await;
         let reply = http::get(admin, "/health/ready").await;
-        is_ready.store(reply.status == 200 && !is_taken_out.load(Ordering::Relaxed), Ordering::Relaxed);
+        is_ready.store(reply.status == 200, Ordering::Relaxed);
     }
 }
 
