@@ -26,9 +26,10 @@ use std::time::{Duration, Instant};
 use mock_providers::{Fault, Federation};
 use serde_json::{Value, json};
 use tributary_tests::process::Process;
+use tributary_tests::tls::Authority;
 use tributary_tests::{GEORGE, Plan, bearer, configuration, federation, http, parameters};
 
-use caller::{Answer, Caller, Request};
+use caller::{Answer, Caller, Request, Speech};
 use canary::Canaries;
 use scan::Scan;
 use tainted::{Manner, Tainted};
@@ -46,11 +47,13 @@ struct Stage {
     federation: Federation,
     sources: Vec<(&'static str, Arc<Tainted>)>,
     broker: Process,
+    authority: Authority,
     dir: tempfile::TempDir,
 }
 
 impl Stage {
-    async fn set() -> Self {
+    /// Before callers who speak so.
+    async fn set(speech: Speech) -> Self {
         let plan = Plan { source_keys: "timeout_ms = 2000", ..Plan::default() };
         let federation = federation(&plan).await;
         let canaries = Arc::new(Canaries::default());
@@ -66,16 +69,24 @@ impl Stage {
         let text = configuration(&facts, &plan, &dir.path().join("audit"));
         let kept = format!("id = \"{KEPT}\"\n");
         let text = text.replace(&kept, &format!("{kept}cache_ttl_secs = {}\n", TTL.as_secs()));
-        let broker = Process::serve(dir.path(), &text);
-        Self { canaries, federation, sources, broker, dir }
+        let authority = Authority::new();
+        let is_secured = speech != Speech::Plain;
+        let tls = is_secured.then(|| authority.listener(dir.path(), None).expect("files are written"));
+        let broker = Process::serve(dir.path(), &(text + &tls.unwrap_or_default()));
+        Self { canaries, federation, sources, broker, authority, dir }
     }
 
     fn behave(&self, source: &str, manner: Manner) {
         self.sources.iter().find(|(id, _)| *id == source).expect("a source").1.behave(manner);
     }
 
-    async fn caller(&self) -> Caller {
-        Caller::connect(self.broker.data).await
+    async fn caller(&self, speech: Speech) -> Caller {
+        Caller::connect(self.broker.data, speech, &self.authority).await
+    }
+
+    /// How many connections the broker holds open to its sources.
+    fn open_to_sources(&self) -> usize {
+        self.sources.iter().map(|(_, source)| source.open()).sum()
     }
 
     /// Whether no request is being answered.
@@ -191,11 +202,11 @@ async fn until_rest(stage: &Stage) {
 
 /// Asks for everything at once over connections that stay open, while other callers go away in the middle. Gives
 /// the open connections, and how many answers were whole.
-async fn storm(stage: &Stage, all: &[Request]) -> (Vec<Caller>, usize) {
+async fn storm(stage: &Stage, all: &[Request], speech: Speech) -> (Vec<Caller>, usize) {
     let mut tasks = Vec::new();
     for request in all {
         let request = request.clone();
-        let (mut caller, leaving) = (stage.caller().await, stage.caller().await);
+        let (mut caller, leaving) = (stage.caller(speech).await, stage.caller(speech).await);
         let canaries = Arc::clone(&stage.canaries);
         tasks.push(tokio::spawn(async move {
             let mut whole = 0;
@@ -232,61 +243,102 @@ fn left_after_use(stage: &Stage) -> Scan {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_a_patient_outlives_its_use() {
-    let stage = Stage::set().await;
-    let mut first = stage.caller().await;
+/// How many of them are open still.
+async fn open(callers: &mut [Caller]) -> usize {
+    let mut open = 0;
+    for caller in callers {
+        open += usize::from(caller.is_open().await);
+    }
+    open
+}
+
+/// The search finds what is there: a reply that is kept. On a busy machine its time may be over before that.
+/// Whether the system lets us search.
+async fn kept_is_found(stage: &Stage, caller: &mut Caller) -> bool {
+    let mut found = 0;
+    for _ in 0..10 {
+        assert_eq!(caller.ask(&forms()[0]).await.status, 200);
+        let Some(kept) = stage.scan_memory() else { return false };
+        let of_kept = kept.findings.iter().filter(|(name, _)| name.contains(KEPT));
+        found = of_kept.map(|(_, count)| count).sum::<usize>();
+        if found > 10_000 {
+            return true;
+        }
+    }
+    panic!("a kept reply is not found: {found}");
+}
+
+/// Asks in every form, and searches.
+async fn search(speech: Speech) {
+    let stage = Stage::set(speech).await;
+    let mut first = stage.caller(speech).await;
     let answer = first.ask(&forms()[0]).await;
     assert_eq!(answer.status, 200, "{}", answer.head);
     let mut expected = Scan::of(&stage.canaries);
     expected.look("the record", &answer.body);
     assert!(expected.findings.len() >= 10, "canaries are missing: {:?}", expected.findings);
-    // The search finds what is there: a reply that is kept. On a busy machine its time may be over before that.
-    let mut found = 0;
-    for _ in 0..10 {
-        assert_eq!(first.ask(&forms()[0]).await.status, 200);
-        let Some(kept) = stage.scan_memory() else { return };
-        let of_kept = kept.findings.iter().filter(|(name, _)| name.contains(KEPT));
-        found = of_kept.map(|(_, count)| count).sum::<usize>();
-        if found > 10_000 {
-            break;
-        }
+    if !kept_is_found(&stage, &mut first).await {
+        return;
     }
-    assert!(found > 10_000, "a kept reply is not found");
 
     let mut all: Vec<Request> = forms().into_iter().chain(attachments(&answer)).chain(relayed()).collect();
     assert!(all.len() > forms().len() + 2, "no attachment");
-    // What a caller says is not kept either.
+    // What a caller says is not kept either, nor where it is answered at once.
     let said = stage.canaries.word("a header of a caller");
+    all.push(("GET", format!("/fhir/R4/Patient/{said}/$summary"), Vec::new(), String::new()));
+    all.push(("GET", "/fhir/R4/metadata".to_owned(), Vec::new(), String::new()));
     for (_, _, headers, _) in &mut all {
         headers.push(("X-Said".to_owned(), said.clone()));
     }
     let mut callers = vec![first];
     let mut whole = 0;
-    for (gp, specialist) in [
+    for (round, (gp, specialist)) in [
         (Manner::Gzip, Manner::Plain),
         (Manner::Plain, Manner::Torn),
         (Manner::Torn, Manner::Gzip),
         (Manner::Gzip, Manner::Gzip),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         stage.behave("gp", gp);
         stage.behave("specialist", specialist);
-        if callers.len() > 1 {
+        if round > 0 {
             stage.federation.provider("walkin").expect("a source").set_fault(Fault::WrongPatient);
         }
-        let (open, count) = storm(&stage, &all).await;
+        let (open, count) = storm(&stage, &all, speech).await;
         callers.extend(open);
         whole += count;
     }
-    println!("{whole} whole answers over {} connections that stay open", callers.len());
+    println!("{whole} whole answers over {} connections", callers.len());
     assert!(whole > callers.len(), "most requests failed");
 
-    until_rest(&stage).await;
-    stage.sources.iter().for_each(|(_, source)| source.hang_up());
-    let left = left_after_use(&stage);
+    nothing_is_left(&stage, &mut callers).await;
+}
+
+async fn nothing_is_left(stage: &Stage, callers: &mut [Caller]) {
+    until_rest(stage).await;
+    let left = left_after_use(stage);
+    let (callers_open, sources_open) = (open(callers).await, stage.open_to_sources());
+    println!("{callers_open} connections of callers and {sources_open} to sources are open");
     assert!(left.findings.is_empty(), "left behind: {:#?}\n{}", left.findings, left.shown.join("\n"));
+    assert!(sources_open > 0, "nothing was kept open to a source");
     let written = stage.scan_writings().await;
     assert!(written.findings.is_empty(), "written: {:#?}", written.findings);
     assert!(written.bytes > 10_000, "nothing was searched");
-    drop(callers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_patient_outlives_its_use() {
+    search(Speech::Plain).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_patient_outlives_its_use_over_tls() {
+    search(Speech::Tls).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_patient_outlives_its_use_over_http_2() {
+    search(Speech::TlsHttp2).await;
 }

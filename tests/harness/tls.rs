@@ -1,8 +1,10 @@
 //! TLS in front of a mock source: authorities of the test's own, certificates good and bad, and a server that
-//! shows them and passes on what it hears in clear.
+//! shows them and passes on what it hears in clear. And TLS of the broker itself: its files, and a caller.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{
@@ -10,13 +12,14 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// An authority.
 #[derive(Debug)]
@@ -88,6 +91,55 @@ impl Authority {
             key_identifier_method: KeyIdMethod::Sha256,
         };
         params.signed_by(&self.0).and_then(|list| list.pem()).expect("a list")
+    }
+}
+
+impl Authority {
+    /// Puts a certificate for `localhost` and its key into a folder; gives the section that names them. With an
+    /// authority, callers must show a certificate of it.
+    pub fn listener(&self, folder: &Path, callers: Option<&Self>) -> io::Result<String> {
+        let issued = self.issue("localhost", 1, Validity::Present);
+        let (chain, key) = (folder.join("listener.pem"), folder.join("listener.key"));
+        std::fs::write(&chain, issued.certificate)?;
+        std::fs::write(&key, issued.key)?;
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+        let authorities = folder.join("callers.pem");
+        let asks = match callers {
+            None => String::new(),
+            Some(callers) => {
+                std::fs::write(&authorities, callers.pem())?;
+                format!("client_ca_file = \"{}\"\n", authorities.display())
+            }
+        };
+        let (chain, key) = (chain.display(), key.display());
+        Ok(format!("[server.tls]\ncert_file = \"{chain}\"\nkey_file = \"{key}\"\n{asks}"))
+    }
+
+    /// Shakes hands with `localhost` as a caller who believes this authority.
+    pub async fn connect(
+        &self,
+        address: SocketAddr,
+        offers: &[&str],
+        shows: Option<&Issued>,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).map_err(io::Error::other)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(io::Error::other)?.with_root_certificates(roots);
+        let mut config = match shows {
+            None => builder.with_no_client_auth(),
+            Some(Issued { certificate, key }) => {
+                let chain =
+                    CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(io::Error::other)?;
+                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(io::Error::other)?;
+                builder.with_client_auth_cert(vec![chain], key).map_err(io::Error::other)?
+            }
+        };
+        config.alpn_protocols = offers.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let stream = TcpStream::connect(address).await?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tributary_tests::http;
 
 use crate::canary::Canaries;
@@ -28,7 +28,7 @@ pub(crate) enum Manner {
 pub(crate) struct Tainted {
     pub(crate) address: SocketAddr,
     manner: Mutex<Manner>,
-    hung_up: watch::Sender<bool>,
+    open: AtomicUsize,
     mock: SocketAddr,
     canaries: Arc<Canaries>,
     name: String,
@@ -54,7 +54,7 @@ impl Tainted {
         let tainted = Arc::new(Self {
             address: listener.local_addr().unwrap(),
             manner: Mutex::new(Manner::Plain),
-            hung_up: watch::Sender::new(false),
+            open: AtomicUsize::new(0),
             mock,
             canaries: Arc::clone(canaries),
             name: id.to_owned(),
@@ -64,12 +64,10 @@ impl Tainted {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let source = Arc::clone(&source);
-                let mut hung_up = source.hung_up.subscribe();
+                source.open.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(async move {
-                    tokio::select! {
-                        () = source.serve(stream) => {}
-                        _ = hung_up.changed() => {}
-                    }
+                    source.serve(stream).await;
+                    source.open.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         });
@@ -80,9 +78,9 @@ impl Tainted {
         *self.manner.lock().unwrap() = manner;
     }
 
-    /// Closes every connection. What an idle one to a source holds is its last answer.
-    pub(crate) fn hang_up(&self) {
-        self.hung_up.send_replace(true);
+    /// How many connections to it are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     async fn serve(&self, mut stream: TcpStream) {

@@ -6,6 +6,7 @@ mod framing;
 mod head;
 mod patience;
 mod places;
+mod scrub;
 mod strict;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::house::Standing;
 use crate::settings::Limits;
 use crate::tls::{H2, Tls};
 use places::{Place, Places};
+use scrub::Scrubbed;
 
 pub(crate) use converse::{Talk, converse, converse_h2};
 pub(crate) use head::{Refused, has_no_body, not_offered, too_large};
@@ -161,10 +163,10 @@ async fn secured(
 ) {
     let agreed = async move {
         let _turn = handshakes.acquire().await.ok()?;
-        acceptor.accept(stream).await.ok()
+        acceptor.accept(Scrubbed(stream)).await.ok()
     };
     // Boxed, so that a connection at rest does not keep the room that its handshake took.
-    let agreed: BoxFuture<Option<TlsStream<TcpStream>>> = Box::pin(agreed);
+    let agreed: BoxFuture<Option<TlsStream<Scrubbed<TcpStream>>>> = Box::pin(agreed);
     let Ok(Some(stream)) = tokio::time::timeout(talk.limits.handshake, agreed).await else {
         tracing::debug!("no handshake");
         return;

@@ -35,6 +35,11 @@ const CONNECTION_WINDOW: u32 = 256 << 10;
 /// Streams reset by the caller that the library may still hold; reset by us for the caller's mistakes.
 const PENDING_RESETS: usize = 20;
 const LOCAL_RESETS: usize = 100;
+/// How long a connection of HTTP/2 may rest: the library's buffer of frames, which cannot be reached, keeps what it
+/// carried last, and two seconds after its use nothing of a patient is in memory.
+const H2_REST: Duration = Duration::from_millis(1_500);
+/// How much longer the other side has to hear that it ends.
+const H2_FAREWELL: Duration = Duration::from_millis(400);
 /// How often we ask whether the other side is there, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_WITHIN: Duration = Duration::from_secs(10);
@@ -156,10 +161,11 @@ where
 }
 
 /// Serves one connection of HTTP/2.
-pub(crate) async fn converse_h2<S>(stream: S, talk: Talk)
+pub(crate) async fn converse_h2<S>(stream: S, mut talk: Talk)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    talk.limits.keep_alive_idle = talk.limits.keep_alive_idle.min(H2_REST + H2_FAREWELL);
     let call = Call::new(&talk);
     let limits = &talk.limits;
     let frames = Frames::new(stream, Arc::clone(&call.patience));
@@ -172,6 +178,8 @@ where
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        // A table of headers would keep what earlier requests said.
+        .header_table_size(0)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -193,6 +201,7 @@ where
             () = asked_to_leave => {}
             () = call.standing.drained() => call.patience.settled().await,
             () = call.enough.notified() => {}
+            () = call.patience.rested(H2_REST) => {}
             () = tokio::time::sleep(age(limits)) => {}
         }
     };

@@ -24,6 +24,8 @@ pub(crate) struct Patience {
     changed: Notify,
     /// A head has begun, or is whole.
     begun: Notify,
+    /// Nothing is left to answer.
+    rests: Notify,
     requests: AtomicU64,
     head: Duration,
     idle: Duration,
@@ -37,8 +39,8 @@ struct State {
     head: Option<Instant>,
     /// Part of it is there.
     has_part: bool,
-    /// With nothing to answer, the next request must begin by then.
-    rest: Instant,
+    /// With nothing to answer, it rests since then.
+    rests_since: Instant,
     turns: Vec<(u64, Option<Sending>)>,
 }
 
@@ -57,11 +59,12 @@ impl Patience {
             state: Mutex::new(State {
                 head: Some(now + limits.first_head),
                 has_part: false,
-                rest: now + limits.keep_alive_idle,
+                rests_since: now,
                 turns: Vec::new(),
             }),
             changed: Notify::new(),
             begun: Notify::new(),
+            rests: Notify::new(),
             requests: AtomicU64::new(0),
             head: limits.first_head,
             idle: limits.keep_alive_idle,
@@ -116,7 +119,7 @@ impl Patience {
         let state = self.state();
         let sending = state.turns.iter().filter_map(|(_, sending)| sending.as_ref());
         let unread = sending.map(|sending| self.unread(sending)).min();
-        let rest = state.turns.is_empty().then_some(state.rest);
+        let rest = state.turns.is_empty().then_some(state.rests_since + self.idle);
         state.head.into_iter().chain(unread).min().or(rest)
     }
 
@@ -138,6 +141,22 @@ impl Patience {
                 // What is due may have moved away meanwhile, so it is looked at again.
                 Some(late) => drop(tokio::time::timeout_at(late, changed).await),
                 None => changed.await,
+            }
+        }
+    }
+
+    /// Ends when every request was answered and none has come for so long.
+    pub(crate) async fn rested(&self, long: Duration) {
+        loop {
+            let rests = self.rests.notified();
+            let since = {
+                let state = self.state();
+                (state.turns.is_empty() && self.requests() > 0).then_some(state.rests_since)
+            };
+            match since.map(|since| since + long) {
+                Some(due) if due <= Instant::now() => return,
+                Some(due) => drop(tokio::time::timeout_at(due, rests).await),
+                None => rests.await,
             }
         }
     }
@@ -194,12 +213,13 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let rest = Instant::now() + self.patience.idle;
+        let now = Instant::now();
         let mut state = self.patience.state();
         state.turns.retain(|(id, _)| *id != self.id);
         if state.turns.is_empty() {
-            state.rest = rest;
+            state.rests_since = now;
             state.turns.shrink_to(1);
+            self.patience.rests.notify_one();
         }
         drop(state);
         self.patience.changed.notify_one();

@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 use super::framing::{Framing, Step};
 use super::head::{Bounds, Refused};
 use super::patience::Patience;
+use super::scrub::scrub;
 use crate::problem::Problem;
 
 /// Requests that may wait behind the one being answered, with that one.
@@ -167,7 +168,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
             }
             // The reader's own room is where bytes arrive; it keeps those that pass.
             let before = buffer.filled().len();
-            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+            if read.is_pending() && this.patience.open() == 0 {
+                scrub(buffer);
+            }
+            ready!(read)?;
             let fresh = buffer.filled().get(before..).unwrap_or_default();
             if fresh.is_empty() {
                 return Poll::Ready(Ok(()));
@@ -228,5 +233,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
         }
         if self.ended { self.poll_linger(context) } else { Poll::Ready(Ok(())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::future::poll_fn;
+
+    use crate::settings::Limits;
+
+    #[tokio::test]
+    async fn the_room_that_an_idle_connection_offers_is_overwritten() {
+        let (_caller, stream) = tokio::io::duplex(64);
+        let bounds = Bounds { head: 1_024, fields: 8, target: 64 };
+        let patience = Arc::new(Patience::new(&Limits::default()));
+        let mut strict = Strict::new(stream, bounds, Arc::clone(&patience), Arc::default());
+        let mut room = *b"the last request";
+        let mut reads = async |room: &mut [u8]| {
+            poll_fn(|context| {
+                let mut offered = ReadBuf::new(room);
+                assert!(Pin::new(&mut strict).poll_read(context, &mut offered).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        };
+        let turn = patience.turn();
+        reads(&mut room).await;
+        assert_eq!(&room, b"the last request", "nobody pays for it while a request is at work");
+        drop(turn);
+        reads(&mut room).await;
+        assert_eq!(room, [0; 16]);
     }
 }

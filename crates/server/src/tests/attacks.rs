@@ -204,8 +204,21 @@ async fn silence_ends_a_connection_of_streams() {
     assert_eq!(ends_after(connected(), &opening(&[])).await, 5, "no head");
     let part = frame(HEADERS, END_STREAM, 1, &head(GET, "/_ping", "localhost"));
     assert_eq!(ends_after(connected(), &[opening(&[]), part].concat()).await, 5, "part of a head");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resting_connection_of_streams_is_told_to_go() {
+    const NO_ERROR: [u8; 4] = [0; 4];
+    let began = Instant::now();
     // Nobody answers our pings either.
-    assert_eq!(ends_after(connected(), &[opening(&[]), ping(1)].concat()).await, 30, "a rest");
+    let stream = connect(&FakeDesk::new(Say::Record), 1 << 20);
+    let found = exchange(stream, &[opening(&[]), ping(1)].concat()).await;
+    let took = began.elapsed().as_millis();
+    assert!((1_900..2_000).contains(&took), "{took} ms");
+    let told = found.iter().find(|(kind, ..)| *kind == GOAWAY).map(|(.., payload)| payload[4..8].to_vec());
+    assert_eq!(told.as_deref(), Some(&NO_ERROR[..]), "no mistake");
+    let settings = found.iter().find(|(kind, flags, ..)| (*kind, *flags) == (SETTINGS, 0)).unwrap();
+    assert!(settings.3.chunks(6).any(|entry| entry == [0, 1, 0, 0, 0, 0]), "no table of headers");
 }
 
 #[tokio::test(start_paused = true)]
