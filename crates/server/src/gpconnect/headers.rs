@@ -19,6 +19,10 @@ pub(super) struct Spine<'h> {
 
 /// Reads them. `practice` is the one in the address, when it names one that is served here.
 pub(super) fn read<'h>(headers: &'h HeaderMap, practice: Option<&Practice>) -> Result<Spine<'h>, Problem> {
+    // Many servers behind us read "Ssp_From" and "Ssp-From" as one; which of the two counts is then anybody's guess.
+    if headers.keys().any(|name| name.as_str().contains('_')) {
+        return Err(Problem::bad("The name of a header may not hold an underscore here."));
+    }
     let trace = named(headers, "Ssp-TraceID", is_id)?;
     let from = named(headers, "Ssp-From", is_asid)?;
     let to = named(headers, "Ssp-To", is_asid)?;

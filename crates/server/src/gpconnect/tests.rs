@@ -116,6 +116,7 @@ async fn what_is_passed_on_has_the_priority_it_asked_for_and_no_higher() {
 async fn each_header_is_checked() {
     let (desk, edge) = fresh();
     for (header, value, status, element) in [
+        ("ssp_from", "200000000359", 400, "The name of a header"),
         ("ssp-traceid", "", 400, "Ssp-TraceID"),
         ("ssp-traceid", "a b", 400, "Ssp-TraceID"),
         ("ssp-from", "", 400, "Ssp-From"),
