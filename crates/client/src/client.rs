@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, Url};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tributary_fhir::{Document, Limits, Writer};
 use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 use tributary_model::{Completeness, FaultClass, NhsNumber, SectionSet};
@@ -59,8 +62,20 @@ pub struct Client {
 
 impl Client {
     /// A client of the broker at this address. It follows no redirect and uses no proxy.
-    #[expect(clippy::disallowed_methods, reason = "the client of our own API, with explicit limits")]
     pub fn new(base_url: &str) -> Result<Self, ClientError> {
+        Self::with(base_url, tls)
+    }
+
+    /// The same, which believes these authorities, in PEM form, and no other.
+    pub fn believing(base_url: &str, authorities: &[u8]) -> Result<Self, ClientError> {
+        Self::with(base_url, || tls_of(authorities))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the client of our own API, with explicit limits")]
+    fn with(
+        base_url: &str,
+        tls: impl FnOnce() -> Result<rustls::ClientConfig, ClientError>,
+    ) -> Result<Self, ClientError> {
         let base = format!("{}/", base_url.trim_end_matches('/'));
         let record = Url::parse(&base)
             .and_then(|base| base.join("fhir/R4/Patient/$record"))
@@ -117,9 +132,25 @@ fn tls() -> Result<rustls::ClientConfig, ClientError> {
     // A machine without root certificates can still ask a broker on loopback; every https address fails there.
     let config = match rustls_platform_verifier::Verifier::new(provider) {
         Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
-        Err(_no_roots) => builder.with_root_certificates(rustls::RootCertStore::empty()),
+        Err(_no_roots) => builder.with_root_certificates(RootCertStore::empty()),
     };
     Ok(config.with_no_client_auth())
+}
+
+/// TLS with these roots.
+fn tls_of(authorities: &[u8]) -> Result<rustls::ClientConfig, ClientError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(authorities) {
+        let authority = authority.map_err(|_| ClientError::Authorities)?;
+        roots.add(authority).map_err(|_| ClientError::Authorities)?;
+    }
+    if roots.is_empty() {
+        return Err(ClientError::Authorities);
+    }
+    let builder = rustls::ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().map_err(|_| ClientError::Tls)?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn parameters(query: &Query) -> String {

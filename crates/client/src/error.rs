@@ -14,6 +14,9 @@ pub enum ClientError {
     /// The address would send a number, and a record back, in the clear over a network.
     #[error("the address of the broker begins with http://, which is accepted for loopback addresses only")]
     Plain,
+    /// What should be authorities to believe is none.
+    #[error("no authority in pem form was given")]
+    Authorities,
     /// TLS cannot be set up on this machine.
     #[error("tls cannot be set up on this machine")]
     Tls,

@@ -1,6 +1,8 @@
 //! `tributary query`: asks a running broker, as any other program could.
 
+use std::fs;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -31,6 +33,9 @@ pub struct Arguments {
     /// Where the broker is.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8443")]
     url: String,
+    /// The authorities that may vouch for it, in PEM form, in place of those of this machine.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// How long the broker may take, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 8000, value_parser = clap::value_parser!(u64).range(300..=30_000))]
     deadline_ms: u64,
@@ -52,7 +57,10 @@ fn section(text: &str) -> Result<Section, String> {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Done {
-    let client = Client::new(&arguments.url)?;
+    let client = match &arguments.ca_file {
+        None => Client::new(&arguments.url)?,
+        Some(file) => Client::believing(&arguments.url, &authorities(file)?)?,
+    };
     let query = Query {
         nhs_number: arguments.nhs_number,
         sections: arguments.sections.iter().copied().collect(),
@@ -75,6 +83,11 @@ pub(super) async fn run(arguments: Arguments) -> Done {
         }
     }
     Ok(exit_code(answer.completeness))
+}
+
+fn authorities(file: &Path) -> io::Result<Vec<u8>> {
+    let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    fs::read(file).map_err(told)
 }
 
 /// What was deliberately withheld is no failure: every source has answered.
