@@ -33,6 +33,7 @@ use exchange::{Answer, HttpClient};
 use lobby::Lobby;
 use names::{Names, Resolve, SystemResolver};
 
+pub use certificate::earliest_end;
 pub use tls::{ClientIdentity, PemError, SourceTls, TlsVersions, certificates, revocations};
 
 /// Bodies of error answers are read only for their codes.

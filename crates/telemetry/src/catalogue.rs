@@ -153,6 +153,11 @@ pub(crate) const RELOADS: MetricFact = counter(
 );
 pub(crate) const PANICS: MetricFact =
     counter("tributary_panics_total", &[], "Panics caught at the edge: every one is a defect.");
+pub(crate) const CERTIFICATE_EXPIRY: MetricFact = gauge(
+    "tributary_certificate_expiry_timestamp_seconds",
+    &["certificate"],
+    "When a certificate of ours, or another of its chain, ends first: seconds since 1970, by its configuration key.",
+);
 pub(crate) const MAP_LOADED: MetricFact =
     gauge("tributary_map_loaded", &["map"], "Whether a code map is loaded.");
 pub(crate) const MAP_ROWS: MetricFact =
@@ -190,6 +195,7 @@ const CATALOGUE: &[MetricFact] = &[
     EXECUTOR_LAG,
     RELOADS,
     PANICS,
+    CERTIFICATE_EXPIRY,
     MAP_LOADED,
     MAP_ROWS,
     BUILD_INFO,

@@ -49,6 +49,7 @@ pub struct Metrics {
     executor_lag: Histogram,
     reloads: IntCounterVec,
     panics: IntCounter,
+    certificate_expiry: IntGaugeVec,
     map_loaded: IntGaugeVec,
     map_rows: IntGaugeVec,
 }
@@ -82,6 +83,7 @@ impl Metrics {
             executor_lag: new.histogram(&facts::EXECUTOR_LAG)?,
             reloads: new.counters(&facts::RELOADS)?,
             panics: new.counter(&facts::PANICS)?,
+            certificate_expiry: new.gauges(&facts::CERTIFICATE_EXPIRY)?,
             map_loaded: new.gauges(&facts::MAP_LOADED)?,
             map_rows: new.gauges(&facts::MAP_ROWS)?,
             registry,
@@ -210,6 +212,14 @@ impl Metrics {
     /// A panic was caught.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// These are the certificates in force, each with the second since 1970 at which it ends.
+    pub fn certificates_end(&self, ends: &[(String, i64)]) {
+        self.certificate_expiry.reset();
+        for (certificate, second) in ends {
+            self.certificate_expiry.with_label_values(&[certificate]).set(*second);
+        }
     }
 
     /// A code map was loaded with so many rows, or not.

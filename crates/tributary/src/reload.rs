@@ -8,6 +8,7 @@ use tributary_broker::Broker;
 use tributary_server::TlsIdentity;
 use tributary_telemetry::ReloadOutcome;
 
+use crate::certificates;
 use crate::checked::{self, Checked, Refused};
 use crate::observe::MapRows;
 use crate::running::{Running, edge, listener_identity};
@@ -22,6 +23,8 @@ struct Next {
     kept: Kept,
     /// Who we are to callers from now on.
     identity: Option<TlsIdentity>,
+    /// When our certificates end.
+    ends: Vec<(String, i64)>,
 }
 
 impl Running {
@@ -52,10 +55,11 @@ impl Running {
     }
 
     fn put_in_force(&mut self, next: Next) {
-        let Next { settings, maps, broker, kept, identity } = next;
+        let Next { settings, maps, broker, kept, identity, ends } = next;
         let metrics = &self.ground.metrics;
         metrics.sources().register(&counted(&settings));
         maps.note(metrics);
+        metrics.certificates_end(&ends);
         if let (Some(tls), Some(identity)) = (&self.tls, identity) {
             tls.swap(identity);
         }
@@ -103,5 +107,6 @@ fn build(config: &Path, now: &Settings, ground: &Ground, kept: &Kept) -> Result<
     let (broker, kept) =
         wire(&settings, maps, ground, Some(kept)).map_err(|error| refused(vec![error.mistake(&settings)]))?;
     let identity = listener_identity(&settings).map_err(|error| refused(vec![error.mistake(&settings)]))?;
-    Ok(Next { settings, maps: rows, broker, kept, identity })
+    let ends = certificates::ends(&settings);
+    Ok(Next { settings, maps: rows, broker, kept, identity, ends })
 }

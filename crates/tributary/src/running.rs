@@ -13,6 +13,7 @@ use tributary_model::{Clock, FixedClock, MemoryBudget, SystemClock};
 use tributary_server::{Front, Limits, Listeners, Tls, TlsIdentity, serve};
 use tributary_telemetry::Metrics;
 
+use crate::certificates;
 use crate::error::StartError;
 use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
@@ -77,6 +78,7 @@ impl Running {
         let (broker, kept) = wire(&settings, maps, &ground, None)?;
         tracing::info!({ config.digest = settings.name() }, "configuration in force");
         let tls = listener_identity(&settings)?.map(Tls::new);
+        ground.metrics.certificates_end(&certificates::ends(&settings));
         let front =
             Front::new(broker.clone(), Arc::clone(&ground.metrics), edge(&settings, data, tls.clone()));
         let (stop, stopped) = oneshot::channel();

@@ -5,6 +5,8 @@
 use jiff::Timestamp;
 use jiff::civil::{DateTime, date};
 
+use super::certificates;
+
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xA0;
 const UTC_TIME: u8 = 0x17;
@@ -34,6 +36,11 @@ fn next(bytes: &[u8]) -> Option<Value<'_>> {
 
 fn of_tag(bytes: &[u8], tag: u8) -> Option<Value<'_>> {
     next(bytes).filter(|value| value.tag == tag)
+}
+
+/// When the first of the certificates in PEM form ends, and their chain with it; `None` if none can be read.
+pub fn earliest_end(pem: &[u8]) -> Option<Timestamp> {
+    certificates(pem).ok()?.iter().filter_map(|certificate| ends(certificate)).min()
 }
 
 /// `notAfter` of a certificate; `None` if it cannot be read.
@@ -93,6 +100,14 @@ mod tests {
     fn the_end_of_a_certificate_is_read() {
         let ends = ends(&der()).map(|instant| instant.to_string());
         assert_eq!(ends.as_deref(), Some("2027-11-30T15:47:22Z"));
+    }
+
+    #[test]
+    fn a_chain_ends_with_the_first_of_it() {
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{CERTIFICATE}\n-----END CERTIFICATE-----\n");
+        let ends = earliest_end(pem.repeat(2).as_bytes()).map(|instant| instant.to_string());
+        assert_eq!(ends.as_deref(), Some("2027-11-30T15:47:22Z"));
+        assert_eq!(earliest_end(b""), None);
     }
 
     #[test]
