@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use mock_providers::{Fault, Federation};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tributary_tests::process::Process;
 use tributary_tests::tls::Authority;
 use tributary_tests::{GEORGE, Plan, bearer, configuration, federation, http, parameters};
@@ -41,13 +42,15 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The source whose replies are kept.
 const KEPT: &str = "acute-a";
 
+static TURN: Mutex<()> = Mutex::const_new(());
+
 /// A broker in a process of its own, before sources whose records hold canaries.
 struct Stage {
     canaries: Arc<Canaries>,
     federation: Federation,
     sources: Vec<(&'static str, Arc<Tainted>)>,
     broker: Process,
-    authority: Authority,
+    authority: Arc<Authority>,
     dir: tempfile::TempDir,
 }
 
@@ -69,7 +72,7 @@ impl Stage {
         let text = configuration(&facts, &plan, &dir.path().join("audit"));
         let kept = format!("id = \"{KEPT}\"\n");
         let text = text.replace(&kept, &format!("{kept}cache_ttl_secs = {}\n", TTL.as_secs()));
-        let authority = Authority::new();
+        let authority = Arc::new(Authority::new());
         let is_secured = speech != Speech::Plain;
         let tls = is_secured.then(|| authority.listener(dir.path(), None).expect("files are written"));
         let broker = Process::serve(dir.path(), &(text + &tls.unwrap_or_default()));
@@ -270,6 +273,8 @@ async fn kept_is_found(stage: &Stage, caller: &mut Caller) -> bool {
 
 /// Asks in every form, and searches.
 async fn search(speech: Speech) {
+    // A search keeps a processor busy, and what is searched for ends with time: one after the other.
+    let _turn = TURN.lock().await;
     let stage = Stage::set(speech).await;
     let mut first = stage.caller(speech).await;
     let answer = first.ask(&forms()[0]).await;

@@ -1,6 +1,7 @@
 //! Callers whose connections stay open.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -22,6 +23,7 @@ pub(crate) enum Speech {
 pub(crate) struct Caller {
     line: Line,
     host: SocketAddr,
+    authority: Arc<Authority>,
 }
 
 enum Line {
@@ -44,18 +46,13 @@ pub(crate) struct Answer {
 }
 
 impl Caller {
-    pub(crate) async fn connect(host: SocketAddr, speech: Speech, authority: &Authority) -> Self {
+    pub(crate) async fn connect(host: SocketAddr, speech: Speech, authority: &Arc<Authority>) -> Self {
         let line = match speech {
             Speech::Plain => Line::Http1(Box::new(TcpStream::connect(host).await.unwrap())),
             Speech::Tls => Line::Http1(Box::new(authority.connect(host, &["http/1.1"], None).await.unwrap())),
-            Speech::TlsHttp2 => {
-                let stream = TokioIo::new(authority.connect(host, &["h2"], None).await.unwrap());
-                let (asking, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
-                tokio::spawn(connection);
-                Line::Http2(asking)
-            }
+            Speech::TlsHttp2 => Line::Http2(streams(host, authority).await),
         };
-        Self { line, host }
+        Self { line, host, authority: Arc::clone(authority) }
     }
 
     /// Whether whoever is asked has not closed the connection.
@@ -92,7 +89,10 @@ impl Caller {
         match &mut self.line {
             Line::Http1(stream) => ask_by_hand(stream, &text).await,
             Line::Http2(asking) => {
-                asking.ready().await.unwrap();
+                // One that rested was told to go.
+                if asking.ready().await.is_err() {
+                    *asking = streams(self.host, &self.authority).await;
+                }
                 whole(asking.send_request(asked).await.unwrap()).await
             }
         }
@@ -115,6 +115,13 @@ impl Caller {
             }
         }
     }
+}
+
+async fn streams(host: SocketAddr, authority: &Authority) -> SendRequest<Full<Bytes>> {
+    let stream = TokioIo::new(authority.connect(host, &["h2"], None).await.unwrap());
+    let (asking, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    asking
 }
 
 async fn whole(response: http::Response<Incoming>) -> Answer {
