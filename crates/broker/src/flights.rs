@@ -16,7 +16,7 @@ use tributary_fhir::Reply;
 use tributary_model::{Ask, Clock as _, Deadline, FaultClass, Freshness, Priority, SourceFault, TraceId};
 
 use crate::broker::Room;
-use crate::key::Key;
+use crate::key::{Holding, Key};
 use crate::parts::SourcePort;
 
 /// Which came first. Unlike instants, no two that are drawn are equal.
@@ -99,6 +99,15 @@ impl Flights {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nobody joins what began before `at` to ask a source about a patient: it has taken its word back.
+    fn close_before(&self, holding: &Holding, at: Ticket) {
+        let mut open = self.open();
+        for (_, all) in open.iter_mut().filter(|(key, _)| key.holding == *holding) {
+            all.retain(|one| one.began >= at);
+        }
+        open.retain(|_, all| !all.is_empty());
+    }
+
     /// Takes a flight out of those that may be joined.
     fn close(&self, key: &Key, began: Ticket) {
         let mut open = self.open();
@@ -171,10 +180,17 @@ async fn fly(aloft: &Aloft, port: &SourcePort, ask: Ask) -> Landing {
 /// A refusal is the source's last word: what was kept before it must not be shown any more, to anybody.
 fn take_back(room: &Room, key: &Key, began: Ticket, fault: SourceFault) {
     if matches!(fault.class, FaultClass::Consent | FaultClass::Denied) {
-        room.cache.forget(&key.holding, room.flights.draw());
+        forget(room, &key.holding, room.flights.draw());
     } else if fault.class == FaultClass::NoRecord {
-        room.cache.forget(&key.holding, began);
+        forget(room, &key.holding, began);
     }
+}
+
+/// Shows nobody who comes from now on what a source said of a patient in fetches that began before `at`: neither
+/// what is kept, nor what is still on its way.
+pub(crate) fn forget(room: &Room, holding: &Holding, at: Ticket) {
+    room.flights.close_before(holding, at);
+    room.cache.forget(holding, at);
 }
 
 /// Held by the task of a flight, however it ends.

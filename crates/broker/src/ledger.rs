@@ -15,6 +15,7 @@ use tributary_model::{
 
 use crate::answer::{AttachmentRequest, RelayRequest};
 use crate::broker::Room;
+use crate::flights::forget;
 use crate::key::Holding;
 use crate::mixups::Consequence;
 use crate::parts::Tracing;
@@ -199,7 +200,7 @@ impl Room {
         self.metrics.sources().quarantined(source);
         self.warn(SecurityKind::IdentityMismatch, request, patient, source);
         if let Some(patient) = patient {
-            self.cache.forget(&Holding { source: source.clone(), patient }, self.flights.draw());
+            forget(self, &Holding { source: source.clone(), patient }, self.flights.draw());
         }
         if self.mixups.count(source, fetch) == Consequence::SwitchedOff {
             self.cache.forget_source(source);

@@ -130,7 +130,7 @@ async fn an_older_fetch_does_not_replace_a_newer_one() {
     cache
         .keep(&key("me"), Kept { held: Held::Nothing(SourceFault::new(FaultClass::NoRecord)), ..fetched(3) });
     assert!(matches!(cache.get(&key("me")).unwrap().held, Held::Nothing(_)));
-    assert_eq!(locked(&cache.store).ends.len(), 1);
+    assert_eq!(cache.shared.index().len(), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,4 +161,59 @@ async fn a_cleared_cache_keeps_nothing_that_was_under_way() {
     assert!(cache.get(&key("me")).is_some());
     cache.forget_source(&source("gp"));
     assert!(cache.get(&key("me")).is_none());
+}
+
+#[test]
+fn readers_and_writers_at_once_pass_no_bound_and_lose_nothing() {
+    const MOST: u64 = 30_000;
+    let (cache, keys) = (Cache::new(MOST), (0..40).map(|user| key(&format!("u-{user}"))).collect::<Vec<_>>());
+    let numbers = crate::flights::Flights::default();
+    std::thread::scope(|scope| {
+        for of_four in 0..4 {
+            let (cache, keys, numbers) = (&cache, &keys, &numbers);
+            scope.spawn(move || {
+                for round in 0..2_000 {
+                    let one = &keys[(round * 7 + of_four * 11) % keys.len()];
+                    if round % 5 < of_four {
+                        let _kept = cache.get(one);
+                    } else {
+                        cache.keep(one, Kept { began: numbers.draw(), ..fetched(0) });
+                    }
+                    if round % 500 == 250 {
+                        cache.forget(&one.holding, numbers.draw());
+                    }
+                    assert!(cache.bytes() <= MOST);
+                }
+            });
+        }
+    });
+    let index = cache.shared.index();
+    let entries = usize::try_from(cache.shared.store.entry_count()).unwrap();
+    assert!(entries > 0 && index.len() == (entries, entries), "{entries} {:?}", index.len());
+    drop(index);
+    cache.clear(Ticket::LAST);
+    assert_eq!((cache.bytes(), cache.shared.index().len()), (0, (0, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_still_reads_is_freed_with_their_last_look_and_no_later() {
+    let cache = Cache::new(1 << 20);
+    let kept = fetched(1);
+    let reply = watched(&kept);
+    cache.keep(&key("me"), kept);
+    // The store itself may hold an entry for longer: this stands for it.
+    let entry = cache.shared.store.get(&key("me")).unwrap();
+    cache.forget(&key("me").holding, ticket(2));
+    assert!(reply.upgrade().is_none() && locked(&entry.kept).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_stays_and_what_is_not_makes_room() {
+    let cache = Cache::new(4_000);
+    cache.keep(&key("me"), fetched(1));
+    cache.keep(&key("you"), fetched(2));
+    assert!(cache.get(&key("me")).is_some());
+    cache.keep(&key("they"), fetched(3));
+    assert!(cache.get(&key("you")).is_none());
+    assert!(cache.get(&key("me")).is_some() && cache.get(&key("they")).is_some());
 }

@@ -122,6 +122,46 @@ async fn whoever_wants_it_fetched_now_joins_nothing_that_began_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_an_objection_nobody_joins_what_began_before_it() {
+    for (does, told) in [
+        (Does::Fails(FaultClass::Consent), "withheld-consent"),
+        (Does::Fails(FaultClass::Denied), "denied"),
+        (Does::Fails(FaultClass::NoRecord), "no-record"),
+        (Does::AnswersAboutSomebodyElse, "identity-mismatch"),
+    ] {
+        let does = vec![Does::AnswersAfter(SECOND), does, Does::FailsAfter(SECOND, FaultClass::Reset)];
+        let bench = Bench::new(vec![Source { does, ..source("gp", Does::Answers) }]);
+        let (first, objected) = apart(&bench, request(), by(|one| "u-18".clone_into(&mut one.user_id))).await;
+        assert_eq!(status(objected).await, told);
+        let newcomer = bench.asks(request());
+        tokio::select! {
+            () = bench.seen.begun(3) => {}
+            () = bench.joined(1) => panic!("joined what began before: {told}"),
+        }
+        advance(SECOND + TICK).await;
+        // Who waited before it is told what was asked for before it.
+        assert_eq!([status(first).await, status(newcomer).await], ["ok", "unavailable"], "{told}");
+        assert!(bench.is_quiet());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_began_after_a_source_was_asked_in_vain_may_be_joined() {
+    let late = Does::FailsAfter(SECOND / 2, FaultClass::NoRecord);
+    let does = vec![late, Does::AnswersAfter(SECOND)];
+    let bench = Bench::new(vec![Source { does, ..source("gp", Does::Answers) }]);
+    let (absent, first) = apart(&bench, by(|one| "u-18".clone_into(&mut one.user_id)), request()).await;
+    bench.seen.begun(2).await;
+    advance(SECOND / 2 + TICK).await;
+    assert_eq!(status(absent).await, "no-record");
+    let newcomer = bench.asks(request());
+    bench.joined(1).await;
+    advance(SECOND).await;
+    assert_eq!([status(first).await, status(newcomer).await], ["ok", "ok"]);
+    assert_eq!(bench.seen.calls().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn urgent_requests_do_not_wait_for_an_ask_that_is_shed_first() {
     let bench = Bench::new(vec![source("gp", Does::AnswersAfter(SECOND))]);
     let early = by(|one| one.priority = Priority::Background);
