@@ -11,6 +11,7 @@ use tributary_model::{
     Deadline, Interaction, Lease, NhsNumber, OdsCode, Redacted, RequestId, Requester, SectionSet, SourceId,
     SourceKind, Tally,
 };
+use tributary_telemetry::BreakerState;
 
 /// What an answer amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,4 +183,19 @@ pub struct SourceSummary {
     pub last_answered: Option<String>,
     /// How many asks it has in flight.
     pub in_flight: usize,
+    /// How it is by the limits around it, where it has any.
+    pub pulse: Option<Pulse>,
+}
+
+/// How a source is just now, by the limits around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// What its breaker does with asks.
+    pub breaker: BreakerState,
+    /// Requests that may be there now.
+    pub limit: usize,
+    /// Requests that are.
+    pub used: usize,
+    /// Requests that wait for a place.
+    pub waiting: usize,
 }

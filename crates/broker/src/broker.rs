@@ -210,6 +210,7 @@ impl Broker {
             sections: card.serves,
             last_answered: last.get(&card.id).map(Timestamp::to_string),
             in_flight: room.in_flight.get(&card.id).map_or(0, |count| count.load(Ordering::Relaxed)),
+            pulse: room.ports.get(&card.id).and_then(|port| Some(port.feel_pulse.as_ref()?.now())),
         };
         room.cards.iter().map(summary).collect()
     }

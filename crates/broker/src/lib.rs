@@ -21,15 +21,15 @@ mod relay;
 mod renumber;
 
 pub use answer::{
-    Answer, AttachmentAnswer, AttachmentForm, AttachmentRequest, DocumentsRoot, Practice, RelayAnswer,
+    Answer, AttachmentAnswer, AttachmentForm, AttachmentRequest, DocumentsRoot, Practice, Pulse, RelayAnswer,
     RelayRequest, SourceSummary, Subject, Verdict,
 };
 pub use broker::{Broker, Delivery, Usage};
 pub use lasting::Lasting;
 pub use links::{LinkKey, NoRandomness};
 pub use parts::{
-    AskService, AttachmentService, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, RelayService,
-    SourcePort, Tracing,
+    AskService, AttachmentService, FeelPulse, FindPractice, FoundRoots, Limits, Locator, Mode, Parts,
+    RelayService, SourcePort, Tracing,
 };
 pub use refusal::{Refusal, RelayFailure};
 pub use tributary_merge::maps::{MAP_NAMES, MapError, PROMPT_MAPS};

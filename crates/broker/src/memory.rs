@@ -11,16 +11,17 @@ use tributary_telemetry::{Metrics, ShedReason};
 use crate::parts::SourcePort;
 use crate::refusal::Refusal;
 
-/// What a source is expected to send before it has sent anything.
+/// How much the work on a source's reply is expected to take before it has sent anything.
 const EXPECTED_AT_FIRST: u64 = 64 << 10;
 
 /// An expectation comes down by one part in so many with every reply that is smaller: one large record in twenty
 /// is still expected.
 const DECAY: u64 = 16;
 
-/// While replies are merged, they, the statements that refer to them and what is written out of them are held at
-/// once: so many times the replies.
-const MERGING: u64 = 3;
+/// While replies are merged, the statements that refer to them and what is written out of them are held at once: so
+/// many times the replies. The replies themselves are counted from their first byte on, by a lease of their own,
+/// once for all who share them.
+const MERGING: u64 = 2;
 
 /// What an answer needs besides: its outcome, its lists.
 const ANSWER_AT_LEAST: u64 = 16 << 10;
@@ -50,7 +51,7 @@ impl Memory {
         Self { budget, metrics, expected: Mutex::default(), refused: AtomicU64::new(0) }
     }
 
-    /// Takes what these sources are expected to send, or refuses.
+    /// Takes what the work on the replies of these sources is expected to take, or refuses.
     pub(crate) fn reserve<'p>(
         &self,
         ports: impl IntoIterator<Item = &'p Arc<SourcePort>>,

@@ -13,6 +13,7 @@ use tributary_model::{
     SourceFault, SourceId, SourceKind,
 };
 
+use crate::answer::Pulse;
 use crate::lasting::Lasting;
 use crate::links::LinkKey;
 
@@ -51,6 +52,31 @@ pub struct SourcePort {
     pub counted_as: SourceId,
     /// Its service roots, where each is known only once it was asked there; the card has none then.
     pub found_roots: FoundRoots,
+    /// Tells how it is just now; nothing where nobody looks.
+    pub feel_pulse: Option<FeelPulse>,
+}
+
+/// Tells how a source is just now.
+#[derive(Clone)]
+pub struct FeelPulse(Arc<Feel>);
+
+type Feel = dyn Fn() -> Pulse + Send + Sync;
+
+impl FeelPulse {
+    /// Tells by this.
+    pub fn by(feel: impl Fn() -> Pulse + Send + Sync + 'static) -> Self {
+        Self(Arc::new(feel))
+    }
+
+    pub(crate) fn now(&self) -> Pulse {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for FeelPulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FeelPulse").finish_non_exhaustive()
+    }
 }
 
 /// Service roots that are found while a source is asked; empty for sources that are registered with theirs.

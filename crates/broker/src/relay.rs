@@ -174,18 +174,20 @@ impl Call<'_> {
         let _in_flight = room.in_flight(port);
         let deadline = ask.deadline;
         let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
-        let Relayed { status, etag, attempts, said, held: _held } =
+        let Relayed { status, etag, attempts, said, held } =
             reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
         match said {
             // Whether a patient is unknown, gone or restricted must not show, so no source's words for it pass.
             Passed::Refusal(_, fault) if says_patient_not_found(fault) => Err(fault),
             Passed::Refusal(body, fault) => {
+                // The body goes on as it came, and what it takes goes with it.
+                lease.absorb(held);
                 let received = Received { attempts, ..Received::of(&body) };
                 Ok(Passing { status, etag, body, received, refused: Some(fault), found: None, lease })
             }
             Passed::Document(document) => {
                 room.memory.work_on_reply(&mut lease, (port, Way::Relay), document.weight())?;
-                let incoming = Incoming { document, patient: self.patient, lease };
+                let incoming = Incoming { document, held, patient: self.patient, lease };
                 let done = readdressed(room, incoming, request, port).await?;
                 let Readdressed { body, received, found, lease } = done;
                 let received = Received { attempts, ..received };

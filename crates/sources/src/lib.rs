@@ -22,4 +22,4 @@ pub use registry::{
     Context, Observers, Protocol, Registry, RegistryError, Route, SourceEntry, UnobservedSources,
 };
 pub use root::{RootError, ServiceRoot};
-pub use source::{AskService, AttachmentService, RelayService, Source};
+pub use source::{AskService, AttachmentService, Pulse, RelayService, Source};

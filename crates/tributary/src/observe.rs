@@ -60,14 +60,18 @@ impl LimitsOfOne {
     }
 }
 
+/// What a breaker does, in the words that are shown.
+pub(crate) const fn shown(state: BreakerState) -> tributary_telemetry::BreakerState {
+    match state {
+        BreakerState::Passing => tributary_telemetry::BreakerState::Passing,
+        BreakerState::Shut => tributary_telemetry::BreakerState::Shut,
+        BreakerState::Probing => tributary_telemetry::BreakerState::Probing,
+    }
+}
+
 impl Observer for LimitsOfOne {
     fn breaker(&self, state: BreakerState) {
-        let state = match state {
-            BreakerState::Passing => tributary_telemetry::BreakerState::Passing,
-            BreakerState::Shut => tributary_telemetry::BreakerState::Shut,
-            BreakerState::Probing => tributary_telemetry::BreakerState::Probing,
-        };
-        self.metrics.sources().breaker(&self.source, state);
+        self.metrics.sources().breaker(&self.source, shown(state));
     }
 
     fn limit(&self, requests: usize) {

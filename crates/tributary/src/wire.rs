@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
-use tributary_broker::{Broker, FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
+use tributary_broker::{
+    Broker, FeelPulse, FindPractice, Limits, Locator, Mode, Parts, Pulse, SourcePort, Tracing,
+};
 use tributary_broker::{Maps, SourceCard};
+use tributary_flow::bulkhead::Occupancy;
 use tributary_model::{Capability, MemoryBudget, SourceId, SourceKind, SystemClock};
 use tributary_sources::national::pds::Pds;
 use tributary_sources::national::practice::{PracticeSource, Practices};
@@ -19,10 +22,10 @@ use tributary_sources::{
     UnobservedSources,
 };
 
-use crate::codelists;
 use crate::error::StartError;
 use crate::settings::national::PRACTICES;
 use crate::settings::{Settings, TlsFiles};
+use crate::{codelists, observe};
 
 use kept::{Gathered, SealedBy};
 use national::National;
@@ -152,7 +155,16 @@ fn port(source: &Source) -> SourcePort {
         cache_ttl: entry.cache_ttl,
         counted_as: entry.id.clone(),
         found_roots: Arc::default(),
+        feel_pulse: Some(feel_pulse(source.pulse.clone())),
     }
+}
+
+/// Looks at the limits around a source.
+fn feel_pulse(pulse: tributary_sources::Pulse) -> FeelPulse {
+    FeelPulse::by(move || {
+        let Occupancy { limit, used, waiting } = pulse.occupancy();
+        Pulse { breaker: observe::shown(pulse.breaker()), limit, used, waiting }
+    })
 }
 
 /// A practice that was found for one patient.
@@ -178,6 +190,8 @@ fn found(source: PracticeSource) -> Arc<SourcePort> {
         cache_ttl: source.cache_ttl,
         counted_as: practices_id(),
         found_roots: source.roots,
+        // Practices found are shown to nobody: their ids would be those of patients' practices.
+        feel_pulse: None,
     })
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Readdressed {
 /// An answer as it came, with the memory that working on it takes.
 pub(super) struct Incoming {
     pub(super) document: Document,
+    /// What the document itself takes.
+    pub(super) held: Lease,
     /// Whose it must be, where the request says so.
     pub(super) patient: Option<NhsNumber>,
     pub(super) lease: Lease,
@@ -60,9 +62,11 @@ struct Work<'w> {
 
 impl Work<'_> {
     fn done(&self, incoming: Incoming) -> Result<Readdressed, FaultClass> {
-        let Incoming { document, patient, lease } = incoming;
+        let Incoming { document, held, patient, lease } = incoming;
         let received = Received::of(document.text().as_bytes());
         let (body, found) = self.passed(document, patient)?;
+        // The document is gone; what was made of it is counted by the other one.
+        drop(held);
         Ok(Readdressed { body, received, found, lease })
     }
 

@@ -257,6 +257,7 @@ fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
         cache_ttl,
         counted_as,
         found_roots: Arc::default(),
+        feel_pulse: None,
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn port(world: &Arc<World>, source: usize) -> SourcePort {
         cache_ttl,
         counted_as: id,
         found_roots: Arc::default(),
+        feel_pulse: None,
     }
 }
 

@@ -16,6 +16,11 @@ pub(crate) fn for_operators(sources: &[SourceSummary]) -> Reply {
     list(sources, |entry, source| {
         let in_flight = source.in_flight.try_into().unwrap_or(u64::MAX);
         entry.key("inFlight").number(in_flight);
+        let Some(pulse) = source.pulse else { return };
+        entry.text("breaker", pulse.breaker.code());
+        for (name, requests) in [("limit", pulse.limit), ("used", pulse.used), ("waiting", pulse.waiting)] {
+            entry.key(name).number(requests.try_into().unwrap_or(u64::MAX));
+        }
     })
 }
 

@@ -13,14 +13,14 @@ use tributary_broker::view::{
     DiscrepancyView, LineView, MemberView, PatientView, RecordView, SectionView, SourceRow,
 };
 use tributary_broker::{
-    Answer, AttachmentAnswer, AttachmentRequest, Delivery, Practice, Refusal, RelayAnswer, RelayRequest,
-    SourceSummary, Verdict,
+    Answer, AttachmentAnswer, AttachmentRequest, Delivery, Practice, Pulse, Refusal, RelayAnswer,
+    RelayRequest, SourceSummary, Verdict,
 };
 use tributary_model::{
     Capability, Lease, OdsCode, RecordRequest, Section, SectionSet, SectionState, SourceId, SourceKind,
     SourceStatus, Tally,
 };
-use tributary_telemetry::Metrics;
+use tributary_telemetry::{BreakerState, Metrics};
 
 use crate::desk::Desk;
 use crate::exchange::{BoxFuture, Edge, Inbound, ReadError, Reply};
@@ -143,6 +143,7 @@ impl Desk for FakeDesk {
             sections: SectionSet::EMPTY.with(Section::Allergies),
             last_answered: None,
             in_flight: 2,
+            pulse: Some(Pulse { breaker: BreakerState::Shut, limit: 5, used: 4, waiting: 3 }),
         }]
     }
 

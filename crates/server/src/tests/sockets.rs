@@ -99,6 +99,7 @@ async fn the_admin_listener_has_no_way_to_a_record() {
         ("/health/live", "200", "live"),
         ("/health/ready", "200", "ready"),
         ("/sources", "200", "\"inFlight\":2"),
+        ("/sources", "200", "\"breaker\":\"shut\",\"limit\":5,\"used\":4,\"waiting\":3"),
         ("/", "404", "OperationOutcome"),
         ("/fhir/R4/Patient/$record", "404", "OperationOutcome"),
     ] {
