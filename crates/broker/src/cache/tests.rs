@@ -168,23 +168,22 @@ fn readers_and_writers_at_once_pass_no_bound_and_lose_nothing() {
     const MOST: u64 = 30_000;
     let (cache, keys) = (Cache::new(MOST), (0..40).map(|user| key(&format!("u-{user}"))).collect::<Vec<_>>());
     let numbers = crate::flights::Flights::default();
+    let turn = |of_four: usize, round: usize| {
+        let one = &keys[(round * 7 + of_four * 11) % keys.len()];
+        if round % 5 < of_four {
+            let _kept = cache.get(one);
+        } else {
+            cache.keep(one, Kept { began: numbers.draw(), ..fetched(0) });
+        }
+        if round % 500 == 250 {
+            cache.forget(&one.holding, numbers.draw());
+        }
+        assert!(cache.bytes() <= MOST);
+    };
     std::thread::scope(|scope| {
         for of_four in 0..4 {
-            let (cache, keys, numbers) = (&cache, &keys, &numbers);
-            scope.spawn(move || {
-                for round in 0..2_000 {
-                    let one = &keys[(round * 7 + of_four * 11) % keys.len()];
-                    if round % 5 < of_four {
-                        let _kept = cache.get(one);
-                    } else {
-                        cache.keep(one, Kept { began: numbers.draw(), ..fetched(0) });
-                    }
-                    if round % 500 == 250 {
-                        cache.forget(&one.holding, numbers.draw());
-                    }
-                    assert!(cache.bytes() <= MOST);
-                }
-            });
+            let turn = &turn;
+            scope.spawn(move || (0..2_000).for_each(|round| turn(of_four, round)));
         }
     });
     let index = cache.shared.index();
