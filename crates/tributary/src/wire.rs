@@ -2,33 +2,29 @@
 
 mod kept;
 pub(crate) mod national;
+mod ports;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
-use tributary_broker::{
-    Broker, FeelPulse, FindPractice, Limits, Locator, Mode, Parts, Pulse, SourcePort, Tracing,
-};
-use tributary_broker::{Maps, SourceCard};
-use tributary_flow::bulkhead::Occupancy;
-use tributary_model::{Capability, MemoryBudget, SourceId, SourceKind, SystemClock};
+use tributary_broker::{Broker, FindPractice, Limits, Locator, Maps, Mode, Parts, Tracing};
+use tributary_model::{MemoryBudget, SourceId, SourceKind, SystemClock};
 use tributary_sources::national::pds::Pds;
-use tributary_sources::national::practice::{PracticeSource, Practices};
+use tributary_sources::national::practice::Practices;
 use tributary_sources::national::sds::Sds;
 use tributary_sources::{
-    BrokerIdentity, Context, Egress, EgressSettings, Fixed, Route, Source, SourceEntry, Traced,
-    UnobservedSources,
+    BrokerIdentity, Context, Egress, EgressSettings, Fixed, Route, SourceEntry, Traced, UnobservedSources,
 };
 
+use crate::codelists;
 use crate::error::StartError;
-use crate::settings::national::PRACTICES;
 use crate::settings::{Settings, TlsFiles};
-use crate::{codelists, observe};
 
 use kept::{Gathered, SealedBy};
 use national::National;
+use ports::{found, port, practices_id};
 
 pub(crate) use kept::{Ground, Kept};
 
@@ -125,79 +121,6 @@ pub(crate) fn entries(settings: &Settings) -> Result<Vec<SourceEntry>, StartErro
         Ok(SourceEntry { tls, ..entry.clone() })
     };
     settings.sources.iter().map(with_tls).collect()
-}
-
-fn port(source: &Source) -> SourcePort {
-    let entry = &source.entry;
-    let card = SourceCard {
-        id: entry.id.clone(),
-        name: entry.name.clone(),
-        kind: entry.kind,
-        ods: entry.ods.clone(),
-        rank: entry.rank,
-        serves: entry.serves(),
-        owns: entry.owns.clone(),
-        base_url: Some(entry.base_url.as_str().to_owned()),
-    };
-    let (service, relay) = (source.service.clone(), source.relay.clone());
-    let attachments = source.attachments.clone();
-    let offered =
-        Capability::ALL.iter().filter_map(|one| Some((*one, entry.root(*one)?.as_str().to_owned())));
-    let roots = if relay.is_some() { offered.collect() } else { BTreeMap::new() };
-    SourcePort {
-        card,
-        service,
-        relay,
-        attachments,
-        asid: entry.asid.clone(),
-        roots,
-        timeout: entry.timeout,
-        cache_ttl: entry.cache_ttl,
-        counted_as: entry.id.clone(),
-        found_roots: Arc::default(),
-        feel_pulse: Some(feel_pulse(source.pulse.clone())),
-    }
-}
-
-/// Looks at the limits around a source.
-fn feel_pulse(pulse: tributary_sources::Pulse) -> FeelPulse {
-    FeelPulse::by(move || {
-        let Occupancy { limit, used, waiting } = pulse.occupancy();
-        Pulse { breaker: observe::shown(pulse.breaker()), limit, used, waiting }
-    })
-}
-
-/// A practice that was found for one patient.
-fn found(source: PracticeSource) -> Arc<SourcePort> {
-    let card = SourceCard {
-        id: source.id,
-        name: source.name,
-        kind: SourceKind::Gp,
-        ods: source.ods,
-        rank: source.rank,
-        serves: source.serves,
-        owns: Vec::new(),
-        base_url: None,
-    };
-    Arc::new(SourcePort {
-        card,
-        service: source.service,
-        relay: source.relay,
-        attachments: None,
-        asid: None,
-        roots: BTreeMap::new(),
-        timeout: source.timeout,
-        cache_ttl: source.cache_ttl,
-        counted_as: practices_id(),
-        found_roots: source.roots,
-        // Practices found are shown to nobody: their ids would be those of patients' practices.
-        feel_pulse: None,
-    })
-}
-
-/// All practices found are counted as one: a label for each would be one for each patient's practice.
-fn practices_id() -> SourceId {
-    SourceId::parse(PRACTICES).unwrap_or_else(|_never| SourceId::unlocated())
 }
 
 fn locator(settings: &Settings, pds: Option<Pds>, practices: Option<Practices>) -> Locator {
