@@ -6,22 +6,21 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance};
+use tower::service_fn;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceExt as _, service_fn};
 use tributary_audit::{ConfigChange, ConfigEvent, Digest, Event, Settings, Trail};
-use tributary_broker::{
-    AskService, Broker, CodeLists, Lasting, Limits, LinkKey, Maps, Mode, Parts, Prompts, Tracing,
-};
+use tributary_broker::{Broker, CodeLists, Lasting, Limits, LinkKey, Maps, Mode, Parts, Prompts, Tracing};
+use tributary_flow::Bulkhead;
 use tributary_model::{
-    Ask, Deadline, Expected, FixedClock, Freshness, Handling, Locate, LocateFault, Located, MemoryBudget,
-    NhsNumber, Practice, Purpose, RecordForm, RecordRequest, RequestId, SectionSet, SourceId, SourceKind,
+    Deadline, Expected, FixedClock, Freshness, Handling, Locate, LocateFault, Located, MemoryBudget,
+    NhsNumber, Practice, Purpose, RecordForm, RecordRequest, RequestId, SourceId, SourceKind,
 };
 use tributary_telemetry::Metrics;
 
 use crate::chance::Chance;
 use crate::log::Trouble;
 use crate::promises;
-use crate::stubs::{PROBE, port};
+use crate::stubs::port;
 use crate::world::{Asked, Authority, Coverage, PATIENTS, PEOPLE, World, person, sections};
 
 /// How far the clock moves at once. Half of what an answer may be late.
@@ -55,7 +54,7 @@ struct Play {
     world: Arc<World>,
     broker: Broker,
     trail: Trail,
-    services: Vec<AskService>,
+    places: Vec<Bulkhead>,
     metrics: Arc<Metrics>,
     memory: MemoryBudget,
     cache_bytes: u64,
@@ -122,8 +121,8 @@ impl Play {
         let log = Box::new(world.log.clone());
         let trail =
             Trail::open_on(log, dir.path(), Settings::default(), Arc::<FixedClock>::clone(&clock)).unwrap();
-        let ports: Vec<_> = (0..world.sources.len()).map(|source| port(&world, source)).collect();
-        let services = ports.iter().map(|port| port.service.clone()).collect();
+        let (ports, places): (Vec<_>, Vec<_>) =
+            (0..world.sources.len()).map(|source| port(&world, source)).unzip();
         let kinds: Vec<_> = world.sources.iter().map(|one| (one.id.clone(), SourceKind::Gp)).collect();
         let metrics = Arc::new(Metrics::new(&kinds).unwrap());
         let broker = Broker::new(Parts {
@@ -143,19 +142,7 @@ impl Play {
             memory: memory.clone(),
         });
         let (now_in, began) = (Trouble::None, Instant::now());
-        Self {
-            world,
-            broker,
-            trail,
-            services,
-            metrics,
-            memory,
-            cache_bytes,
-            trouble,
-            now_in,
-            began,
-            _dir: dir,
-        }
+        Self { world, broker, trail, places, metrics, memory, cache_bytes, trouble, now_in, began, _dir: dir }
     }
 
     async fn through(&mut self, coming: Vec<Coming>) {
@@ -170,6 +157,7 @@ impl Play {
             self.see_off(&mut going);
             self.settle().await;
             promises::when_time_passes(&self.world, &self.broker, self.cache_bytes);
+            promises::when_places_are_taken(&self.world, &self.places);
             going.retain(|one| !one.task.is_finished());
             // When nothing is under way, nothing happens before the next request, or trouble.
             let is_idle = going.is_empty() && self.now_in == Trouble::None;
@@ -182,7 +170,7 @@ impl Play {
             self.settle().await;
         }
         promises::when_all_is_quiet(&self.world, &self.broker, &self.memory);
-        self.has_room();
+        promises::when_nobody_is_there(&self.world, &self.places);
         let end = Instant::now() + KEPT_AT_MOST;
         while Instant::now() < end {
             advance(Duration::from_millis(500)).await;
@@ -294,16 +282,6 @@ impl Play {
         (self.world.log.count(), history.calls.len(), ends)
     }
 
-    /// Every place of every source is free again.
-    fn has_room(&self) {
-        for (service, habits) in self.services.iter().zip(&self.world.sources) {
-            let probes = (0..habits.max_in_flight).map(|_| Box::pin(service.clone().oneshot(probing())));
-            let mut probes: Vec<_> = probes.collect();
-            let refused = probes.iter_mut().filter_map(futures_util::FutureExt::now_or_never).count();
-            self.world.hold(refused == 0, || format!("{refused} places of {} are lost", habits.id.as_str()));
-        }
-    }
-
     /// How often a look at what is kept or under way ended so.
     fn lookups(&self, outcome: &str) -> u64 {
         let line = format!("tributary_cache_lookups_total{{outcome=\"{outcome}\"}} ");
@@ -324,16 +302,4 @@ fn everybody(ids: Vec<SourceId>) -> tributary_broker::Locator {
 /// A record that is written after all that were handed in before it.
 fn probe() -> Event {
     Event::Config(ConfigEvent { change: ConfigChange::Loaded, digest: Digest::of(b"") })
-}
-
-fn probing() -> Ask {
-    let requester = tributary_model::Requester { user_id: PROBE.to_owned(), ..person(0) };
-    Ask {
-        patient: NhsNumber::parse(PATIENTS[0]).unwrap(),
-        sections: SectionSet::all(),
-        since: None,
-        requester: Arc::new(requester),
-        purpose: Purpose::DirectCare,
-        deadline: Deadline::after(Duration::from_secs(1)),
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tributary_broker::{Answer, Broker, Refusal};
+use tributary_flow::Bulkhead;
 use tributary_model::{FaultClass, MemoryBudget, SourceStatus};
 
 use crate::stubs::canary;
@@ -32,9 +33,29 @@ pub(crate) fn when_a_source_is_asked(world: &World, source: usize, authority: &A
         |call: &Call| history.asked.iter().filter(is_mine).any(|one| wants_it_now(one, call.began));
     let is_under_way =
         |call: &Call| call.source == source && call.authority == *authority && call.ended.is_none();
+    let most = world.sources[source].max_in_flight;
+    let there = history.calls.iter().filter(|call| call.source == source && call.ended.is_none()).count();
+    let is_taken_back = |call: &Call| history.calls.iter().any(|other| takes_back(other, call));
+    let is_excused = |call: &Call| is_excused(call) || is_taken_back(call);
     let twice = history.calls.iter().position(|call| is_under_way(call) && !is_excused(call));
     // It may be one that nobody waits for since this very moment, and that is about to end.
     history.doubted.extend(twice.map(|call| (call, Instant::now())));
+    drop(history);
+    world.hold(there < most, || format!("{id} has {there} requests, may have {most}, and is sent another"));
+}
+
+/// Whether what one call came to ends what another one, of whomever, may be used for.
+fn takes_back(word: &Call, call: &Call) -> bool {
+    let is_about_it = word.source == call.source && word.authority.patient == call.authority.patient;
+    is_about_it
+        && word.is_finished
+        && match word.deed {
+            Deed::Fails(FaultClass::Consent | FaultClass::Denied) | Deed::MixesUp => {
+                word.ended.is_some_and(|ended| call.asked <= ended)
+            }
+            Deed::Fails(FaultClass::NoRecord) => call.asked <= word.asked,
+            Deed::Fails(_) | Deed::Answers | Deed::Hangs | Deed::Panics => false,
+        }
 }
 
 /// How a request ended.
@@ -118,13 +139,11 @@ fn why_not_shown(world: &World, calls: &[Call], call: &Call, asked: &Asked) -> O
             && other.is_finished
             && other.ended.is_some_and(|ended| ended < asked.arrived)
     };
-    // Whoever joined it in the air is told what the source said last.
-    let was_kept = |other: &Call| Some(ended) <= other.ended || ended < asked.arrived;
     let is_taken_back = calls.iter().filter(same).any(|other| match other.deed {
         Deed::Fails(FaultClass::Consent | FaultClass::Denied) => {
-            other.ended.is_some_and(|ended| call.began < ended) && was_kept(other)
+            other.ended.is_some_and(|ended| call.began < ended)
         }
-        Deed::Fails(FaultClass::NoRecord) => call.began < other.began && was_kept(other),
+        Deed::Fails(FaultClass::NoRecord) => call.asked < other.asked,
         Deed::Fails(_) | Deed::Answers | Deed::MixesUp | Deed::Hangs | Deed::Panics => false,
     });
     is_taken_back.then_some("and was taken back before")
@@ -149,6 +168,23 @@ pub(crate) fn when_time_passes(world: &World, broker: &Broker, cache_bytes: u64)
     world.history().doubted.clear();
     world.hold(twice.is_none(), || format!("the same was asked beside call {twice:?}"));
     world.hold(in_vain.is_none(), || format!("nobody waits for call {in_vain:?}, and it goes on"));
+}
+
+/// At every step.
+pub(crate) fn when_places_are_taken(world: &World, places: &[Bulkhead]) {
+    for (places, habits) in places.iter().zip(&world.sources) {
+        let (now, most) = (places.occupancy(), habits.max_in_flight);
+        let is_within = (1..=most).contains(&now.limit) && now.used <= most;
+        world.hold(is_within, || format!("{now:?} of {most} at {}", habits.id.as_str()));
+    }
+}
+
+/// When nobody asks any more, no place is taken and nobody waits for one.
+pub(crate) fn when_nobody_is_there(world: &World, places: &[Bulkhead]) {
+    for (places, habits) in places.iter().zip(&world.sources) {
+        let now = places.occupancy();
+        world.hold(now.used == 0 && now.waiting == 0, || format!("{now:?} left at {}", habits.id.as_str()));
+    }
 }
 
 /// When nobody asks any more, and every answer has been dropped.

@@ -93,6 +93,8 @@ pub(crate) struct Call {
     pub(crate) source: usize,
     pub(crate) authority: Authority,
     pub(crate) deed: Deed,
+    /// When the ask began of which it is the first attempt, or the second.
+    pub(crate) asked: Instant,
     pub(crate) began: Instant,
     pub(crate) ended: Option<Instant>,
     /// It came to its own end, rather than being dropped.
@@ -135,10 +137,13 @@ pub(crate) struct Coverage {
     pub(crate) without_memory: u64,
     pub(crate) timeouts: u64,
     pub(crate) left: u64,
+    pub(crate) shut: u64,
+    pub(crate) waited: u64,
+    pub(crate) retried: u64,
 }
 
 impl Coverage {
-    fn each(&self) -> [u64; 12] {
+    fn each(&self) -> [u64; 15] {
         [
             self.requests,
             self.records,
@@ -152,6 +157,9 @@ impl Coverage {
             self.without_memory,
             self.timeouts,
             self.left,
+            self.shut,
+            self.waited,
+            self.retried,
         ]
     }
 
@@ -168,6 +176,9 @@ impl Coverage {
         self.without_memory += other.without_memory;
         self.timeouts += other.timeouts;
         self.left += other.left;
+        self.shut += other.shut;
+        self.waited += other.waited;
+        self.retried += other.retried;
     }
 
     /// Whether all of it happened, and not just once.
