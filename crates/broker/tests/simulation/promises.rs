@@ -27,10 +27,10 @@ pub(crate) fn when_a_source_is_asked(world: &World, source: usize, authority: &A
     world.hold(is_intended, || format!("{id} was asked without an intent"));
     let mut history = world.history();
     let is_mine = |asked: &&Asked| asked.authority == *authority;
-    let wants_it_now =
-        |asked: &Asked, began| asked.is_fresh && asked.ended.is_none() && asked.arrived >= began;
+    // Whoever wanted it now may have gone; what began for them may have waited for its place, and others for it.
+    let wants_it_now = |asked: &Asked, began| asked.is_fresh && asked.arrived >= began;
     let is_excused =
-        |call: &Call| history.asked.iter().filter(is_mine).any(|one| wants_it_now(one, call.began));
+        |call: &Call| history.asked.iter().filter(is_mine).any(|one| wants_it_now(one, call.asked));
     let is_under_way =
         |call: &Call| call.source == source && call.authority == *authority && call.ended.is_none();
     let most = world.sources[source].max_in_flight;
@@ -50,10 +50,13 @@ fn takes_back(word: &Call, call: &Call) -> bool {
     is_about_it
         && word.is_finished
         && match word.deed {
-            Deed::Fails(FaultClass::Consent | FaultClass::Denied) | Deed::MixesUp => {
+            Deed::Fails(FaultClass::Consent | FaultClass::Denied) => {
                 word.ended.is_some_and(|ended| call.asked <= ended)
             }
+            // Proved only when the record is merged, which may be long after.
+            Deed::MixesUp => word.ended.is_some(),
             Deed::Fails(FaultClass::NoRecord) => call.asked <= word.asked,
+            Deed::Fails(class) if class.status() == SourceStatus::IdentityMismatch => word.ended.is_some(),
             Deed::Fails(_) | Deed::Answers | Deed::Hangs | Deed::Panics => false,
         }
 }

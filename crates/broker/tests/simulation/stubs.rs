@@ -70,7 +70,7 @@ struct Hears {
 impl Observer for Hears {
     fn breaker(&self, state: BreakerState) {
         use BreakerState::{Passing, Probing, Shut};
-        let before = std::mem::replace(&mut *self.state.lock().unwrap(), Some(state));
+        let before = self.state.lock().unwrap().replace(state);
         let is_lawful = matches!(
             (before, state),
             (None | Some(Probing), Passing) | (Some(Passing | Probing), Shut) | (Some(Shut), Probing)
@@ -192,10 +192,12 @@ async fn answer(world: Arc<World>, source: usize, attempt: Attempt) -> Result<Sa
 
 /// Where nothing was heard, trying once more may help; who has too much to do says when to come again.
 fn again(class: FaultClass) -> Retry {
-    match class {
-        FaultClass::Connect | FaultClass::Reset => Retry::Elsewhere,
-        FaultClass::Throttled => Retry::Later(Duration::from_secs(1)),
-        _ => Retry::Never,
+    if matches!(class, FaultClass::Connect | FaultClass::Reset) {
+        Retry::Elsewhere
+    } else if class == FaultClass::Throttled {
+        Retry::Later(Duration::from_secs(1))
+    } else {
+        Retry::Never
     }
 }
 
