@@ -19,9 +19,9 @@ use mock_providers::{
 use serde_json::json;
 use tributary_tests::bundle::Merged;
 use tributary_tests::national::{National, Practices, STRUCTURED};
-use tributary_tests::{GEORGE, Reply, http, parameters, process};
+use tributary_tests::{GEORGE, Reply, bearer_of, http, parameters, process};
 
-use stage::{Stage, bearer, notes, status_of, statuses, was};
+use stage::{Stage, notes, status_of, statuses, was};
 
 /// A number that George had once.
 const FORMER: &str = "9990000301";
@@ -339,7 +339,7 @@ async fn a_silent_pds_leaves_the_others_half_of_the_time() {
     let stage = Stage::set(Practices::Registered).await;
     assert_eq!(stage.record(GEORGE).await.status, 200, "with a token");
     stage.pds.provider().set_fault(Fault::HangBeforeHead);
-    let token = bearer("u-1");
+    let token = bearer_of("u-1");
     let headers = [("Authorization", token.as_str()), ("Tributary-Deadline-Ms", "1500")];
     let body = parameters(GEORGE, &[]);
     let path = "/fhir/R4/Patient/$record";

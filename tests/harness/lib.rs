@@ -31,7 +31,7 @@ use tributary::{Running, Settings};
 
 pub use http::Reply;
 use sha2::{Digest as _, Sha256};
-pub use token::bearer;
+pub use token::{bearer, bearer_of};
 
 /// George Ashworth's number.
 pub const GEORGE: &str = "9990000107";

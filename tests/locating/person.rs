@@ -4,9 +4,9 @@ use mock_providers::{Death, DeathNotice, Fault, PatientName, PatientState};
 use serde_json::{Value, json};
 use tributary_tests::bundle::Merged;
 use tributary_tests::national::Practices;
-use tributary_tests::{GEORGE, Reply, http};
+use tributary_tests::{GEORGE, Reply, bearer_of, http};
 
-use crate::stage::{Stage, bearer, notes, status_of, was};
+use crate::stage::{Stage, notes, status_of, was};
 
 fn george() -> PatientState {
     PatientState::registered_at(GEORGE, "A99901")
@@ -49,7 +49,7 @@ async fn the_banner_is_who_pds_says() {
     assert_eq!(patient["link"].as_array().map(Vec::len), Some(4), "every source's Patient stands by itself");
     assert_eq!(told(&reply).len(), 1);
     assert!(told(&reply)[0].starts_with("demographics-name: The name differs. PDS: ASHWORTH, Georgie."));
-    let token = bearer("u-1");
+    let token = bearer_of("u-1");
     let headers = [("Authorization", token.as_str())];
     let form = format!("nhs={GEORGE}");
     let page = http::post(

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_providers::ProviderHandle;
-use serde_json::{Value, json};
+use serde_json::json;
 use tributary::{Running, Settings};
 use tributary_tests::bundle::Merged;
 use tributary_tests::national::{National, Practices, STRUCTURED};
-use tributary_tests::{Reply, http, parameters};
+use tributary_tests::{Reply, bearer_of, http, parameters};
 
 /// Sources, national services, and a broker that asks both.
 pub(crate) struct Stage {
@@ -46,7 +43,7 @@ impl Stage {
     }
 
     pub(crate) async fn record_for(&self, user: &str, number: &str) -> Reply {
-        let token = bearer(user);
+        let token = bearer_of(user);
         let headers = [("Authorization", token.as_str())];
         let body = parameters(number, &[]);
         let path = "/fhir/R4/Patient/$record";
@@ -58,7 +55,7 @@ impl Stage {
         let identifier = json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": number});
         let parameter = json!([{"name": "patientNHSNumber", "valueIdentifier": identifier}]);
         let body = json!({"resourceType": "Parameters", "parameter": parameter}).to_string();
-        let token = bearer("u-1");
+        let token = bearer_of("u-1");
         let headers = [
             ("Ssp-TraceID", "09a01679-2564-0fb4-5129-aecc81ea2706"),
             ("Ssp-From", "200000000359"),
@@ -77,7 +74,7 @@ impl Stage {
             "documents" => ("gpconnect/documents/fhir", "documents:fhir:rest:search:patient-1"),
             _ => ("gpconnect/fhir", "fhir:rest:search:patient-1"),
         };
-        let token = bearer("u-1");
+        let token = bearer_of("u-1");
         let interaction = format!("urn:nhs:names:services:gpconnect:{interaction}");
         let headers = [
             ("Ssp-TraceID", "09a01679-2564-0fb4-5129-aecc81ea2706"),
@@ -114,27 +111,6 @@ impl Stage {
     pub(crate) async fn metrics(&self) -> String {
         http::get(self.running.admin_addr(), "/metrics").await.body
     }
-}
-
-/// An unsigned token, as GP Connect consumers make it.
-#[expect(clippy::disallowed_methods, reason = "a token is judged by the true time")]
-pub(crate) fn bearer(user: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let named = |system: &str, value: &str| json!([{"system": system, "value": value}]);
-    let claims = json!({
-        "iss": "https://epr.example.test/", "sub": user, "aud": "https://gp.example.test/",
-        "iat": now, "exp": now + 300,
-        "reason_for_request": "directcare", "requested_scope": "patient/*.read",
-        "requesting_device": {"resourceType": "Device", "model": "EPR", "version": "1",
-            "identifier": named("https://epr.example.test/device", "d-1")},
-        "requesting_organization": {"resourceType": "Organization", "name": "Mersey Community Trust",
-            "identifier": named("https://fhir.nhs.uk/Id/ods-organization-code", "RXY99")},
-        "requesting_practitioner": {"resourceType": "Practitioner", "id": user,
-            "identifier": named("https://fhir.nhs.uk/Id/sds-user-id", "UNK"),
-            "name": [{"family": "Nwosu", "given": ["Chidi"]}]},
-    });
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("Bearer {}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(&claims))
 }
 
 /// The statuses of a record, by source.

@@ -2,11 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::json;
+use tributary_tests::bearer;
 
 use crate::practice::NHS_NUMBER;
 
@@ -17,27 +15,6 @@ pub(crate) const ASID: &str = "200000000205";
 /// The operation, below the root.
 pub(crate) const OPERATION: &str = "/Patient/$gpc.getstructuredrecord";
 const INTERACTION: &str = "urn:nhs:names:services:gpconnect:fhir:operation:gpc.getstructuredrecord-1";
-
-/// An unsigned token, as GP Connect consumers make it.
-#[expect(clippy::disallowed_methods, reason = "a token is judged by the true time")]
-fn bearer() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let named = |system: &str, value: &str| json!([{"system": system, "value": value}]);
-    let claims = json!({
-        "iss": "https://epr.example.test/", "sub": "u-4711", "aud": "https://gp.example.test/",
-        "iat": now, "exp": now + 300,
-        "reason_for_request": "directcare", "requested_scope": "patient/*.read",
-        "requesting_device": {"resourceType": "Device", "model": "EPR", "version": "1",
-            "identifier": named("https://epr.example.test/device", "d-1")},
-        "requesting_organization": {"resourceType": "Organization", "name": "Mersey Community Trust",
-            "identifier": named("https://fhir.nhs.uk/Id/ods-organization-code", "RXY99")},
-        "requesting_practitioner": {"resourceType": "Practitioner", "id": "u-4711",
-            "identifier": named("https://fhir.nhs.uk/Id/sds-user-id", "UNK"),
-            "name": [{"family": "Nwosu", "given": ["Chidi"]}]},
-    });
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("Bearer {}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(&claims))
-}
 
 /// What is asked for.
 pub(crate) fn parameters() -> String {

@@ -127,7 +127,7 @@ fn count(table: &mut Reader<'_>, key: &'static str, usual: usize) -> usize {
 pub struct LimitSettings {
     /// The deadline of a caller who names none.
     pub deadline_default: Duration,
-    /// Longest time for name, connection and TLS handshake with a source together.
+    /// Longest time for a connection to one of a source's addresses; name and TLS handshake have budgets of their own.
     pub connect_timeout: Duration,
     /// Most bytes that requests may hold together: bodies, replies, answers.
     pub memory_bytes: u64,
