@@ -80,6 +80,12 @@ const ROWS: &[Row] = &[
     row("another drain", "server.drain_secs", |text| server(text, "drain_secs = 11")),
     row("another cap on requests", "server.max_in_flight", |text| server(text, "max_in_flight = 7")),
     row("another cap on connections", "server.max_connections", |text| server(text, "max_connections = 7")),
+    row("another cap by address", "server.max_connections_per_address", |text| {
+        server(text, "max_connections_per_address = 7")
+    }),
+    row("another cap by connection", "server.max_requests_per_connection", |text| {
+        server(text, "max_requests_per_connection = 7")
+    }),
     row("another log", "log.level", |text| text.replacen("level = \"warn\"", "level = \"info\"", 1)),
     row("another audit log", "audit.dir", |text| text.replacen("dir = \"audit\"", "dir = \"elsewhere\"", 1)),
     row("another clock", "demo.as_of", |text| {

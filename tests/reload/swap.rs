@@ -17,9 +17,7 @@ async fn a_source_that_is_removed_still_answers_who_asked_it() {
     let (data, first) = (scene.broker.data, name(&scene.text(0)));
     let asked = tokio::spawn(async move { crate::scene::ask(data).await });
     eventually("an ask", async || acute.ask_count() > 0).await;
-    let both = scene.text(1);
-    let (head, rest) = both.split_once("[[source]]\n").unwrap();
-    let without = format!("{head}[[source]]\n{}", rest.split_once("[[source]]\n").unwrap().1);
+    let without = without_the_first(&scene.text(1));
     assert_eq!(scene.reload(&without).await, Outcome::Applied);
     let asks = acute.ask_count();
     let after = scene.record().await;
@@ -34,6 +32,24 @@ async fn a_source_that_is_removed_still_answers_who_asked_it() {
     // Who is registered is told by the new one alone.
     let sources = http::get(data, "/sources").await.body;
     assert!(sources.contains("specialist") && !sources.contains("acute-a"), "{sources}");
+    scene.end().await;
+}
+
+/// A configuration's text without its first source.
+fn without_the_first(text: &str) -> String {
+    let (head, rest) = text.split_once("[[source]]\n").unwrap();
+    format!("{head}[[source]]\n{}", rest.split_once("[[source]]\n").unwrap().1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_added_shows_its_limit() {
+    let scene = Scene::set().await;
+    let with_a_newcomer = scene.text(1).replacen("id = \"acute-a\"", "id = \"newcomer\"", 1);
+    assert_eq!(scene.reload(&with_a_newcomer).await, Outcome::Applied);
+    let metrics = http::get(scene.broker.admin, "/metrics").await.body;
+    let limit = metrics.lines().find(|line| line.starts_with("tributary_source_limit{source=\"newcomer\"}"));
+    let limit: f64 = limit.unwrap().rsplit_once(' ').unwrap().1.parse().unwrap();
+    assert!(limit >= 1.0, "{metrics}");
     scene.end().await;
 }
 

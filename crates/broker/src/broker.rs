@@ -279,9 +279,7 @@ impl Room {
     /// refusal.
     pub(crate) fn decide(&self, facts: &Facts) -> Result<Obligations, Refusal> {
         let verdict = permitted(tributary_policy::decide(facts), facts);
-        let outcome = if verdict.is_ok() { PolicyOutcome::Permit } else { PolicyOutcome::Deny };
-        self.metrics.policy_decision(outcome);
-        verdict.map_err(Refusal::Denied)
+        self.counted(verdict)
     }
 
     /// The policy's word on a request whose answer is passed on as it is: nothing can be taken out of it, so
@@ -290,6 +288,11 @@ impl Room {
         let verdict = permitted(tributary_policy::decide(facts), facts);
         let is_whole = |one: &Obligations| one.view.is_whole() && one.sections == facts.sections;
         let verdict = verdict.and_then(|one| if is_whole(&one) { Ok(one) } else { Err(DenyReason::NoRule) });
+        self.counted(verdict)
+    }
+
+    /// A verdict of the policy, counted.
+    fn counted(&self, verdict: Result<Obligations, DenyReason>) -> Result<Obligations, Refusal> {
         let outcome = if verdict.is_ok() { PolicyOutcome::Permit } else { PolicyOutcome::Deny };
         self.metrics.policy_decision(outcome);
         verdict.map_err(Refusal::Denied)

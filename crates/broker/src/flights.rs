@@ -45,6 +45,7 @@ struct Open {
 
 /// What somebody wants of a source, and since when.
 pub(crate) struct Wish {
+    pub(crate) key: Key,
     pub(crate) ask: Ask,
     pub(crate) freshness: Freshness,
     /// When the request arrived.
@@ -121,15 +122,14 @@ impl Flights {
 
 /// Joins the flight that answers a wish, or begins one.
 pub(crate) fn board(room: &Arc<Room>, port: &Arc<SourcePort>, wish: Wish) -> (Arc<Flight>, Boarding) {
-    let key = Key::of(&port.card.id, &wish.ask);
     let mut open = room.flights.open();
-    let all = open.entry(key.clone()).or_default();
+    let all = open.entry(wish.key.clone()).or_default();
     let in_the_air: Vec<_> = all.iter().filter_map(|one| one.flight.upgrade()).collect();
     let joined = in_the_air.iter().rev().find(|flight| flight.answers(&wish)).cloned();
     let (flight, boarding) = if let Some(flight) = joined {
         (flight, Boarding::Joined)
     } else {
-        let flight = begin(room, port, wish.ask, key);
+        let flight = begin(room, port, wish.ask, wish.key);
         all.push(Open { began: flight.began, flight: Arc::downgrade(&flight) });
         (flight, Boarding::Led)
     };

@@ -123,13 +123,14 @@ fn plan(room: &Arc<Room>, port: &Arc<SourcePort>, request: &RecordRequest, plan:
         deadline: plan.deadline.capped(port.timeout),
     };
     let freshness = request.freshness;
+    let key = Key::of(&port.card.id, &ask);
     if freshness == Freshness::Allowed
         && port.cache_ttl.is_some()
-        && let Some(kept) = room.cache.get(&Key::of(&port.card.id, &ask))
+        && let Some(kept) = room.cache.get(&key)
     {
         return Planned::Known(Box::new(remembered(room, &port.card.id, kept)));
     }
-    let (flight, boarding) = board(room, port, Wish { ask, freshness, arrived: plan.arrived });
+    let (flight, boarding) = board(room, port, Wish { key, ask, freshness, arrived: plan.arrived });
     match boarding {
         Boarding::Joined => room.metrics.cache_lookup(CacheOutcome::Joined),
         Boarding::Led if port.cache_ttl.is_none() => {}

@@ -40,7 +40,7 @@ pub(crate) enum Way {
 
 /// The memory budget, and what each source is expected to need of it.
 pub(crate) struct Memory {
-    pub(crate) budget: MemoryBudget,
+    budget: MemoryBudget,
     metrics: Arc<Metrics>,
     expected: Mutex<BTreeMap<(SourceId, Way), u64>>,
     refused: AtomicU64,

@@ -95,7 +95,7 @@ impl Admission {
     }
 
     /// Measures how late our own timers are while there is something to do, and sets the limit by it. Ends when
-    /// nobody else needs the door.
+    /// nobody else needs the door, if there is something to do then; whoever began it ends it otherwise.
     pub(crate) async fn keep_pace(self: Arc<Self>) {
         while Arc::strong_count(&self) > 1 {
             if self.state().shares.taken() == 0 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tributary_audit::{ConfigChange, ConfigEvent, Digest, Event};
 use tributary_broker::Broker;
 use tributary_server::TlsIdentity;
-use tributary_telemetry::ReloadOutcome;
+use tributary_telemetry::{Metrics, ReloadOutcome};
 
 use crate::certificates;
 use crate::checked::{self, Checked, Refused};
@@ -58,6 +58,7 @@ impl Running {
         let Next { settings, maps, broker, kept, identity, ends } = next;
         let metrics = &self.ground.metrics;
         metrics.sources().register(&counted(&settings));
+        show_limits(&broker, metrics);
         maps.note(metrics);
         metrics.certificates_end(&ends);
         if let (Some(tls), Some(identity)) = (&self.tls, identity) {
@@ -82,11 +83,21 @@ impl Running {
         let in_force = self.settings.name();
         let count = mistakes.len();
         tracing::warn!({ config.digest = in_force, failed = count }, "the configuration in force is kept");
+        show_limits(&self.broker, &self.ground.metrics);
         self.ground.metrics.reloaded(ReloadOutcome::Rejected);
         let event = ConfigEvent { change: ConfigChange::Refused, digest };
         // The trail's observer tells of one that cannot be written; the refusal stands either way.
         let _stands = self.ground.trail.record(Event::Config(event)).await;
         mistakes
+    }
+}
+
+/// Stacks tell of their limits when they are built: before their source is counted, or for nothing.
+fn show_limits(broker: &Broker, metrics: &Metrics) {
+    for source in broker.sources() {
+        let Some(pulse) = source.pulse else { continue };
+        metrics.sources().breaker(&source.id, pulse.breaker);
+        metrics.sources().limit(&source.id, pulse.limit);
     }
 }
 

@@ -120,7 +120,7 @@ impl Call {
 
 /// The age at which a connection is asked to end.
 fn age(limits: &Limits) -> Duration {
-    // Seeded anew by the system for every one: between four and six fifths.
+    // Hashed with another key for every one: between four and six fifths.
     let chance = RandomState::new().hash_one(()) % 1_000;
     limits.connection_age.mul_f64(0.8 + 0.4 * f64::from(u32::try_from(chance).unwrap_or(0)) / 1_000.0)
 }

@@ -52,6 +52,14 @@ impl ServerSettings {
             ("server.drain_secs", self.drain != next.drain),
             ("server.max_in_flight", self.max_in_flight != next.max_in_flight),
             ("server.max_connections", self.max_connections != next.max_connections),
+            (
+                "server.max_connections_per_address",
+                self.max_connections_per_address != next.max_connections_per_address,
+            ),
+            (
+                "server.max_requests_per_connection",
+                self.max_requests_per_connection != next.max_requests_per_connection,
+            ),
         ];
         let named: Vec<_> = keys.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect();
         // Whatever is not known to be swapped is not swapped.
