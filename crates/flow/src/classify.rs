@@ -74,7 +74,10 @@ impl Verdict {
             | FaultClass::Tls
             | FaultClass::Reset
             | FaultClass::ServerError
-            | FaultClass::OutcomeError => Self::Hard,
+            | FaultClass::OutcomeError
+            // One answer without end costs what a hundred records cost. One patient whose record is too long does
+            // not shut a source: answers to others come between.
+            | FaultClass::TooLarge => Self::Hard,
 
             FaultClass::Throttled => Self::Soft,
 
@@ -110,7 +113,6 @@ impl Verdict {
             | FaultClass::UnexpectedStatus
             | FaultClass::EmptyBody
             | FaultClass::Truncated
-            | FaultClass::TooLarge
             | FaultClass::Encoding
             | FaultClass::MediaType
             | FaultClass::Utf8
@@ -165,7 +167,9 @@ mod tests {
             let neutral = [SourceStatus::Invalid, SourceStatus::IdentityMismatch, SourceStatus::NotQueried];
             let answered = [SourceStatus::NoRecord, SourceStatus::WithheldConsent, SourceStatus::Denied];
             let status = class.status();
-            let expected: &[Verdict] = if neutral.contains(&status) {
+            let expected: &[Verdict] = if class == FaultClass::TooLarge {
+                &[Verdict::Hard]
+            } else if neutral.contains(&status) {
                 &[Verdict::Neutral]
             } else if answered.contains(&status) {
                 &[Verdict::Success]

@@ -14,6 +14,7 @@ mod lobby;
 mod names;
 mod race;
 mod tls;
+mod torrent;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::Authority;
 use http::{HeaderMap, Method, header};
 use http_body_util::BodyDataStream;
 use hyper::body::Body as _;
@@ -32,6 +34,7 @@ use connect::{Connector, Means};
 use exchange::{Answer, HttpClient};
 use lobby::Lobby;
 use names::{Names, Resolve, SystemResolver};
+use torrent::Torrents;
 
 pub use certificate::earliest_end;
 pub use tls::{ClientIdentity, PemError, SourceTls, TlsVersions, certificates, revocations};
@@ -118,6 +121,7 @@ struct Shared {
     settings: EgressSettings,
     names: Arc<Names>,
     lobby: Arc<Lobby>,
+    torrents: Torrents,
     /// One client for each set of demands: a TLS configuration weighs kilobytes, and there are thousands of sources.
     by_demands: Mutex<HashMap<[u8; 32], Weak<Inner>>>,
 }
@@ -139,6 +143,7 @@ impl Egress {
             settings: settings.clone(),
             names: Arc::new(Names::new(resolver)),
             lobby: Arc::default(),
+            torrents: Torrents::default(),
             by_demands: Mutex::default(),
         };
         Self::of(&Arc::new(shared), &SourceTls::default())
@@ -175,13 +180,14 @@ impl Egress {
         mut outgoing: Outgoing,
     ) -> Result<Received, SourceFault> {
         outgoing.headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("gzip"));
+        let host: Option<Authority> = outgoing.url.authority().parse().ok();
         let answer = self.exchange(bounds, outgoing).await?;
         let status = answer.response.status().as_u16();
         let headers = answer.response.headers();
         let media_type = text_of(headers, &header::CONTENT_TYPE);
         let retry_after = text_of(headers, &header::RETRY_AFTER).map(|text| hold(&text));
         let etag = text_of(headers, &header::ETAG);
-        let (body, held) = match (status, self.read(answer, bounds).await) {
+        let (body, held) = match (status, self.read(answer, bounds, host.as_ref()).await) {
             (_, Ok(body)) => body,
             (200, Err(class)) => return Err(SourceFault::new(class).with_http(200)),
             // The status says enough.
@@ -194,7 +200,12 @@ impl Egress {
         exchange::exchange(&self.0.client, outgoing, bounds.deadline).await
     }
 
-    async fn read(&self, answer: Answer, bounds: Bounds) -> Result<(Vec<u8>, Lease), FaultClass> {
+    async fn read(
+        &self,
+        answer: Answer,
+        bounds: Bounds,
+        host: Option<&Authority>,
+    ) -> Result<(Vec<u8>, Lease), FaultClass> {
         let Answer { response, visit } = answer;
         let cap = match response.status().as_u16() {
             200 => bounds.max_body_bytes,
@@ -207,7 +218,10 @@ impl Egress {
             deadline: bounds.deadline,
         };
         let chunks = BodyDataStream::new(response.into_body());
-        let body = body::read(chunks, &expected, &self.0.shared.settings.memory).await;
+        let body = body::read(chunks, &expected, &self.0.shared.settings.memory, || {
+            Some(self.0.shared.torrents.of(host?))
+        })
+        .await;
         // The connection may be idle now, and overwrites what the last chunk lay in.
         drop(visit);
         body

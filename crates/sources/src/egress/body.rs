@@ -1,5 +1,6 @@
 //! Reads a body chunk by chunk, under a size, a rate and a deadline.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,11 +10,16 @@ use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget};
 
 use super::classify;
 use super::decode::{Coding, Sink};
+use super::torrent::{FREE_BYTES, Torrent};
 
 /// Slower than this, after the grace, is a stalled body.
 const MIN_BYTES_PER_SEC: u64 = 8 << 10;
 /// A body may take this long to get going.
 const GRACE: Duration = Duration::from_secs(1);
+/// Taken at a time: a hundred times as much when it is decoded.
+const PART_BYTES: usize = 4 << 10;
+/// After so many bytes it is somebody else's turn: about a tenth of a millisecond.
+const TURN_BYTES: usize = 256 << 10;
 
 /// What the head said of the body, and what we allow.
 pub(super) struct Expected {
@@ -39,6 +45,7 @@ pub(super) async fn read<S, E>(
     chunks: S,
     expected: &Expected,
     memory: &MemoryBudget,
+    torrent: impl Fn() -> Option<Arc<Torrent>>,
 ) -> Result<(Vec<u8>, Lease), FaultClass>
 where
     S: Stream<Item = Result<Bytes, E>>,
@@ -51,13 +58,15 @@ where
     let mut sink = Sink::new(expected.coding, expected, memory)?;
     let begun = Instant::now();
     let mut received = 0_u64;
+    let mut since_yield = 0_usize;
+    let mut shared = None;
     loop {
         // By then, more must have come.
         let due = begun + GRACE + Duration::from_millis(received.saturating_mul(1000) / MIN_BYTES_PER_SEC);
         let patience = expected.deadline.instant().min(due);
         let next = timeout_at(patience, chunks.next());
         let chunk = match next.await.map_err(|_elapsed| FaultClass::SlowBody)? {
-            None => return sink.finish(),
+            None => return sink.finish().await,
             Some(Err(error)) => return Err(error.class()),
             Some(Ok(chunk)) => chunk,
         };
@@ -65,7 +74,23 @@ where
         if received > expected.max_bytes {
             return Err(FaultClass::TooLarge);
         }
-        sink.take(&chunk, received)?;
+        for part in chunk.chunks(PART_BYTES) {
+            let before = sink.len();
+            sink.take(part, received)?;
+            since_yield += part.len().max(sink.len() - before);
+            // A source that always has more to say must not keep the processor from the others.
+            if since_yield < TURN_BYTES {
+                continue;
+            }
+            tokio::task::yield_now().await;
+            if received > FREE_BYTES {
+                shared = shared.or_else(&torrent);
+                if let Some(torrent) = &shared {
+                    torrent.turn(since_yield, expected.deadline.instant()).await;
+                }
+            }
+            since_yield = 0;
+        }
     }
 }
 
@@ -103,7 +128,7 @@ mod tests {
     where
         S: Stream<Item = Result<Bytes, FaultClass>>,
     {
-        let (bytes, held) = super::read(chunks, expected, &MemoryBudget::default()).await?;
+        let (bytes, held) = super::read(chunks, expected, &MemoryBudget::default(), || None).await?;
         assert!(held.bytes() >= bytes.len() as u64);
         Ok(bytes)
     }
@@ -152,7 +177,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_spent_memory_budget_ends_the_body_and_gives_back_what_it_took() {
         let memory = MemoryBudget::new(50_000);
-        let ended = super::read(drip(9000, 1), &expected(), &memory).await;
+        let ended = super::read(drip(9000, 1), &expected(), &memory, || None).await;
         assert_eq!(ended.err(), Some(FaultClass::Memory));
         assert_eq!(memory.taken(), 0);
     }

@@ -27,7 +27,7 @@ impl Egress {
         let certificate = answer.peer().and_then(|peer| peer.certificate.as_deref());
         let certificate_ends = certificate.and_then(|certificate| certificate::ends(certificate));
         let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok()).and_then(instant);
-        let body = self.read(answer, bounds).await.map(|(body, _held)| body).unwrap_or_default();
+        let body = self.read(answer, bounds, None).await.map(|(body, _held)| body).unwrap_or_default();
         Ok(Contacted { status, certificate_ends, date, body })
     }
 }

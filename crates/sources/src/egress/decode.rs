@@ -79,15 +79,23 @@ impl Sink {
     }
 
     /// The whole body, and the memory it holds.
-    pub(super) fn finish(self) -> Result<(Vec<u8>, Lease), FaultClass> {
+    pub(super) async fn finish(self) -> Result<(Vec<u8>, Lease), FaultClass> {
         match self {
-            Self::Identity(out) => Ok(out.into_parts()),
+            Self::Identity(out) => out.into_parts().await,
             Self::Gzip { begun: false, .. } => Ok((Vec::new(), Lease::default())),
             Self::Gzip { mut decoder, .. } => {
                 decoder.try_finish().map_err(|_error| decoder.get_ref().class())?;
                 let finished = decoder.finish().map_err(|_error| FaultClass::Encoding)?;
-                Ok(finished.out.into_parts())
+                finished.out.into_parts().await
             }
+        }
+    }
+
+    /// How many bytes there are so far, decoded.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Identity(out) => out.len(),
+            Self::Gzip { decoder, .. } => decoder.get_ref().out.len(),
         }
     }
 }
@@ -148,11 +156,15 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn decode(coded: &[u8], max_bytes: u64) -> Result<Vec<u8>, FaultClass> {
-        decode_within(coded, max_bytes, &MemoryBudget::default())
+    async fn decode(coded: &[u8], max_bytes: u64) -> Result<Vec<u8>, FaultClass> {
+        decode_within(coded, max_bytes, &MemoryBudget::default()).await
     }
 
-    fn decode_within(coded: &[u8], max_bytes: u64, memory: &MemoryBudget) -> Result<Vec<u8>, FaultClass> {
+    async fn decode_within(
+        coded: &[u8],
+        max_bytes: u64,
+        memory: &MemoryBudget,
+    ) -> Result<Vec<u8>, FaultClass> {
         let expected = Expected {
             coding: Coding::Gzip,
             declared_bytes: Some(coded.len() as u64),
@@ -165,7 +177,7 @@ mod tests {
             received += chunk.len() as u64;
             sink.take(chunk, received)?;
         }
-        let (decoded, held) = sink.finish()?;
+        let (decoded, held) = sink.finish().await?;
         assert!(held.bytes() >= decoded.len() as u64);
         Ok(decoded)
     }
@@ -190,29 +202,29 @@ mod tests {
         coding(&["deflate"], Err(FaultClass::Encoding));
     }
 
-    #[test]
-    fn what_was_coded_comes_back() {
+    #[tokio::test]
+    async fn what_was_coded_comes_back() {
         let plain: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
-        assert_eq!(decode(&gzip(&plain), 10 << 20), Ok(plain));
-        assert_eq!(decode(&[], 10), Ok(Vec::new()));
+        assert_eq!(decode(&gzip(&plain), 10 << 20).await, Ok(plain));
+        assert_eq!(decode(&[], 10).await, Ok(Vec::new()));
     }
 
-    #[test]
-    fn a_bomb_is_cut() {
+    #[tokio::test]
+    async fn a_bomb_is_cut() {
         let bomb = gzip(&vec![0; 4 << 20]);
-        assert_eq!(decode(&bomb, 1 << 30), Err(FaultClass::TooLarge));
-        assert_eq!(decode(&gzip(&vec![0; 2000]), 1000), Err(FaultClass::TooLarge));
+        assert_eq!(decode(&bomb, 1 << 30).await, Err(FaultClass::TooLarge));
+        assert_eq!(decode(&gzip(&vec![0; 2000]), 1000).await, Err(FaultClass::TooLarge));
     }
 
-    #[test]
-    fn what_is_decoded_is_taken_from_the_memory_budget() {
+    #[tokio::test]
+    async fn what_is_decoded_is_taken_from_the_memory_budget() {
         let (coded, memory) = (gzip(&vec![b'x'; 500_000]), MemoryBudget::new(400_000));
-        assert_eq!(decode_within(&coded, 10 << 20, &memory), Err(FaultClass::Memory));
+        assert_eq!(decode_within(&coded, 10 << 20, &memory).await, Err(FaultClass::Memory));
         assert_eq!(memory.taken(), 0);
     }
 
-    #[test]
-    fn damage_is_noticed() {
+    #[tokio::test]
+    async fn damage_is_noticed() {
         let whole = gzip(b"{\"resourceType\":\"Bundle\"}");
         let mut wrong_sum = whole.clone();
         let sum = wrong_sum.len() - 8;
@@ -221,7 +233,7 @@ mod tests {
         with_rest.extend_from_slice(b"more");
         let half = &whole[..whole.len() / 2];
         for damaged in [b"not gzip at all".as_slice(), half, &wrong_sum, &with_rest] {
-            assert_eq!(decode(damaged, 1000), Err(FaultClass::Encoding));
+            assert_eq!(decode(damaged, 1000).await, Err(FaultClass::Encoding));
         }
     }
 }
