@@ -46,7 +46,7 @@ async fn replay(folder: &Path) -> Replayed {
     let (provider, patients) = start_replay(folder, ReplayOptions::default()).await.unwrap();
     let audit = tempfile::tempdir().unwrap();
     let mut text = String::from(
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\n",
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\nmax_behind_ms = 1000\n",
     );
     write!(
         text,

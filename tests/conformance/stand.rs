@@ -39,7 +39,7 @@ pub(crate) struct Stand {
 pub(crate) fn configuration(roots: [&str; 3], audit: &Path, plan: &Plan) -> String {
     let [structured, documents, foundations] = roots;
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\n{}\n[log]\nlevel = \"trace\"\nformat = \"json\"\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\nmax_behind_ms = 1000\n{}\n[log]\nlevel = \"trace\"\nformat = \"json\"\n\
          [audit]\ndir = \"{}\"\n[demo]\ninsecure = true\n",
         plan.server,
         audit.display()

@@ -87,7 +87,7 @@ pub async fn federation(plan: &Plan) -> Federation {
 /// The configuration of a broker in front of these sources, on ports of its own.
 pub fn configuration(facts: &[SourceFacts], plan: &Plan, audit: &Path) -> String {
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\n[log]\nlevel = \"trace\"\nformat = \"json\"\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\nmax_behind_ms = 1000\n[log]\nlevel = \"trace\"\nformat = \"json\"\n\
          [audit]\ndir = {}\n[maps]\ndir = {}\n[demo]\ninsecure = true\nas_of = \"{AS_OF}\"\n",
         quoted(audit),
         quoted(&maps(plan.without_map, audit)),

@@ -117,7 +117,8 @@ pub(crate) struct Setup {
 impl Setup {
     /// A broker for so many callers at once, before these sources.
     pub(crate) fn wide(dir: PathBuf, rest: String) -> Self {
-        let server = "max_in_flight = 1024\nmax_connections = 2048\n".to_owned();
+        // What is measured is not how it refuses.
+        let server = "max_in_flight = 1024\nmax_connections = 2048\nmax_behind_ms = 10000\n".to_owned();
         Self { dir, audit: None, server, rest }
     }
 }

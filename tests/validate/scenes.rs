@@ -171,7 +171,7 @@ pub(crate) async fn refusals(folder: &mut Folder) {
 
 fn configuration(source: &str, base: &str, audit: &std::path::Path, more: &str) -> String {
     let mut text = String::from(
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\n",
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\nmax_behind_ms = 1000\n",
     );
     write!(
         text,

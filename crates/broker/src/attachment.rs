@@ -137,9 +137,9 @@ async fn fetch(
     let attached = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
     room.memory.work_on_reply(&mut lease, (port, Way::Attachment), attached.document.weight())?;
     let form = request.form;
-    // Five megabytes are decoded on a thread of their own.
+    // Five megabytes are decoded in the workshop.
     let work = move || written(&attached, form, lease);
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = room.workshop.done(work).await;
     done.unwrap_or(Err(FaultClass::Internal)).map_err(|class| SourceFault::new(class).with_http(200))
 }
 

@@ -31,6 +31,7 @@ use crate::memory::Memory;
 use crate::mixups::MixUps;
 use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
 use crate::refusal::Refusal;
+use crate::workshop::Workshop;
 use crate::{attachment, record, relay};
 
 /// Most sources outside the registry of which it is remembered when they last answered.
@@ -86,6 +87,7 @@ pub(crate) struct Room {
     pub(crate) mixups: Arc<MixUps>,
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) tasks: TaskTracker,
+    pub(crate) workshop: Workshop,
     last_answered: Arc<Mutex<BTreeMap<SourceId, Timestamp>>>,
     in_flight: BTreeMap<SourceId, Arc<AtomicUsize>>,
 }
@@ -141,7 +143,8 @@ impl Broker {
     pub fn new(parts: Parts) -> Self {
         let cards: Vec<SourceCard> = parts.ports.iter().map(|port| port.card.clone()).collect();
         let in_flight = parts.lasting.counts(cards.iter().map(|card| &card.id));
-        let Lasting { trail, metrics, mixups, deliveries, tasks, last_answered, .. } = parts.lasting;
+        let Lasting { trail, metrics, mixups, deliveries, tasks, workshop, last_answered, .. } =
+            parts.lasting;
         let by_id = parts.ports.into_iter().map(|one| (one.card.id.clone(), Arc::new(one))).collect();
         let cache = Cache::new(parts.limits.cache_bytes);
         cache.keep_clean(&tasks, Arc::clone(&metrics), parts.memory.clone());
@@ -169,6 +172,7 @@ impl Broker {
             mixups,
             deliveries,
             tasks,
+            workshop,
             last_answered,
             in_flight,
         };
@@ -237,6 +241,11 @@ impl Broker {
     /// What is held beyond single requests, now.
     pub fn usage(&self) -> Usage {
         Usage { cache_bytes: self.room.cache.bytes(), flights: self.room.flights.count() }
+    }
+
+    /// For how long the longest waiting piece of our own work has waited for a processor.
+    pub fn behind(&self) -> Duration {
+        self.room.workshop.behind()
     }
 
     /// Forgets every reply that is kept, and keeps nothing of the asks that are in flight.

@@ -13,12 +13,14 @@ use tributary_telemetry::Metrics;
 
 use crate::deliveries::Deliveries;
 use crate::mixups::MixUps;
+use crate::workshop::Workshop;
 
 /// Asks in flight, by source.
 type Counts = BTreeMap<SourceId, Arc<AtomicUsize>>;
 
 /// What a broker shares with the one that takes its place: what is on record and counted, which sources are
-/// switched off, when each last answered, what is at each, what is on its way, and what is still being written.
+/// switched off, when each last answered, what is at each, what is on its way, what is still being written, and where
+/// long work is done.
 ///
 /// Handed to [`crate::Broker::new`]; clones are the same.
 #[derive(Clone)]
@@ -28,6 +30,7 @@ pub struct Lasting {
     pub(crate) mixups: Arc<MixUps>,
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) tasks: TaskTracker,
+    pub(crate) workshop: Workshop,
     pub(crate) last_answered: Arc<Mutex<BTreeMap<SourceId, Timestamp>>>,
     in_flight: Arc<Mutex<Counts>>,
 }
@@ -47,6 +50,7 @@ impl Lasting {
             mixups: Arc::default(),
             deliveries: Arc::default(),
             tasks: TaskTracker::new(),
+            workshop: Workshop::new(),
             last_answered: Arc::default(),
             in_flight: Arc::default(),
         }

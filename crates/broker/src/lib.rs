@@ -19,6 +19,7 @@ mod record;
 pub mod refusal;
 mod relay;
 mod renumber;
+mod workshop;
 
 pub use answer::{
     Answer, AttachmentAnswer, AttachmentForm, AttachmentRequest, DocumentsRoot, Practice, Pulse, RelayAnswer,

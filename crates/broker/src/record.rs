@@ -111,7 +111,8 @@ struct Merged {
 
 type Statuses = BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>;
 
-/// Merges on a thread of its own when there is much to merge: one large record must not delay the others.
+/// Merges in the workshop when there is more to merge than a handful of statements: no record must delay the others,
+/// nor those who are refused.
 async fn merge_all(
     room: &Arc<Room>,
     about: About,
@@ -129,7 +130,7 @@ async fn merge_all(
     };
     let began = tokio::time::Instant::now();
     let done = if bytes > room.limits.merge_inline_bytes {
-        tokio::task::spawn_blocking(work).await.map_err(|_lost| Refusal::Internal)?
+        room.workshop.done(work).await.map_err(|_undone| Refusal::Internal)?
     } else {
         work()
     };

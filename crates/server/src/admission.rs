@@ -52,15 +52,17 @@ pub(crate) struct Admission {
 struct State {
     pace: Pace,
     shares: Shares,
+    /// When the pace is looked at next.
+    next_look: Option<Instant>,
 }
 
 impl Admission {
-    /// A door for at most so many at once.
-    pub(crate) fn new(most: usize, metrics: Arc<Metrics>) -> Arc<Self> {
-        let pace = Pace::new(most);
+    /// A door for at most so many at once, and fewer while we are further behind than is borne.
+    pub(crate) fn new(most: usize, borne: Duration, metrics: Arc<Metrics>) -> Arc<Self> {
+        let pace = Pace::new(most, borne);
         metrics.admission_limit(pace.limit());
         Arc::new(Self {
-            state: Mutex::new(State { pace, shares: Shares::default() }),
+            state: Mutex::new(State { pace, shares: Shares::default(), next_look: None }),
             busy: Notify::new(),
             metrics,
         })
@@ -70,11 +72,15 @@ impl Admission {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a request in, or says why not.
-    pub(crate) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Admitted, Crowded> {
+    /// Lets a request in, or says why not. `behind` is for how long our long work waits now.
+    pub(crate) fn admit(self: &Arc<Self>, caller: Caller, behind: Duration) -> Result<Admitted, Crowded> {
+        let now = Instant::now();
         let mut state = self.state();
-        let limit = state.pace.limit();
-        match state.shares.take(&caller, limit, Instant::now()) {
+        let overdue = state.next_look.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
+        let is_swamped = state.pace.is_swamped(state.shares.taken(), behind.max(overdue));
+        // The urgent are let in below the limit, come what may.
+        let limit = if is_swamped && caller.priority < Priority::Urgent { 0 } else { state.pace.limit() };
+        match state.shares.take(&caller, limit, now) {
             Ok(()) => {
                 let taken = state.shares.taken();
                 state.pace.used(taken);
@@ -94,19 +100,26 @@ impl Admission {
         }
     }
 
-    /// Measures how late our own timers are while there is something to do, and sets the limit by it. Ends when
-    /// nobody else needs the door, if there is something to do then; whoever began it ends it otherwise.
-    pub(crate) async fn keep_pace(self: Arc<Self>) {
+    /// Looks at how far behind we are while there is something to do, and sets the limit by it: how late our own timers
+    /// are, or how long our long work waits. Ends when nobody else needs the door, if there is something to do then;
+    /// whoever began it ends it otherwise.
+    pub(crate) async fn keep_pace(self: Arc<Self>, behind: impl Fn() -> Duration + Send) {
         while Arc::strong_count(&self) > 1 {
             if self.state().shares.taken() == 0 {
                 self.busy.notified().await;
             }
             let due = Instant::now() + pace::EVERY;
+            self.state().next_look = Some(due);
             tokio::time::sleep_until(due).await;
             let lag = due.elapsed();
             self.metrics.executor_lag(lag.as_secs_f64());
+            // What every step of a request waits: once through everything that is ready to run.
+            let step = Instant::now();
+            tokio::task::yield_now().await;
+            let step = step.elapsed();
             let mut state = self.state();
-            if state.pace.late_by(lag) {
+            state.next_look = None;
+            if state.pace.behind_by(pace::waits(step).max(behind())) {
                 self.metrics.admission_limit(state.pace.limit());
             }
         }

@@ -1,5 +1,7 @@
 //! What the edge asks of the broker, as a seam that tests can stand in for.
 
+use std::time::Duration;
+
 use tributary_broker::{
     Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Practice, Refusal, RelayAnswer,
     RelayRequest, SourceSummary,
@@ -26,6 +28,8 @@ pub(crate) trait Desk: Send + Sync + 'static {
     fn sources(&self) -> Vec<SourceSummary>;
     /// Whether requests can be served.
     fn is_ready(&self) -> bool;
+    /// For how long the longest waiting piece of its work has waited for a processor.
+    fn behind(&self) -> Duration;
 }
 
 impl Desk for Broker {
@@ -62,5 +66,9 @@ impl Desk for Broker {
 
     fn is_ready(&self) -> bool {
         Self::is_ready(self)
+    }
+
+    fn behind(&self) -> Duration {
+        Self::behind(self)
     }
 }

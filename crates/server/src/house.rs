@@ -28,7 +28,7 @@ impl House {
     pub(crate) fn new(limits: &Limits, metrics: &Arc<Metrics>) -> Arc<Self> {
         let at_work = limits.in_flight.saturating_mul(STRANGERS).min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
-            admission: Admission::new(limits.in_flight, Arc::clone(metrics)),
+            admission: Admission::new(limits.in_flight, limits.behind, Arc::clone(metrics)),
             at_work: Arc::new(Semaphore::new(at_work)),
             standing: Arc::default(),
         })

@@ -56,7 +56,9 @@ pub async fn serve(listeners: Listeners, front: Front, shutdown: impl Future<Out
         standing: Arc::clone(&admin_standing),
         metrics,
     };
-    let pace = tokio::spawn(Arc::clone(&house.admission).keep_pace());
+    let desk = front.clone();
+    let pace = Arc::clone(&house.admission).keep_pace(move || desk.edge().desk.behind());
+    let pace = tokio::spawn(pace);
     let data = data.serve(listeners.data, settings.drain);
     let admin = admin.serve(listeners.admin, settings.drain);
     let ending = async {

@@ -55,6 +55,8 @@ pub struct Limits {
     pub streams: u32,
     /// Requests at once on the data listener. Further ones are refused.
     pub in_flight: usize,
+    /// How far behind our own work may be before fewer are let in.
+    pub behind: Duration,
     /// From a new connection, or the first byte of a later request, to the end of the request head.
     pub first_head: Duration,
     /// How long a connection may rest between requests.
@@ -95,6 +97,7 @@ impl Default for Limits {
             connection_age: Duration::from_mins(5),
             streams: 32,
             in_flight: 256,
+            behind: Duration::from_millis(5),
             first_head: Duration::from_secs(5),
             keep_alive_idle: Duration::from_mins(1),
             write_stall: Duration::from_secs(10),

@@ -156,6 +156,7 @@ pub(crate) fn edge(settings: &Settings, data: SocketAddr, tls: Option<Tls>) -> t
             connections_per_address: settings.server.max_connections_per_address,
             requests_per_connection: settings.server.max_requests_per_connection as u64,
             in_flight: settings.server.max_in_flight,
+            behind: settings.server.max_behind,
             deadline_default: settings.limits.deadline_default,
             ..usual.limits
         },

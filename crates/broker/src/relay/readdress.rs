@@ -48,9 +48,10 @@ pub(super) async fn readdressed(
     port: &SourcePort,
 ) -> Result<Readdressed, SourceFault> {
     let is_small = incoming.document.text().len() as u64 <= room.limits.merge_inline_bytes;
+    let shop = room.workshop.clone();
     let (room, request, port) = (Arc::clone(room), request.clone(), port.clone());
     let work = move || Work { room: &room, request: &request, port: &port }.done(incoming);
-    let done = if is_small { Ok(work()) } else { tokio::task::spawn_blocking(work).await };
+    let done = if is_small { Ok(work()) } else { shop.done(work).await };
     done.unwrap_or(Err(FaultClass::Internal)).map_err(SourceFault::new)
 }
 

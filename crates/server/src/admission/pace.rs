@@ -1,37 +1,50 @@
-//! How many requests we can work on at once, told from how late our own timers are.
+//! How many requests we can work on at once, told from how far behind our own work is.
 //!
-//! A timer that is late waited for the processor behind everything else that was ready to run. The least of
-//! some is what every step of every request waits; one late timer is only an accident.
+//! Two things tell it: how long it takes to come round, once through everything that is ready to run, which is what
+//! every small step of every request waits; and for how long the first of the long pieces of work has waited for a
+//! processor. The least of some looks is what is there
+//! to stay; one late look is only an accident.
 
 use std::time::Duration;
 
 /// Time between two looks.
-pub(super) const EVERY: Duration = Duration::from_millis(10);
-/// Looks that are judged together: a tenth of a second.
+pub(super) const EVERY: Duration = Duration::from_millis(5);
+/// Looks that are judged together: a twentieth of a second.
 const LOOKS: u32 = 10;
-/// A timer ticks every millisecond, and its task is run a moment later; five are work that waits for work.
-const LATE: Duration = Duration::from_millis(5);
-/// What is left of the limit when all looks were late.
+/// What is left of what was used when all looks were late.
 const CUT: (usize, usize) = (7, 10);
 /// However late we are, so many are worked on.
-const LEAST: usize = 16;
-/// In so many steps the limit grows from nothing to its most: about six seconds.
-const STEPS: usize = 64;
+const LEAST: usize = 8;
+/// By such a part the limit grows, a sixteenth: from its least to 256 in three seconds.
+const GROWTH: usize = 16;
+/// Who is so many times as late as is borne takes nobody more for the moment, if there is plenty to do already.
+const STOP: u32 = 5;
+/// Plenty to do: what a processor does in about a tenth of a second.
+const PLENTY: usize = 32;
+
+/// A request is some twenty steps: the processor is given up at each, and waited for.
+const STEPS: u32 = 20;
+
+/// What a request waits in all when each of its steps waits so long.
+pub(super) const fn waits(step: Duration) -> Duration {
+    step.saturating_mul(STEPS)
+}
 
 /// The limit.
 #[derive(Debug)]
 pub(super) struct Pace {
     most: usize,
     limit: usize,
+    borne: Duration,
     looks: u32,
-    least_lag: Duration,
+    least_behind: Duration,
     most_used: usize,
 }
 
 impl Pace {
-    /// Begins with the most that is allowed.
-    pub(super) const fn new(most: usize) -> Self {
-        Self { most, limit: most, looks: 0, least_lag: Duration::MAX, most_used: 0 }
+    /// Begins with the most that is allowed. `borne` is how far behind we may be.
+    pub(super) const fn new(most: usize, borne: Duration) -> Self {
+        Self { most, limit: most, borne, looks: 0, least_behind: Duration::MAX, most_used: 0 }
     }
 
     /// How many may be worked on.
@@ -44,21 +57,29 @@ impl Pace {
         self.most_used = self.most_used.max(now);
     }
 
-    /// A timer was so late. Tells whether the limit is another now.
-    pub(super) fn late_by(&mut self, lag: Duration) -> bool {
-        self.least_lag = self.least_lag.min(lag);
+    /// Whether we are so far behind that one more would only make it worse. It takes some looks to find the limit,
+    /// and a storm lets in hundreds meanwhile.
+    pub(super) fn is_swamped(&self, taken: usize, behind: Duration) -> bool {
+        taken >= PLENTY && behind > self.borne.saturating_mul(STOP)
+    }
+
+    /// We were so far behind. Tells whether the limit is another now.
+    pub(super) fn behind_by(&mut self, behind: Duration) -> bool {
+        self.least_behind = self.least_behind.min(behind);
         self.looks += 1;
         if self.looks < LOOKS {
             return false;
         }
         let before = self.limit;
         let is_used = self.most_used.saturating_mul(5) >= self.limit.saturating_mul(4);
-        if self.least_lag > LATE {
-            self.limit = (self.limit * CUT.0 / CUT.1).max(LEAST.min(self.most));
+        if self.least_behind > self.borne {
+            // Of what was used: a limit that nobody reaches would have to come down a long way before it counts.
+            let used = self.limit.min(self.most_used);
+            self.limit = (used * CUT.0 / CUT.1).max(LEAST).min(self.limit);
         } else if is_used {
-            self.limit = (self.limit + (self.most / STEPS).max(1)).min(self.most);
+            self.limit = (self.limit + (self.limit / GROWTH).max(1)).min(self.most);
         }
-        (self.looks, self.least_lag, self.most_used) = (0, Duration::MAX, 0);
+        (self.looks, self.least_behind, self.most_used) = (0, Duration::MAX, 0);
         self.limit != before
     }
 }

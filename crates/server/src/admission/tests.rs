@@ -3,17 +3,19 @@ use std::time::Duration;
 use super::pace::Pace;
 use super::*;
 
+const BORNE: Duration = Duration::from_millis(5);
+
 fn caller(organisation: &str, priority: Priority) -> Caller {
     Caller { organisation: OdsCode::parse(organisation).unwrap(), priority }
 }
 
 fn door(most: usize) -> Arc<Admission> {
-    Admission::new(most, Arc::new(Metrics::new(&[]).unwrap()))
+    Admission::new(most, BORNE, Arc::new(Metrics::new(&[]).unwrap()))
 }
 
 /// Lets in as many as there is room for, at most `most`.
 fn fill(door: &Arc<Admission>, organisation: &str, priority: Priority, most: usize) -> Vec<Admitted> {
-    (0..most).map_while(|_| door.admit(caller(organisation, priority)).ok()).collect()
+    (0..most).map_while(|_| door.admit(caller(organisation, priority), Duration::ZERO).ok()).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -23,7 +25,7 @@ async fn one_alone_may_use_what_its_priority_may() {
         let door = door(100);
         let held = fill(&door, "A99901", priority, 200);
         assert_eq!(held.len(), room, "{priority:?}");
-        assert!(matches!(door.admit(caller("A99901", priority)), Err(Crowded::Full(_))));
+        assert!(matches!(door.admit(caller("A99901", priority), Duration::ZERO), Err(Crowded::Full(_))));
         drop(held);
         assert_eq!(door.state().shares.taken(), 0, "every place is given back");
         assert_eq!(fill(&door, "A99901", priority, 200).len(), room);
@@ -38,13 +40,13 @@ async fn the_urgent_are_let_in_whoever_floods() {
         held.extend(fill(&door, organisation, Priority::Interactive, 200));
     }
     assert_eq!(held.len(), 90);
-    assert!(door.admit(caller("RX904", Priority::Interactive)).is_err());
+    assert!(door.admit(caller("RX904", Priority::Interactive), Duration::ZERO).is_err());
     let urgent = fill(&door, "RX901", Priority::Urgent, 200);
     assert_eq!(urgent.len(), 10, "also of an organisation that floods");
     // Whenever a place comes free, the urgent have it before all others.
     drop(held.pop());
-    assert!(door.admit(caller("RX905", Priority::Interactive)).is_err());
-    assert!(door.admit(caller("RX905", Priority::Urgent)).is_ok());
+    assert!(door.admit(caller("RX905", Priority::Interactive), Duration::ZERO).is_err());
+    assert!(door.admit(caller("RX905", Priority::Urgent), Duration::ZERO).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,22 +55,25 @@ async fn above_half_nobody_holds_more_than_their_share() {
     let mut greedy = fill(&door, "RX901", Priority::Interactive, 200);
     assert_eq!(greedy.len(), 90);
     // Another is refused since all is full; from then on it wants as much as anybody.
-    assert!(matches!(door.admit(caller("RX902", Priority::Interactive)), Err(Crowded::Full(_))));
+    assert!(matches!(
+        door.admit(caller("RX902", Priority::Interactive), Duration::ZERO),
+        Err(Crowded::Full(_))
+    ));
     let mut modest = Vec::new();
     while let Some(one) = greedy.pop() {
         drop(one);
-        match door.admit(caller("RX901", Priority::Interactive)) {
+        match door.admit(caller("RX901", Priority::Interactive), Duration::ZERO) {
             Ok(one) => greedy.push(one),
             Err(crowded) => assert!(matches!(crowded, Crowded::OverShare(_)), "429, not 503"),
         }
-        match door.admit(caller("RX902", Priority::Interactive)) {
+        match door.admit(caller("RX902", Priority::Interactive), Duration::ZERO) {
             Ok(one) => modest.push(one),
             Err(_) => break,
         }
     }
     assert_eq!((greedy.len(), modest.len()), (45, 45), "equal shares of what both may use");
     // What is less urgent never takes from what is more.
-    assert!(door.admit(caller("RX903", Priority::Background)).is_err());
+    assert!(door.admit(caller("RX903", Priority::Background), Duration::ZERO).is_err());
     drop(modest);
     tokio::time::advance(Duration::from_secs(6)).await;
     greedy.extend(fill(&door, "RX901", Priority::Interactive, 200));
@@ -89,7 +94,7 @@ async fn a_small_caller_is_not_refused_for_a_large_one() {
 async fn who_is_refused_comes_back_within_one_to_five_seconds_each_at_its_own_time() {
     let door = door(0);
     let waits: std::collections::BTreeSet<_> = (0..100)
-        .map(|_| match door.admit(caller("RX901", Priority::Urgent)) {
+        .map(|_| match door.admit(caller("RX901", Priority::Urgent), Duration::ZERO) {
             Err(Crowded::Full(wait) | Crowded::OverShare(wait)) => wait,
             Ok(_) => Duration::ZERO,
         })
@@ -99,40 +104,40 @@ async fn who_is_refused_comes_back_within_one_to_five_seconds_each_at_its_own_ti
 }
 
 #[test]
-fn the_limit_is_cut_when_every_timer_is_late_and_grows_when_it_is_used() {
-    let mut pace = Pace::new(256);
-    let tenth = |pace: &mut Pace, lags: [u64; 10], used: usize| {
+fn the_limit_is_cut_when_every_look_is_late_and_grows_when_it_is_used() {
+    let mut pace = Pace::new(256, BORNE);
+    let looks = |pace: &mut Pace, lags: [u64; 10], used: usize| {
         pace.used(used);
         for lag in lags {
-            pace.late_by(Duration::from_millis(lag));
+            pace.behind_by(Duration::from_millis(lag));
         }
         pace.limit()
     };
     assert_eq!(
-        tenth(&mut pace, [2, 100, 2, 2, 2, 2, 2, 2, 2, 900], 256),
+        looks(&mut pace, [2, 100, 2, 2, 2, 2, 2, 2, 2, 900], 256),
         256,
-        "one late timer is an accident"
+        "one late look is an accident"
     );
-    assert_eq!(tenth(&mut pace, [6; 10], 256), 179);
-    assert_eq!(tenth(&mut pace, [6, 6, 6, 6, 6, 6, 6, 6, 6, 4], 10), 179, "what is not used does not grow");
-    assert_eq!(tenth(&mut pace, [1; 10], 179), 183);
+    assert_eq!(looks(&mut pace, [6; 10], 256), 179);
+    assert_eq!(looks(&mut pace, [6, 6, 6, 6, 6, 6, 6, 6, 6, 4], 10), 179, "what is not used does not grow");
+    assert_eq!(looks(&mut pace, [1; 10], 179), 190);
     for _ in 0..100 {
-        tenth(&mut pace, [50; 10], 200);
+        looks(&mut pace, [50; 10], 200);
     }
-    assert_eq!(pace.limit(), 16, "never nothing");
-    let mut tenths = 0;
+    assert_eq!(pace.limit(), 8, "never nothing");
+    let mut times = 0;
     while pace.limit() < 256 {
         let limit = pace.limit();
-        tenth(&mut pace, [1; 10], limit);
-        tenths += 1;
+        looks(&mut pace, [1; 10], limit);
+        times += 1;
     }
-    assert!(tenths <= 100, "back within ten seconds of the end of its cause: {tenths}");
+    assert!(times <= 100, "back within five seconds of the end of its cause: {times}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_pace_is_only_looked_at_while_there_is_something_to_do() {
     let door = door(64);
-    let pace = tokio::spawn(Arc::clone(&door).keep_pace());
+    let pace = tokio::spawn(Arc::clone(&door).keep_pace(|| Duration::ZERO));
     let looks = || {
         door.metrics.render().lines().find_map(|line| {
             line.strip_prefix("tributary_executor_lag_seconds_count ")
@@ -145,6 +150,40 @@ async fn the_pace_is_only_looked_at_while_there_is_something_to_do() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(held);
     assert!(looks() >= Some(90), "{:?}", looks());
+    pace.abort();
+}
+
+#[test]
+fn a_limit_that_nobody_reached_is_cut_from_what_was_used() {
+    let mut pace = Pace::new(256, BORNE);
+    pace.used(40);
+    for _ in 0..10 {
+        pace.behind_by(Duration::from_millis(6));
+    }
+    assert_eq!(pace.limit(), 28);
+    let mut idle = Pace::new(4, BORNE);
+    for _ in 0..10 {
+        idle.behind_by(Duration::from_millis(6));
+    }
+    assert_eq!(idle.limit(), 4, "a limit below the least stays what it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_far_behind_takes_only_the_urgent_until_it_is_not() {
+    let door = door(256);
+    let (late, not_so_late) = (Duration::from_millis(26), Duration::from_millis(24));
+    let ask = |priority, behind| door.admit(caller("RX901", priority), behind);
+    let _few = fill(&door, "RX901", Priority::Interactive, 31);
+    let _plenty = ask(Priority::Interactive, late).unwrap();
+    assert!(matches!(ask(Priority::Interactive, late), Err(Crowded::Full(_))));
+    assert!(ask(Priority::Urgent, late).is_ok());
+    assert!(ask(Priority::Interactive, not_so_late).is_ok());
+    // A look that is overdue says the same.
+    let pace = tokio::spawn(Arc::clone(&door).keep_pace(|| Duration::ZERO));
+    tokio::task::yield_now().await;
+    door.state().next_look = Some(Instant::now());
+    tokio::time::advance(late).await;
+    assert!(ask(Priority::Interactive, Duration::ZERO).is_err());
     pace.abort();
 }
 
@@ -187,7 +226,7 @@ mod properties {
                             let limit = door.state().pace.limit();
                             let before = door.state().shares.taken();
                             let urgent_only = held.iter().all(|one| one.caller.priority < Priority::Urgent);
-                            let answer = door.admit(caller(&format!("RX90{who}"), priority));
+                            let answer = door.admit(caller(&format!("RX90{who}"), priority), Duration::ZERO);
                             if priority == Priority::Urgent && urgent_only && before < limit {
                                 prop_assert!(answer.is_ok(), "the first of the urgent below the limit");
                             }
@@ -203,7 +242,7 @@ mod properties {
                         }
                         Deed::Pass(ms) => tokio::time::advance(Duration::from_millis(ms)).await,
                         Deed::Late(ms) => {
-                            door.state().pace.late_by(Duration::from_millis(ms));
+                            door.state().pace.behind_by(Duration::from_millis(ms));
                         }
                     }
                     prop_assert_eq!(door.state().shares.taken(), held.len());

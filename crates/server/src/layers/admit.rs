@@ -28,7 +28,7 @@ pub(super) async fn admitted(edge: Arc<Edge>, mut request: Request<Bytes>, next:
         Err(problem) => return respond(dialect, problem),
     };
     let caller = asked.lower(&edge, dialect, &mut request);
-    match edge.house.admission.admit(caller) {
+    match edge.house.admission.admit(caller, edge.desk.behind()) {
         Ok(admitted) => {
             let Ok(reply) = next.oneshot(request).await;
             reply.map(|body| body.admitted(admitted))

@@ -150,6 +150,10 @@ impl Desk for FakeDesk {
     fn is_ready(&self) -> bool {
         true
     }
+
+    fn behind(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 pub(crate) fn answer(verdict: Verdict, body: Bytes) -> Answer {

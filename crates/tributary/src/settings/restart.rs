@@ -51,6 +51,7 @@ impl ServerSettings {
             ("server.lame_duck_secs", self.lame_duck != next.lame_duck),
             ("server.drain_secs", self.drain != next.drain),
             ("server.max_in_flight", self.max_in_flight != next.max_in_flight),
+            ("server.max_behind_ms", self.max_behind != next.max_behind),
             ("server.max_connections", self.max_connections != next.max_connections),
             (
                 "server.max_connections_per_address",

@@ -31,6 +31,8 @@ pub struct ServerSettings {
     pub drain: Duration,
     /// Requests at once.
     pub max_in_flight: usize,
+    /// How far behind our own work may be before fewer requests are taken at once.
+    pub max_behind: Duration,
     /// Connections at once, per listener.
     pub max_connections: usize,
     /// Connections at once from one address.
@@ -51,6 +53,7 @@ impl Default for ServerSettings {
             lame_duck: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             max_in_flight: 256,
+            max_behind: Duration::from_millis(5),
             max_connections: 1024,
             max_connections_per_address: 200,
             max_requests_per_connection: 1_000,
@@ -84,6 +87,7 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
         lame_duck: table.number("lame_duck_secs", 0..=60).map_or(usual.lame_duck, Duration::from_secs),
         drain: seconds(&mut table, "drain_secs", usual.drain),
         max_in_flight: count(&mut table, "max_in_flight", usual.max_in_flight),
+        max_behind: table.number("max_behind_ms", 1..=10_000).map_or(usual.max_behind, Duration::from_millis),
         max_connections: count(&mut table, "max_connections", usual.max_connections),
         max_connections_per_address: count(
             &mut table,
