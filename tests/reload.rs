@@ -18,3 +18,5 @@ mod scene;
 mod storm;
 #[path = "reload/swap.rs"]
 mod swap;
+#[path = "reload/widening.rs"]
+mod widening;

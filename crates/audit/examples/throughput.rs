@@ -79,10 +79,12 @@ fn access() -> Result<Arc<Access>, Box<dyn Error>> {
         }),
         patient: Some(NhsNumber::parse("9990000107")?),
         purpose: Purpose::DirectCare,
+        relationship: tributary_model::Relationship::Unknown,
         break_glass: BreakGlass::NotAsked,
         interaction: Interaction::Record,
         sections: SectionSet::all(),
         asked_as: None,
+        policy: None,
     }))
 }
 
@@ -93,7 +95,7 @@ fn sources() -> impl Iterator<Item = SourceId> {
 fn intent(access: &Arc<Access>) -> Event {
     Event::Intent(Intent {
         access: Arc::clone(access),
-        rule: "ambulance-direct-care",
+        rule: "ambulance-direct-care".into(),
         expected: sources().collect(),
     })
 }
@@ -114,7 +116,7 @@ fn disclosure(access: &Arc<Access>, intent: Receipt) -> Event {
     Event::Disclosure(Disclosure {
         access: Arc::clone(access),
         intent,
-        rule: "ambulance-direct-care",
+        rule: "ambulance-direct-care".into(),
         found: None,
         sources: sources().map(entry).collect(),
         outcome: Outcome {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tributary_model::{
-    Completeness, DenyReason, FaultClass, NhsNumber, Purpose, RequestId, Requester, SectionSet, SourceId,
-    SourceStatus, SpineCode, TraceId,
+    Completeness, Denial, FaultClass, NhsNumber, Purpose, Relationship, RequestId, Requester, SectionSet,
+    SourceId, SourceStatus, SpineCode, TraceId,
 };
 
 use crate::chain::Digest;
@@ -12,6 +12,7 @@ use crate::record::Receipt;
 
 mod wire;
 
+pub use oversight::{GlassDecision, GlassEvent};
 pub(crate) use wire::{Own, draft, own_draft};
 
 macro_rules! codes {
@@ -37,6 +38,9 @@ macro_rules! codes {
     };
 }
 
+// After the macro, which it uses.
+mod oversight;
+
 codes! {
     /// What a record is about.
     Kind {
@@ -52,6 +56,8 @@ codes! {
         Delivery, "delivery";
         /// Something that a security officer must see.
         Security, "security";
+        /// The glass was broken, or should have been.
+        BreakGlass, "break_glass";
         /// The configuration changed.
         Config, "config";
         /// The log itself: started, stopped, recovered, a segment begun.
@@ -146,6 +152,8 @@ pub enum Event {
     Delivery(Delivery),
     /// Something that a security officer must see.
     Security(SecurityEvent),
+    /// The glass is about to be broken, or was refused to be.
+    BreakGlass(GlassEvent),
     /// The configuration changed.
     Config(ConfigEvent),
 }
@@ -160,6 +168,7 @@ impl Event {
             Self::Trace(_) => Kind::Trace,
             Self::Delivery(_) => Kind::Delivery,
             Self::Security(_) => Kind::Security,
+            Self::BreakGlass(_) => Kind::BreakGlass,
             Self::Config(_) => Kind::Config,
         }
     }
@@ -177,6 +186,8 @@ pub struct Access {
     pub patient: Option<NhsNumber>,
     /// Why.
     pub purpose: Purpose,
+    /// What shows that the requester has to do with the patient.
+    pub relationship: Relationship,
     /// Whether the glass was broken.
     pub break_glass: BreakGlass,
     /// What was asked of the broker.
@@ -185,6 +196,8 @@ pub struct Access {
     pub sections: SectionSet,
     /// The number that the caller used, where it was replaced by the patient's present one.
     pub asked_as: Option<NhsNumber>,
+    /// Digest of the policy that decided.
+    pub policy: Option<Digest>,
 }
 
 /// Sources are about to be asked.
@@ -192,8 +205,8 @@ pub struct Access {
 pub struct Intent {
     /// Who, whom, what, why.
     pub access: Arc<Access>,
-    /// The policy rule that permitted it.
-    pub rule: &'static str,
+    /// The policy rules that permitted it, joined by `+`.
+    pub rule: Arc<str>,
     /// The sources that will be asked.
     pub expected: Vec<SourceId>,
 }
@@ -205,8 +218,8 @@ pub struct Disclosure {
     pub access: Arc<Access>,
     /// The intent it fulfils.
     pub intent: Receipt,
-    /// The policy rule that permitted it.
-    pub rule: &'static str,
+    /// The policy rules that permitted it, joined by `+`.
+    pub rule: Arc<str>,
     /// Whose record it turned out to be, where the request did not name the patient.
     pub found: Option<NhsNumber>,
     /// What became of each expected source.
@@ -262,8 +275,8 @@ pub struct Denied {
     pub access: Arc<Access>,
     /// The intent it ends, when there was one.
     pub intent: Option<Receipt>,
-    /// Why it was refused.
-    pub reason: DenyReason,
+    /// Why it was refused, and by which rules.
+    pub denial: Denial,
 }
 
 /// Whether an answer reached the caller.

@@ -4,6 +4,7 @@ mod chain;
 mod crc32c;
 mod error;
 mod event;
+mod pick;
 mod record;
 mod recover;
 mod scan;
@@ -15,9 +16,10 @@ mod verify;
 pub use chain::Digest;
 pub use error::AuditError;
 pub use event::{
-    Access, BreakGlass, ConfigChange, ConfigEvent, Delivered, Delivery, Denied, Disclosure, Event, Intent,
-    Interaction, Kind, Outcome, SecurityEvent, SecurityKind, SourceEntry,
+    Access, BreakGlass, ConfigChange, ConfigEvent, Delivered, Delivery, Denied, Disclosure, Event,
+    GlassDecision, GlassEvent, Intent, Interaction, Kind, Outcome, SecurityEvent, SecurityKind, SourceEntry,
 };
+pub use pick::pick;
 pub use record::{Receipt, RecordId};
 pub use segment::{Files, SegmentFile};
 pub use trail::{AuditObserver, Settings, Trail};

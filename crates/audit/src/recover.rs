@@ -51,7 +51,12 @@ impl OpenIntents {
                     self.strays += 1;
                 }
             }
-            Kind::Trace | Kind::Delivery | Kind::Security | Kind::Config | Kind::Lifecycle => {}
+            Kind::Trace
+            | Kind::Delivery
+            | Kind::Security
+            | Kind::BreakGlass
+            | Kind::Config
+            | Kind::Lifecycle => {}
         }
     }
 }

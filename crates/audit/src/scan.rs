@@ -178,14 +178,14 @@ enum Tail {
     Damage,
 }
 
-enum Step<'a> {
+pub(crate) enum Step<'a> {
     Record { head: Head<'a>, payload: &'a [u8] },
     End,
     Bad,
 }
 
 /// The frames of one file up to a limit.
-struct Frames {
+pub(crate) struct Frames {
     input: BufReader<File>,
     offset: u64,
     end: u64,
@@ -193,7 +193,7 @@ struct Frames {
 }
 
 impl Frames {
-    fn open(path: &Path, limit: Option<u64>) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, limit: Option<u64>) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         Ok(Self {
@@ -205,7 +205,7 @@ impl Frames {
     }
 
     /// The next record. After `Bad` only [`Frames::tail`] makes sense.
-    fn step(&mut self) -> io::Result<Step<'_>> {
+    pub(crate) fn step(&mut self) -> io::Result<Step<'_>> {
         let left = self.end - self.offset;
         if left == 0 {
             return Ok(Step::End);

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use tributary_audit::{Access, BreakGlass};
-use tributary_model::{Deadline, Facts, NhsNumber, Obligations, SectionSet};
+use tributary_audit::{Access, BreakGlass, GlassDecision};
+use tributary_model::{Deadline, Denial, DenyReason, Facts, NhsNumber, Obligations, SectionSet, SourceKind};
+use tributary_telemetry::GlassOutcome;
 
 use crate::broker::{Located, Room};
+use crate::glass::Took;
 use crate::ledger;
 use crate::parts::Mode;
 use crate::refusal::Refusal;
@@ -15,11 +17,12 @@ use crate::refusal::Refusal;
 pub(crate) enum Answered {
     /// It is written anew, so that a part of it can be left out.
     Merged,
-    /// It is passed on as it is: nothing can be taken out of it.
-    AsItIs,
+    /// The answer of a source of this kind is passed on as it is: nothing can be taken out of it.
+    AsItIs(SourceKind),
 }
 
-/// The policy's word on an access to these sections. A refusal is on record before it is told.
+/// The policy's word on an access to these sections. A refusal is on record before it is told; that the glass is
+/// broken before anybody is asked.
 pub(crate) async fn permitted(
     room: &Room,
     access: &Arc<Access>,
@@ -27,22 +30,75 @@ pub(crate) async fn permitted(
     answered: Answered,
     deadline: Deadline,
 ) -> Result<Obligations, Refusal> {
+    let is_broken = access.break_glass == BreakGlass::ReasonGiven;
     let facts = Facts {
-        role: access.requester.role,
+        role: Some(access.requester.role),
+        organisation: Some(access.requester.organisation.clone()),
         assurance: access.requester.assurance,
-        purpose: access.purpose,
+        purpose: Some(access.purpose),
+        relationship: access.relationship,
         sections,
-        break_glass: access.break_glass == BreakGlass::ReasonGiven,
+        break_glass: is_broken,
         demo: room.mode == Mode::Demo,
     };
-    let verdict = match answered {
-        Answered::Merged => room.decide(&facts),
-        Answered::AsItIs => room.decide_whole(&facts),
-    };
-    if let Err(Refusal::Denied(reason)) = &verdict {
-        ledger::deny(room, Arc::clone(access), *reason, deadline).await;
+    let verdict = room.decide(&facts, answered);
+    let (verdict, glass) = if is_broken { broken(room, access, verdict) } else { (verdict, None) };
+    room.count(&verdict);
+    match &verdict {
+        Ok(_) => {
+            if let Some(outcome) = glass {
+                opened(room, access, outcome, deadline).await?;
+            }
+        }
+        Err(denial) => {
+            ledger::deny(room, Arc::clone(access), denial.clone(), deadline).await;
+            if let Some(outcome) = glass {
+                refused(room, access, (outcome, denial.reason), deadline).await;
+            }
+        }
     }
-    verdict
+    verdict.map_err(|denial| Refusal::Denied(denial.reason))
+}
+
+type Verdict = Result<Obligations, Denial>;
+
+/// What a wish to break the glass makes of a verdict: whom the policy lets, his quota may still stop.
+fn broken(room: &Room, access: &Access, verdict: Verdict) -> (Verdict, Option<GlassOutcome>) {
+    match verdict {
+        Err(denial) if denial.reason == DenyReason::BreakGlassNotOffered => {
+            (Err(denial), Some(GlassOutcome::NotOffered))
+        }
+        Err(denial) => (Err(denial), Some(GlassOutcome::Denied)),
+        Ok(obligations) => match room.glass.take(access, room.policy.table.glass()) {
+            Took::Anew => (Ok(obligations), Some(GlassOutcome::Opened)),
+            Took::Within => (Ok(obligations), Some(GlassOutcome::Open)),
+            Took::Nothing => (Err(DenyReason::BreakGlassQuota.into()), Some(GlassOutcome::OverQuota)),
+        },
+    }
+}
+
+/// Nobody is asked before it is on record that the glass was broken.
+async fn opened(
+    room: &Room,
+    access: &Arc<Access>,
+    outcome: GlassOutcome,
+    deadline: Deadline,
+) -> Result<(), Refusal> {
+    room.metrics.break_glass(outcome);
+    tracing::warn!({ outcome.kind = outcome.code() }, "the glass was broken");
+    ledger::glass(room, access, (GlassDecision::Opened, None), deadline).await
+}
+
+/// The refusal stands whether or not it can be written.
+async fn refused(
+    room: &Room,
+    access: &Arc<Access>,
+    (outcome, reason): (GlassOutcome, DenyReason),
+    deadline: Deadline,
+) {
+    room.metrics.break_glass(outcome);
+    tracing::warn!({ outcome.kind = outcome.code() }, "the glass was not broken");
+    let _stands = ledger::glass(room, access, (GlassDecision::Refused, Some(reason)), deadline).await;
 }
 
 /// Who may be asked about a patient, and under which number. That it is asked is on record before it is, and that

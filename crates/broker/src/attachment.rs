@@ -12,7 +12,7 @@ use tributary_fhir::{Attached, Json, Writer};
 use tributary_merge::AttachmentLinks;
 use tributary_model::{
     AttachmentAsk, Clock as _, FaultClass, Lease, NhsNumber, Redacted, Section, SectionSet, SourceFault,
-    SourceId, SourceStatus, Tally,
+    SourceId, SourceKind, SourceStatus, Tally,
 };
 
 use crate::admission::{self, Answered};
@@ -64,9 +64,12 @@ pub(crate) async fn attachment(
         LinkFault::Expired => Refusal::AttachmentExpired,
     })?;
     let deadline = request.deadline;
-    let access = ledger::attachment_access(&request, attachment.patient, sections());
+    let access = ledger::attachment_access(room, &request, attachment.patient, sections());
     // The policy's word now, whatever it was when the address was given out: that does not say to whom it was.
-    let rule = admission::permitted(room, &access, sections(), Answered::AsItIs, deadline).await?.rule;
+    // Who is in no registry is a practice that was found for the patient.
+    let kind = room.ports.get(&source).map_or(SourceKind::Gp, |port| port.card.kind);
+    let answered = Answered::AsItIs(kind);
+    let rule = admission::permitted(room, &access, sections(), answered, deadline).await?.rule;
     let located = admission::located(room, &access, attachment.patient, deadline).await?;
     // Only a source that may still be asked about this patient is.
     let port = located.ports.into_iter().find(|port| port.card.id == source);

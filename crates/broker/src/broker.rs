@@ -12,24 +12,26 @@ use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Trail};
 use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
-    Capability, Clock, Deadline, Decision, Demographics, DenyReason, Expected, Facts, Locate, LocateFault,
-    NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest, Requester,
-    SourceId, SystemClock,
+    Capability, Clock, Deadline, Decision, Demographics, Denial, DenyReason, Expected, Facts, Locate,
+    LocateFault, NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest,
+    Requester, SourceId, SystemClock,
 };
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
 
+use crate::admission::Answered;
 use crate::answer::{
     Answer, AttachmentAnswer, AttachmentRequest, Practice, RelayAnswer, RelayRequest, SourceSummary,
 };
 use crate::cache::Cache;
 use crate::deliveries::Deliveries;
 use crate::flights::Flights;
+use crate::glass::BrokenGlass;
 use crate::lasting::Lasting;
 use crate::links::Links;
 use crate::memory::Memory;
 use crate::mixups::MixUps;
-use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, SourcePort, Tracing};
+use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, Policy, SourcePort, Tracing};
 use crate::refusal::Refusal;
 use crate::workshop::Workshop;
 use crate::{attachment, record, relay};
@@ -80,6 +82,9 @@ pub(crate) struct Room {
     pub(crate) custodian: Option<Custodian>,
     pub(crate) lists: CodeLists,
     pub(crate) mode: Mode,
+    /// A request sees one table from its beginning to its end.
+    pub(crate) policy: Policy,
+    pub(crate) glass: Arc<BrokenGlass>,
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
     pub(crate) flights: Flights,
@@ -143,7 +148,7 @@ impl Broker {
     pub fn new(parts: Parts) -> Self {
         let cards: Vec<SourceCard> = parts.ports.iter().map(|port| port.card.clone()).collect();
         let in_flight = parts.lasting.counts(cards.iter().map(|card| &card.id));
-        let Lasting { trail, metrics, mixups, deliveries, tasks, workshop, last_answered, .. } =
+        let Lasting { trail, metrics, mixups, glass, deliveries, tasks, workshop, last_answered, .. } =
             parts.lasting;
         let by_id = parts.ports.into_iter().map(|one| (one.card.id.clone(), Arc::new(one))).collect();
         let cache = Cache::new(parts.limits.cache_bytes);
@@ -165,6 +170,8 @@ impl Broker {
             custodian: parts.custodian,
             lists: parts.lists,
             mode: parts.mode,
+            policy: parts.policy,
+            glass,
             limits: parts.limits,
             cache,
             flights: Flights::default(),
@@ -282,29 +289,28 @@ impl Broker {
 }
 
 impl Room {
-    /// The policy's word on a request, counted.
+    /// The policy's word on a request.
     ///
-    /// A permit for part of what was asked comes with a view that takes out the rest; one that leaves nothing is a
-    /// refusal.
-    pub(crate) fn decide(&self, facts: &Facts) -> Result<Obligations, Refusal> {
-        let verdict = permitted(tributary_policy::decide(facts), facts);
-        self.counted(verdict)
+    /// A permit for part of what was asked comes with views that take out the rest. Where nothing can be taken out of
+    /// an answer, whoever may not see everything is refused.
+    pub(crate) fn decide(&self, facts: &Facts, answered: Answered) -> Result<Obligations, Denial> {
+        let obligations = match self.policy.table.decide(facts) {
+            Decision::Permit(obligations) => obligations,
+            Decision::Deny(denial) => return Err(denial),
+        };
+        match answered {
+            Answered::AsItIs(kind) if !obligations.as_sent.contains(kind) => Err(DenyReason::NoRule.into()),
+            Answered::AsItIs(_) | Answered::Merged => Ok(obligations),
+        }
     }
 
-    /// The policy's word on a request whose answer is passed on as it is: nothing can be taken out of it, so
-    /// whoever may not see everything is refused.
-    pub(crate) fn decide_whole(&self, facts: &Facts) -> Result<Obligations, Refusal> {
-        let verdict = permitted(tributary_policy::decide(facts), facts);
-        let is_whole = |one: &Obligations| one.view.is_whole() && one.sections == facts.sections;
-        let verdict = verdict.and_then(|one| if is_whole(&one) { Ok(one) } else { Err(DenyReason::NoRule) });
-        self.counted(verdict)
-    }
-
-    /// A verdict of the policy, counted.
-    fn counted(&self, verdict: Result<Obligations, DenyReason>) -> Result<Obligations, Refusal> {
-        let outcome = if verdict.is_ok() { PolicyOutcome::Permit } else { PolicyOutcome::Deny };
-        self.metrics.policy_decision(outcome);
-        verdict.map_err(Refusal::Denied)
+    /// Counts a verdict of the policy.
+    pub(crate) fn count(&self, verdict: &Result<Obligations, Denial>) {
+        self.metrics.policy_decision(if verdict.is_ok() {
+            PolicyOutcome::Permit
+        } else {
+            PolicyOutcome::Deny
+        });
     }
 
     /// The sources that may hold a patient, by rank, and the number to ask them for.
@@ -370,22 +376,6 @@ impl Room {
     }
 }
 
-/// What a decision permits, with a view that shows that and no more.
-fn permitted(decision: Decision, facts: &Facts) -> Result<Obligations, DenyReason> {
-    let obligations = match decision {
-        Decision::Permit(obligations) => obligations,
-        Decision::Deny(reason) => return Err(reason),
-    };
-    let sections = obligations.sections.and(facts.sections).and(obligations.view.sections());
-    if sections.is_empty() {
-        return Err(DenyReason::NoRule);
-    }
-    // Sources send what they were not asked for. Only who may see everything may see that too.
-    let is_unlimited = obligations.view.is_whole() && sections == facts.sections;
-    let view = if is_unlimited { obligations.view } else { obligations.view.within(sections) };
-    Ok(Obligations { sections, view, ..obligations })
-}
-
 /// An ask in flight.
 pub(crate) struct InFlight<'a> {
     count: Option<&'a AtomicUsize>,
@@ -399,6 +389,3 @@ impl Drop for InFlight<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
+use tributary_audit::BreakGlass;
 use tributary_fhir::Reply;
 use tributary_merge::{Answer, Heard};
 use tributary_model::{
-    Ask, Deadline, FaultClass, Freshness, RecordRequest, SectionSet, SourceFault, SourceId, TraceId,
+    Ask, Deadline, FaultClass, Freshness, Obligations, RecordRequest, SectionSet, SourceFault, SourceId,
+    TraceId,
 };
 use tributary_telemetry::CacheOutcome;
 
 use crate::broker::Room;
 use crate::cache::{Held, Kept};
 use crate::flights::{Boarding, Flight, Landing, Ticket, Wish, board};
-use crate::key::Key;
+use crate::key::{Grant, Key};
 use crate::memory::Way;
 use crate::parts::SourcePort;
 
@@ -79,15 +81,14 @@ pub(crate) async fn gather(
     room: &Arc<Room>,
     ports: &[Arc<SourcePort>],
     request: &RecordRequest,
-    allowed: SectionSet,
-    arrived: Ticket,
+    allowed: Allowed<'_>,
 ) -> Vec<Hearing> {
     let deadline = source_deadline(request.deadline);
     let began = Instant::now();
     let mut heard = Vec::with_capacity(ports.len());
     let mut seats = Vec::with_capacity(ports.len());
     for port in ports {
-        match plan(room, port, request, Plan { allowed, deadline, arrived }) {
+        match plan(room, port, request, Plan { allowed, deadline }) {
             Planned::Known(known) => heard.push(*known),
             Planned::Asked(flight) => seats.push((port, flight)),
         }
@@ -103,34 +104,62 @@ enum Planned {
 }
 
 #[derive(Clone, Copy)]
-struct Plan {
-    allowed: SectionSet,
+struct Plan<'p> {
+    allowed: Allowed<'p>,
     deadline: Deadline,
-    arrived: Ticket,
 }
 
-fn plan(room: &Arc<Room>, port: &Arc<SourcePort>, request: &RecordRequest, plan: Plan) -> Planned {
+/// What a request may ask for.
+#[derive(Clone, Copy)]
+pub(crate) struct Allowed<'p> {
+    /// The policy's word.
+    pub(crate) obligations: &'p Obligations,
+    /// Whether the glass was broken for it.
+    pub(crate) glass: BreakGlass,
+    /// When it arrived.
+    pub(crate) arrived: Ticket,
+}
+
+impl Allowed<'_> {
+    /// What a source may be asked for: of what it serves, what is shown of its kind of source. Nothing that may not
+    /// be shown is fetched.
+    pub(crate) fn of(self, port: &SourcePort) -> SectionSet {
+        let shown = self.obligations.views.of(port.card.kind).sections();
+        port.card.serves.and(self.obligations.sections).and(shown)
+    }
+}
+
+fn plan(room: &Arc<Room>, port: &Arc<SourcePort>, request: &RecordRequest, plan: Plan<'_>) -> Planned {
     if room.mixups.is_off(&port.card.id) {
         let fault = SourceFault::new(FaultClass::IdentitySwitch);
         return Planned::Known(Box::new(silent(room, &port.card.id, fault, Duration::ZERO)));
     }
+    let sections = plan.allowed.of(port);
+    if sections.is_empty() {
+        let fault = SourceFault::new(FaultClass::NotPermitted);
+        let known = silent(room, &port.card.id, fault, Duration::ZERO);
+        // Nobody was asked, so there is nothing to count.
+        return Planned::Known(Box::new(Hearing { counting: Counting::Elsewhere, ..known }));
+    }
     let ask = Ask {
         patient: request.patient,
-        sections: port.card.serves.and(plan.allowed),
+        sections,
         since: request.since,
         requester: Arc::clone(&request.requester),
         purpose: request.purpose,
         deadline: plan.deadline.capped(port.timeout),
     };
     let freshness = request.freshness;
-    let key = Key::of(&port.card.id, &ask);
+    let grant =
+        Grant { policy: room.policy.digest, relationship: request.relationship, glass: plan.allowed.glass };
+    let key = Key::of(&port.card.id, &ask, grant);
     if freshness == Freshness::Allowed
         && port.cache_ttl.is_some()
         && let Some(kept) = room.cache.get(&key)
     {
         return Planned::Known(Box::new(remembered(room, &port.card.id, kept)));
     }
-    let (flight, boarding) = board(room, port, Wish { key, ask, freshness, arrived: plan.arrived });
+    let (flight, boarding) = board(room, port, Wish { key, ask, freshness, arrived: plan.allowed.arrived });
     match boarding {
         Boarding::Joined => room.metrics.cache_lookup(CacheOutcome::Joined),
         Boarding::Led if port.cache_ttl.is_none() => {}

@@ -1,7 +1,8 @@
 //! Whose question to whom about whom: what two asks must share before one reply may serve both.
 
+use tributary_audit::{BreakGlass, Digest};
 use tributary_model::requester::Assurance;
-use tributary_model::{Ask, NhsNumber, OdsCode, Purpose, Role, SectionSet, SourceId};
+use tributary_model::{Ask, NhsNumber, OdsCode, Purpose, Relationship, Role, SectionSet, SourceId};
 
 /// What one source holds of one patient, whoever asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,11 +32,20 @@ pub(crate) struct Authority {
     spine_user: Option<String>,
     spine_role: Option<String>,
     assurance: Assurance,
+    grant: Grant,
+}
+
+/// What the policy went by besides the asker, and which policy it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Grant {
+    pub(crate) policy: Digest,
+    pub(crate) relationship: Relationship,
+    pub(crate) glass: BreakGlass,
 }
 
 impl Key {
     /// The key of an ask.
-    pub(crate) fn of(source: &SourceId, ask: &Ask) -> Self {
+    pub(crate) fn of(source: &SourceId, ask: &Ask, grant: Grant) -> Self {
         let who = &ask.requester;
         Self {
             holding: Holding { source: source.clone(), patient: ask.patient },
@@ -50,6 +60,7 @@ impl Key {
                 spine_user: who.spine.user.clone(),
                 spine_role: who.spine.role_profile.clone(),
                 assurance: who.assurance,
+                grant,
             },
         }
     }

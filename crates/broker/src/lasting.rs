@@ -12,6 +12,7 @@ use tributary_model::SourceId;
 use tributary_telemetry::Metrics;
 
 use crate::deliveries::Deliveries;
+use crate::glass::BrokenGlass;
 use crate::mixups::MixUps;
 use crate::workshop::Workshop;
 
@@ -19,8 +20,8 @@ use crate::workshop::Workshop;
 type Counts = BTreeMap<SourceId, Arc<AtomicUsize>>;
 
 /// What a broker shares with the one that takes its place: what is on record and counted, which sources are
-/// switched off, when each last answered, what is at each, what is on its way, what is still being written, and where
-/// long work is done.
+/// switched off, who broke the glass, when each last answered, what is at each, what is on its way, what is still
+/// being written, and where long work is done.
 ///
 /// Handed to [`crate::Broker::new`]; clones are the same.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ pub struct Lasting {
     pub(crate) trail: Trail,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) mixups: Arc<MixUps>,
+    pub(crate) glass: Arc<BrokenGlass>,
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) tasks: TaskTracker,
     pub(crate) workshop: Workshop,
@@ -48,6 +50,7 @@ impl Lasting {
             trail,
             metrics,
             mixups: Arc::default(),
+            glass: Arc::default(),
             deliveries: Arc::default(),
             tasks: TaskTracker::new(),
             workshop: Workshop::new(),

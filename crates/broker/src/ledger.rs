@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tributary_audit::{
-    Access, AuditError, BreakGlass, Delivered, Denied, Digest, Disclosure, Event, Intent, Interaction,
-    Outcome, Receipt, SecurityEvent, SecurityKind, SourceEntry,
+    Access, AuditError, BreakGlass, Delivered, Denied, Digest, Disclosure, Event, GlassDecision, GlassEvent,
+    Intent, Interaction, Outcome, Receipt, SecurityEvent, SecurityKind, SourceEntry,
 };
 use tributary_model::{
-    Capability, Completeness, Deadline, DenyReason, NhsNumber, RecordForm, RecordRequest, RequestId,
-    SectionSet, SourceFault, SourceId, SourceStatus, TraceId,
+    Capability, Completeness, Deadline, Denial, DenyReason, NhsNumber, RecordForm, RecordRequest,
+    Relationship, RequestId, SectionSet, SourceFault, SourceId, SourceStatus, TraceId,
 };
 
 use crate::answer::{AttachmentRequest, RelayRequest};
@@ -25,12 +25,13 @@ use crate::refusal::Refusal;
 const NOBODY_WAITED: u16 = 499;
 
 /// The access of a record request.
-pub(crate) fn access(request: &RecordRequest, sections: SectionSet) -> Arc<Access> {
+pub(crate) fn access(room: &Room, request: &RecordRequest, sections: SectionSet) -> Arc<Access> {
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
         patient: Some(request.patient),
         purpose: request.purpose,
+        relationship: request.relationship,
         break_glass: if request.break_glass.is_some() {
             BreakGlass::ReasonGiven
         } else {
@@ -42,11 +43,13 @@ pub(crate) fn access(request: &RecordRequest, sections: SectionSet) -> Arc<Acces
         },
         sections,
         asked_as: None,
+        policy: Some(room.policy.digest),
     })
 }
 
 /// The access of a call that is passed on.
 pub(crate) fn relay_access(
+    room: &Room,
     request: &RelayRequest,
     patient: Option<NhsNumber>,
     asked_as: Option<NhsNumber>,
@@ -56,6 +59,7 @@ pub(crate) fn relay_access(
         requester: Arc::clone(&request.requester),
         patient,
         purpose: tributary_model::Purpose::DirectCare,
+        relationship: Relationship::Unknown,
         break_glass: BreakGlass::NotAsked,
         interaction: match request.interaction.capability() {
             Capability::Structured => Interaction::GpConnectStructured,
@@ -64,11 +68,13 @@ pub(crate) fn relay_access(
         },
         sections: SectionSet::EMPTY,
         asked_as,
+        policy: Some(room.policy.digest),
     })
 }
 
 /// The access of a fetch of what is attached.
 pub(crate) fn attachment_access(
+    room: &Room,
     request: &AttachmentRequest,
     patient: NhsNumber,
     sections: SectionSet,
@@ -78,10 +84,12 @@ pub(crate) fn attachment_access(
         requester: Arc::clone(&request.requester),
         patient: Some(patient),
         purpose: tributary_model::Purpose::DirectCare,
+        relationship: Relationship::Unknown,
         break_glass: BreakGlass::NotAsked,
         interaction: Interaction::Binary,
         sections,
         asked_as: None,
+        policy: Some(room.policy.digest),
     })
 }
 
@@ -97,7 +105,7 @@ pub(crate) fn now_known_as(access: Arc<Access>, patient: NhsNumber) -> Arc<Acces
 pub(crate) struct OpenIntent {
     room: Arc<Room>,
     access: Arc<Access>,
-    rule: &'static str,
+    rule: Arc<str>,
     receipt: Option<Receipt>,
 }
 
@@ -129,11 +137,11 @@ fn complain(error: &AuditError) {
 pub(crate) async fn intend(
     room: &Arc<Room>,
     access: Arc<Access>,
-    rule: &'static str,
+    rule: Arc<str>,
     expected: Vec<SourceId>,
     deadline: Deadline,
 ) -> Result<OpenIntent, Refusal> {
-    let event = Event::Intent(Intent { access: Arc::clone(&access), rule, expected });
+    let event = Event::Intent(Intent { access: Arc::clone(&access), rule: Arc::clone(&rule), expected });
     let (tell, told) = oneshot::channel();
     let owner = Arc::clone(room);
     room.tasks.spawn(async move {
@@ -150,9 +158,25 @@ pub(crate) async fn intend(
 }
 
 /// Puts a refusal of the policy on record. The refusal stands whether or not it can be written.
-pub(crate) async fn deny(room: &Room, access: Arc<Access>, reason: DenyReason, deadline: Deadline) {
-    let record = write(room, Event::Denied(Denied { access, intent: None, reason }));
+pub(crate) async fn deny(room: &Room, access: Arc<Access>, denial: Denial, deadline: Deadline) {
+    let record = write(room, Event::Denied(Denied { access, intent: None, denial }));
     let _stands = tokio::time::timeout_at(deadline.instant(), record).await;
+}
+
+/// Puts on record that somebody broke the glass, or wished to. The reason that they gave is not kept.
+pub(crate) async fn glass(
+    room: &Room,
+    access: &Arc<Access>,
+    (decision, reason): (GlassDecision, Option<DenyReason>),
+    deadline: Deadline,
+) -> Result<(), Refusal> {
+    let lasts_secs = match decision {
+        GlassDecision::Opened => room.policy.table.glass().life.as_secs(),
+        GlassDecision::Refused => 0,
+    };
+    let event = GlassEvent { access: Arc::clone(access), decision, reason, approver: None, lasts_secs };
+    let written = tokio::time::timeout_at(deadline.instant(), write(room, Event::BreakGlass(event))).await;
+    written.unwrap_or(Err(Refusal::AuditUnavailable)).map(|_receipt| ())
 }
 
 /// Puts on record that a patient is about to be traced. Nobody is asked before this returns.
@@ -172,7 +196,7 @@ pub(crate) async fn trace(room: &Arc<Room>, access: &Arc<Access>, deadline: Dead
 /// Puts on record that nobody may be asked about a patient; any other refusal is none of the record's.
 pub(crate) async fn barred(room: &Room, access: Arc<Access>, refusal: Refusal, deadline: Deadline) {
     if let Refusal::Barred(why) = refusal {
-        deny(room, access, DenyReason::Barred(why), deadline).await;
+        deny(room, access, DenyReason::Barred(why).into(), deadline).await;
     }
 }
 
@@ -257,7 +281,7 @@ impl OpenIntent {
         Event::Disclosure(Disclosure {
             access: Arc::clone(&self.access),
             intent,
-            rule: self.rule,
+            rule: Arc::clone(&self.rule),
             found,
             sources,
             outcome,

@@ -8,6 +8,7 @@ mod cache;
 mod deliveries;
 mod flights;
 mod gather;
+mod glass;
 mod key;
 mod lasting;
 mod ledger;
@@ -29,7 +30,7 @@ pub use broker::{Broker, Delivery, Usage};
 pub use lasting::Lasting;
 pub use links::{LinkKey, NoRandomness};
 pub use parts::{
-    AskService, AttachmentService, FeelPulse, FindPractice, FoundRoots, Limits, Locator, Mode, Parts,
+    AskService, AttachmentService, FeelPulse, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, Policy,
     RelayService, SourcePort, Tracing,
 };
 pub use refusal::{Refusal, RelayFailure};

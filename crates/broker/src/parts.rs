@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
+use tributary_audit::Digest;
 use tributary_fhir::{Attached, Relayed, Reply};
 use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Ask, AttachmentAsk, Capability, Clock, Locate, LocateFault, Located, MemoryBudget, OdsCode, RelayAsk,
     SourceFault, SourceId, SourceKind,
 };
+use tributary_policy::Table;
 
 use crate::answer::Pulse;
 use crate::lasting::Lasting;
@@ -153,6 +155,15 @@ pub enum Mode {
     Live,
 }
 
+/// Who may see what, and the name of the text that says so.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The checked table.
+    pub table: Arc<Table>,
+    /// Digest of the text it was read from, for the audit record.
+    pub digest: Digest,
+}
+
 /// Bounds of the conductor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -196,6 +207,8 @@ pub struct Parts {
     pub lists: CodeLists,
     /// Demo or not.
     pub mode: Mode,
+    /// Who may see what.
+    pub policy: Policy,
     /// Bounds.
     pub limits: Limits,
     /// What requests may hold in memory, together.

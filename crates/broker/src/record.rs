@@ -13,7 +13,7 @@ use tributary_merge::{
 };
 use tributary_model::{
     Completeness, Demographics, FaultClass, Handling, Lease, NhsNumber, PatientNote, RecordForm,
-    RecordRequest, RoleView, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally,
+    RecordRequest, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally, Views,
 };
 
 use crate::admission::{self, Answered};
@@ -21,7 +21,7 @@ use crate::answer::{Answer, Verdict};
 use crate::attachment::Addresses;
 use crate::broker::{Located, Room};
 use crate::cache::{Held, Kept};
-use crate::gather::{Counting, Hearing, gather};
+use crate::gather::{Allowed, Counting, Hearing, gather};
 use crate::ledger::{self, Contribution, Received};
 use crate::memory::{self, Way};
 use crate::parts::SourcePort;
@@ -33,32 +33,34 @@ const ABSENCE_MOST: Duration = Duration::from_mins(1);
 
 pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<Answer, Refusal> {
     let arrived = room.flights.draw();
-    let access = ledger::access(&request, request.sections);
+    let access = ledger::access(room, &request, request.sections);
     let (sections, deadline) = (request.sections, request.deadline);
     let obligations = admission::permitted(room, &access, sections, Answered::Merged, deadline).await?;
-    let allowed = obligations.sections;
     let located = admission::located(room, &access, request.patient, deadline).await?;
     let access = ledger::now_known_as(access, located.patient);
     let request = RecordRequest { patient: located.patient, ..request };
-    // A source that serves nothing of what may be asked is not expected to say anything.
+    // A source that serves nothing of what was asked for is not expected to say anything.
     let Located { mut ports, notes, pds, .. } = located;
-    ports.retain(|port| !port.card.serves.and(allowed).is_empty());
+    ports.retain(|port| !port.card.serves.and(sections).is_empty());
     if ports.is_empty() {
         // Nobody was asked, so nobody can be said to hold nothing.
         return Err(Refusal::NoSuchSource);
     }
     // Nobody is asked for what there would be no room for.
-    let lease = room.memory.reserve(&ports, Way::Record)?;
-    let expected = ports.iter().map(|port| port.card.id.clone()).collect();
-    let intent = ledger::intend(room, access, obligations.rule, expected, request.deadline).await?;
-    let heard = gather(room, &ports, &request, allowed, arrived).await;
+    let allowed = Allowed { obligations: &obligations, glass: access.break_glass, arrived };
+    let asked: Vec<_> = ports.iter().filter(|port| !allowed.of(port).is_empty()).cloned().collect();
+    let lease = room.memory.reserve(&asked, Way::Record)?;
+    let expected = asked.iter().map(|port| port.card.id.clone()).collect();
+    let rule = Arc::clone(&obligations.rule);
+    let intent = ledger::intend(room, access, rule, expected, request.deadline).await?;
+    let heard = gather(room, &ports, &request, allowed).await;
     let found = ports.iter().filter(|port| !room.ports.contains_key(&port.card.id)).cloned().collect();
     let RecordRequest { patient, handling, form, .. } = request;
     let public_root = Arc::clone(&request.public_root);
-    let view = obligations.view;
+    let views = obligations.views;
     // Whatever was asked for has its place in the record, if only to say that it is not shown.
     let about =
-        About { patient, sections: request.sections, view, handling, form, public_root, notes, pds, found };
+        About { patient, sections: request.sections, views, handling, form, public_root, notes, pds, found };
     let merging = merge_all(room, about, Material { heard, lease });
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
@@ -87,7 +89,7 @@ struct About {
     patient: NhsNumber,
     /// The sections asked for, whether shown or not.
     sections: SectionSet,
-    view: RoleView,
+    views: Arc<Views>,
     handling: Handling,
     form: RecordForm,
     /// The address below which callers reach this broker.
@@ -155,7 +157,7 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
         registry: &registry,
         answers: &answers,
         maps: &room.maps,
-        view: about.view,
+        views: &about.views,
         lists: &room.lists,
     });
     let inputs = Inputs {
@@ -237,7 +239,8 @@ fn settle_one(
     if status == SourceStatus::IdentityMismatch {
         room.quarantine(request.id, Some(request.patient), source, one.fetch);
     }
-    if status.carries_statements() || status.class() == StatusClass::Answered {
+    let is_withheld = class == Some(FaultClass::NotPermitted);
+    if !is_withheld && (status.carries_statements() || status.class() == StatusClass::Answered) {
         room.note_answer(source, one.answer.fetched_at);
     }
     let body = one.reply().map(|reply| Received {

@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 use tributary_fhir::{Passed, Relayed};
 use tributary_model::{
     Clock as _, Completeness, FaultClass, Interaction, Lease, NhsNumber, Practice as Registration, Redacted,
-    RelayAsk, SectionSet, SourceFault, SourceStatus, Tally,
+    RelayAsk, SectionSet, SourceFault, SourceKind, SourceStatus, Tally,
 };
 
 use crate::admission::{self, Answered};
@@ -27,13 +27,14 @@ use crate::renumber::renumbered;
 use readdress::{Incoming, Readdressed, readdressed};
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
-    let asking = ledger::relay_access(&request, patient(&request, None), None);
+    let asking = ledger::relay_access(room, &request, patient(&request, None), None);
     let (sections, deadline) = (SectionSet::all(), request.deadline);
-    let rule = admission::permitted(room, &asking, sections, Answered::AsItIs, deadline).await?.rule;
+    let answered = Answered::AsItIs(SourceKind::Gp);
+    let rule = admission::permitted(room, &asking, sections, answered, deadline).await?.rule;
     let Addressed { request, port, asked_as } = addressed(room, request).await?;
     let attachment = attachment(room, &request, &port)?;
     let patient = patient(&request, attachment.as_ref());
-    let access = ledger::relay_access(&request, patient, asked_as);
+    let access = ledger::relay_access(room, &request, patient, asked_as);
     let lease = room.memory.reserve([&port], Way::Relay)?;
     let expected = vec![port.card.id.clone()];
     let intent = ledger::intend(room, access, rule, expected, request.deadline).await?;
@@ -94,7 +95,7 @@ async fn addressed(room: &Arc<Room>, request: RelayRequest) -> Result<Addressed,
         let port = of_practice(room, &request)?;
         return Ok(Addressed { request, port, asked_as: None });
     };
-    let access = ledger::relay_access(&request, Some(asked), None);
+    let access = ledger::relay_access(room, &request, Some(asked), None);
     let located = admission::located(room, &access, asked, request.deadline).await?;
     let is_believed = located.practice == Registration::AsConfigured;
     let port = match &request.practice {

@@ -107,6 +107,7 @@ impl Verdict {
             | FaultClass::Unlocated
             | FaultClass::NothingAsked
             | FaultClass::NotScreened
+            | FaultClass::NotPermitted
             | FaultClass::NoPractice
             | FaultClass::PracticeNotServed
             // An answer that cannot be used: often one patient's, and no sign of load.

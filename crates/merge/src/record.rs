@@ -69,8 +69,8 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
     loaded.settle();
     pending.sort_by_key(|(card, ..)| (card.rank, &card.id));
     let parts = read(&loaded, &inputs);
-    let view = inputs.answers.view();
-    let copies = copies::find(&loaded, &parts, inputs.registry, view);
+    let views = inputs.answers.views();
+    let copies = copies::find(&loaded, &parts, inputs.registry, views);
     let ground = Ground { loaded: &loaded, parts: &parts, copies: &copies };
     let lines = lines::group(ground);
     let discrepancies = rules::all(ground, &lines, whom, inputs.prompts);
@@ -88,9 +88,10 @@ pub fn merge(inputs: Inputs<'_>) -> Record<'_> {
         })
         .collect();
     for source in &mut sources {
-        gaps::for_role(source, view, asked);
+        gaps::for_role(source, views.of(source.card.kind), asked);
     }
-    let label = if view.hides(Section::Allergies) { AllergyLabel::NotShown } else { label(ground, &sources) };
+    let label =
+        if views.hides(Section::Allergies) { AllergyLabel::NotShown } else { label(ground, &sources) };
     let identified = Identified::default();
     let origins = Origin::of_all(&loaded);
     Record {

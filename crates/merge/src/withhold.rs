@@ -18,11 +18,11 @@ mod walk;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tributary_model::{Demographics, FaultClass, NhsNumber, RoleView, SourceFault, SourceKind};
+use tributary_model::{Demographics, FaultClass, NhsNumber, RoleView, SourceFault, SourceKind, Views};
 
 use tributary_statements::gate::Whom;
 use tributary_statements::inputs::{Answer, Heard, Screened, SourceCard};
-use tributary_statements::load::Loaded;
+use tributary_statements::load::{Loaded, Statement};
 use tributary_statements::maps::Maps;
 
 pub use codes::{CodeLists, ListError};
@@ -42,23 +42,30 @@ pub struct Withholding<'a> {
     pub answers: &'a [Answer],
     /// Code maps: a product on a list is withheld under its older and newer codes too.
     pub maps: &'a Maps,
-    /// What the requester may see.
-    pub view: RoleView,
+    /// What the requester may see, of each kind of source.
+    pub views: &'a Views,
     /// The codes that hold a statement back.
     pub lists: &'a CodeLists,
+}
+
+impl Withholding<'_> {
+    /// What is shown of the answer that a statement stands in.
+    fn view_of(&self, loaded: &Loaded<'_>, statement: &Statement<'_>) -> RoleView {
+        loaded.home(statement).map_or(RoleView::nothing(), |home| self.views.of(home.card.kind))
+    }
 }
 
 /// The answers as one requester may see them.
 #[derive(Clone, Debug)]
 pub struct Withheld {
     answers: Vec<Answer>,
-    view: RoleView,
+    views: Views,
 }
 
 impl Withheld {
     /// What may be merged.
     pub fn screened(&self) -> Screened<'_> {
-        Screened::after(&self.answers, self.view)
+        Screened::after(&self.answers, &self.views)
     }
 
     /// The answers.
@@ -67,11 +74,11 @@ impl Withheld {
     }
 }
 
-/// Takes out of the answers what the view does not show. Pure, and never more on a second time.
+/// Takes out of the answers what the views do not show. Pure, and never more on a second time.
 pub fn withhold(from: Withholding<'_>) -> Withheld {
-    let view = from.view;
-    if view.is_whole() {
-        return Withheld { answers: from.answers.to_vec(), view };
+    let views = *from.views;
+    if views.is_whole() {
+        return Withheld { answers: from.answers.to_vec(), views };
     }
     let mut loaded = Loaded { registry: from.registry, ..Loaded::default() };
     let today = tributary_model::date::zoned(from.as_of).date();
@@ -110,7 +117,7 @@ pub fn withhold(from: Withholding<'_>) -> Withheld {
         };
         answers.push(Answer { heard, ..answer.clone() });
     }
-    Withheld { answers, view }
+    Withheld { answers, views }
 }
 
 /// What cannot be written is not shown.

@@ -147,6 +147,8 @@ classes! {
     NothingAsked, "nothing_asked", NotQueried;
     /// It answered, and nothing can be taken out of its answer for a role that sees a part of the record.
     NotScreened, "not_screened", WithheldPolicy;
+    /// The policy lets the requester see nothing of what this kind of source serves: it was not asked.
+    NotPermitted, "not_permitted", WithheldPolicy;
     /// The ask panicked or was lost: our fault.
     Internal, "internal", Unavailable;
     /// The national demographics service knows no practice that the patient is registered with now.

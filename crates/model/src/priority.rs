@@ -35,8 +35,15 @@ impl Priority {
     /// What people in this role are given.
     pub const fn of(role: Role) -> Self {
         match role {
-            Role::Ambulance | Role::UcrClinician => Self::Urgent,
-            Role::CommunityNurse | Role::Gp => Self::Interactive,
+            Role::Demo | Role::Ambulance | Role::CallHandler | Role::UcrClinician => Self::Urgent,
+            Role::CommunityNurse
+            | Role::Gp
+            | Role::Pharmacist
+            | Role::CareManager
+            | Role::SocialWorker
+            | Role::HomeCarer
+            | Role::Patient
+            | Role::InformationGovernance => Self::Interactive,
         }
     }
 

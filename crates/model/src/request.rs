@@ -15,19 +15,66 @@ use crate::section::SectionSet;
 pub enum Purpose {
     /// Direct care of this patient.
     DirectCare,
+    /// Care that cannot wait.
+    UrgentCare,
+    /// Protecting the patient, or somebody else, from harm.
+    Safeguarding,
+    /// The patient wants to see what is on record.
+    PatientAccess,
+    /// Looking at accesses, not at records.
+    Audit,
 }
 
 impl Purpose {
+    /// Every purpose.
+    pub const ALL: &[Self] =
+        &[Self::DirectCare, Self::UrgentCare, Self::Safeguarding, Self::PatientAccess, Self::Audit];
+
     /// The code on the wire and in audit.
     pub const fn code(self) -> &'static str {
         match self {
             Self::DirectCare => "directcare",
+            Self::UrgentCare => "urgentcare",
+            Self::Safeguarding => "safeguarding",
+            Self::PatientAccess => "patientaccess",
+            Self::Audit => "audit",
         }
     }
 
     /// Reads a code.
     pub fn from_code(code: &str) -> Option<Self> {
-        (code == Self::DirectCare.code()).then_some(Self::DirectCare)
+        Self::ALL.iter().copied().find(|purpose| purpose.code() == code)
+    }
+}
+
+/// What shows that the requester has to do with the patient. A later one is worth more than those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Relationship {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// The requester says so.
+    Asserted,
+    /// A referral, a caseload or an appointment that the requester's system vouches for.
+    Evidenced,
+}
+
+impl Relationship {
+    /// Every degree, the least first.
+    pub const ALL: &[Self] = &[Self::Unknown, Self::Asserted, Self::Evidenced];
+
+    /// The code in configuration and audit.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Asserted => "asserted",
+            Self::Evidenced => "evidenced",
+        }
+    }
+
+    /// Reads a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|degree| degree.code() == code)
     }
 }
 
@@ -78,6 +125,8 @@ pub struct RecordRequest {
     pub since: Option<FhirDate>,
     /// Why.
     pub purpose: Purpose,
+    /// What shows that the requester has to do with the patient.
+    pub relationship: Relationship,
     /// The reason given for breaking the glass.
     pub break_glass: Option<Redacted<String>>,
     /// Who asks.

@@ -3,33 +3,52 @@
 use crate::priority::Priority;
 use crate::source::OdsCode;
 
-/// The role in which a person asks. Closed: an unknown role is no role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
+macro_rules! roles {
+    ($($(#[$doc:meta])* $name:ident, $code:literal;)*) => {
+        /// The role in which a person asks. Closed: an unknown role is no role.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Role { $($(#[$doc])* $name,)* }
+
+        impl Role {
+            /// Every role.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code in configuration, tokens and audit.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+        }
+    };
+}
+
+roles! {
+    /// The built-in requester of a demo: nobody, and so nothing but in a demo.
+    Demo, "demo";
     /// Ambulance crew.
-    Ambulance,
+    Ambulance, "ambulance";
+    /// Call handler of NHS 111, not a clinician.
+    CallHandler, "111-handler";
     /// Urgent community response clinician.
-    UcrClinician,
+    UcrClinician, "ucr-clinician";
     /// Community nurse.
-    CommunityNurse,
+    CommunityNurse, "community-nurse";
     /// General practice clinician.
-    Gp,
+    Gp, "gp";
+    /// Pharmacist or pharmacy technician.
+    Pharmacist, "pharmacist";
+    /// Registered manager, deputy or senior carer of a regulated care provider.
+    CareManager, "care-manager";
+    /// Social worker.
+    SocialWorker, "social-worker";
+    /// Home carer.
+    HomeCarer, "home-carer";
+    /// The patient, about their own record.
+    Patient, "patient";
+    /// Information governance: who looked, and nothing clinical.
+    InformationGovernance, "information-governance";
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: &[Self] = &[Self::Ambulance, Self::UcrClinician, Self::CommunityNurse, Self::Gp];
-
-    /// The code in configuration, tokens and audit.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Ambulance => "ambulance",
-            Self::UcrClinician => "ucr-clinician",
-            Self::CommunityNurse => "community-nurse",
-            Self::Gp => "gp",
-        }
-    }
-
     /// Reads a code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|role| role.code() == code)
@@ -51,6 +70,13 @@ impl Assurance {
         match self {
             Self::Demo => "demo",
             Self::AssertedUnsigned => "asserted-unsigned",
+        }
+    }
+
+    /// Whether somebody proved who asks. What is only asserted is believed by a demo and by nobody else.
+    pub const fn is_proven(self) -> bool {
+        match self {
+            Self::Demo | Self::AssertedUnsigned => false,
         }
     }
 }

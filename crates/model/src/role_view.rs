@@ -3,6 +3,10 @@
 //! The table itself is in [`matrix`]: one row a section, one column a role. Whatever it does not name is hidden.
 
 pub mod matrix;
+mod narrower;
+mod views;
+
+pub use views::Views;
 
 use crate::section::{Section, SectionSet};
 
@@ -26,6 +30,8 @@ pub enum ViewRole {
     Patient,
     /// Information governance: who looked, and nothing clinical.
     InformationGovernance,
+    /// General practice clinician.
+    Gp,
 }
 
 impl ViewRole {
@@ -39,7 +45,11 @@ impl ViewRole {
         Self::HomeCarer,
         Self::Patient,
         Self::InformationGovernance,
+        Self::Gp,
     ];
+
+    /// How many there are.
+    const COUNT: usize = Self::ALL.len();
 
     /// The code in configuration and audit.
     pub const fn code(self) -> &'static str {
@@ -52,7 +62,13 @@ impl ViewRole {
             Self::HomeCarer => "home-carer",
             Self::Patient => "patient",
             Self::InformationGovernance => "information-governance",
+            Self::Gp => "gp",
         }
+    }
+
+    /// Reads a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.code() == code)
     }
 }
 
@@ -108,6 +124,12 @@ pub enum Limit {
     LastContacts(u16),
     /// Documents that are plans or tell of a discharge, without notes.
     PlansAndDischarge,
+    /// All of it, without notes.
+    WithoutNotes,
+    /// As `CurrentMedicines`, without notes.
+    CurrentWithoutNotes,
+    /// As `Filed`, without notes.
+    FiledWithoutNotes,
 }
 
 impl Limit {
@@ -144,6 +166,14 @@ impl Limit {
             Self::PlansAndDischarge => {
                 "Only plans and discharge documents are shown for your role, without notes.".to_owned()
             }
+            Self::WithoutNotes => "Notes are not shown for your role.".to_owned(),
+            Self::CurrentWithoutNotes => {
+                "Only current medicines are shown for your role, without notes.".to_owned()
+            }
+            Self::FiledWithoutNotes => {
+                "Only what is final is shown, without notes. A clinician may not have discussed it with you yet."
+                    .to_owned()
+            }
         }
     }
 
@@ -159,7 +189,10 @@ impl Limit {
             | Self::LastResults
             | Self::RecentWithoutNotes(_)
             | Self::LastContacts(_)
-            | Self::PlansAndDischarge => false,
+            | Self::PlansAndDischarge
+            | Self::WithoutNotes
+            | Self::CurrentWithoutNotes
+            | Self::FiledWithoutNotes => false,
         }
     }
 
@@ -184,6 +217,32 @@ pub enum Label {
     Unknown,
 }
 
+impl Label {
+    /// Every label.
+    pub const ALL: &[Self] =
+        &[Self::Restricted, Self::VeryRestricted, Self::NotForPatient, Self::Listed, Self::Unknown];
+
+    /// How many there are.
+    const COUNT: usize = Self::ALL.len();
+
+    /// The code in configuration.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Restricted => "restricted",
+            Self::VeryRestricted => "very-restricted",
+            Self::NotForPatient => "not-for-patient",
+            Self::Listed => "listed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Reads the code of a label that may be named. What nobody knows cannot be.
+    pub fn from_code(code: &str) -> Option<Self> {
+        let named = Self::ALL.iter().copied().filter(|label| *label != Self::Unknown);
+        named.into_iter().find(|label| label.code() == code)
+    }
+}
+
 /// Whether statements under a label are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sight {
@@ -205,46 +264,85 @@ enum Who {
     Anybody,
 }
 
-/// What of a record one requester may see: the column of a role, cut down to some sections.
+/// What of a record one requester may see: the column of a role, cut down to some sections, some labels, and what
+/// other columns show too.
 ///
 /// A view can be narrowed and never widened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoleView {
     who: Who,
     sections: SectionSet,
+    /// The sections in which a further column counts, in the order of the columns.
+    also: [SectionSet; ViewRole::COUNT],
+    /// The sections of which no free text is shown.
+    untold: SectionSet,
+    /// The sections in which each label may be seen at all, in the order of the labels.
+    labels: [SectionSet; Label::COUNT],
 }
 
 impl RoleView {
     /// Everything: nothing is held back.
     pub const fn whole() -> Self {
-        Self { who: Who::Anybody, sections: SectionSet::all() }
+        Self::with(Who::Anybody, SectionSet::all())
     }
 
     /// Nothing clinical at all.
     pub const fn nothing() -> Self {
-        Self { who: Who::Nobody, sections: SectionSet::EMPTY }
+        Self::with(Who::Nobody, SectionSet::EMPTY)
     }
 
     /// What the matrix shows to a role.
     pub const fn of(role: ViewRole, reason: Reason) -> Self {
-        Self { who: Who::Role(role, reason), sections: SectionSet::all() }
+        Self::with(Who::Role(role, reason), SectionSet::all())
+    }
+
+    const fn with(who: Who, sections: SectionSet) -> Self {
+        let (also, labels) = ([SectionSet::EMPTY; ViewRole::COUNT], [SectionSet::all(); Label::COUNT]);
+        Self { who, sections, also, untold: SectionSet::EMPTY, labels }
     }
 
     /// What the matrix shows to the role of this code; nothing to a role it does not know.
     pub fn of_code(code: &str, reason: Reason) -> Self {
-        let role = ViewRole::ALL.iter().find(|role| role.code() == code);
-        role.map_or(Self::nothing(), |role| Self::of(*role, reason))
+        ViewRole::from_code(code).map_or(Self::nothing(), |role| Self::of(role, reason))
     }
 
     /// This view without the sections that are not in the set.
     #[must_use]
     pub const fn within(self, sections: SectionSet) -> Self {
-        Self { who: self.who, sections: self.sections.and(sections) }
+        Self { sections: self.sections.and(sections), ..self }
+    }
+
+    /// This view where, in these sections, another role's column counts as well: what both show is shown.
+    #[must_use]
+    pub fn as_also(mut self, role: ViewRole, sections: SectionSet) -> Self {
+        for (one, held) in ViewRole::ALL.iter().zip(&mut self.also) {
+            if *one == role {
+                *held = held.or(sections);
+            }
+        }
+        self
+    }
+
+    /// This view without the free text of these sections.
+    #[must_use]
+    pub const fn without_notes(self, sections: SectionSet) -> Self {
+        Self { untold: self.untold.or(sections), ..self }
+    }
+
+    /// This view where a label is seen in these sections at most.
+    #[must_use]
+    pub fn labelled(mut self, label: Label, sections: SectionSet) -> Self {
+        for (one, seen) in Label::ALL.iter().zip(&mut self.labels) {
+            if *one == label {
+                *seen = seen.and(sections);
+            }
+        }
+        self
     }
 
     /// Whether nothing is held back, so that nothing has to be taken out.
     pub fn is_whole(self) -> bool {
-        self.who == Who::Anybody && self.sections == SectionSet::all()
+        self == Self::whole()
     }
 
     /// How much of a section is shown.
@@ -252,30 +350,48 @@ impl RoleView {
         if !self.sections.contains(section) {
             return Shown::Hidden;
         }
-        match self.who {
+        let own = match self.who {
             Who::Nobody => Shown::Hidden,
             Who::Role(role, _) => matrix::shown(section, role),
             Who::Anybody => Shown::Whole,
-        }
+        };
+        let others = self.others().filter(|(_, sections)| sections.contains(section));
+        let told =
+            if self.untold.contains(section) { Shown::Limited(Limit::WithoutNotes) } else { Shown::Whole };
+        others.fold(own.and(told), |shown, (role, _)| shown.and(matrix::shown(section, role)))
     }
 
-    /// Whether statements under a label are seen.
+    /// The further columns that count, with the sections in which they do.
+    fn others(self) -> impl Iterator<Item = (ViewRole, SectionSet)> {
+        ViewRole::ALL.iter().copied().zip(self.also).filter(|(_, sections)| !sections.is_empty())
+    }
+
+    /// Whether statements under a label are seen, in whatever section of this view they stand.
     pub fn sees(self, label: Label) -> bool {
-        let (role, reason) = match self.who {
-            Who::Nobody => return false,
-            Who::Anybody => return true,
-            Who::Role(role, reason) => (role, reason),
+        !self.sections.is_empty() && self.sees_in(label, self.sections)
+    }
+
+    /// Whether statements under a label are seen in each of these sections.
+    pub fn sees_in(self, label: Label, sections: SectionSet) -> bool {
+        let seen_by = |role| match (matrix::sight(label, role), self.who) {
+            (Sight::Seen, _) | (Sight::WithReason, Who::Role(_, Reason::Given) | Who::Anybody) => true,
+            (Sight::WithReason | Sight::Unseen, _) => false,
         };
-        match matrix::sight(label, role) {
-            Sight::Seen => true,
-            Sight::WithReason => reason == Reason::Given,
-            Sight::Unseen => false,
-        }
+        let own = match self.who {
+            Who::Nobody => false,
+            Who::Anybody => true,
+            Who::Role(role, _) => seen_by(role),
+        };
+        let mut others = self.others().filter(|(_, theirs)| !theirs.and(sections).is_empty());
+        let mut allowed = Label::ALL.iter().zip(self.labels);
+        let is_allowed = allowed.any(|(one, seen)| *one == label && seen.holds(sections));
+        own && is_allowed && others.all(|(role, _)| seen_by(role))
     }
 
     /// Whether it is the patient who looks: nothing is shown then that somebody else said about others.
-    pub const fn is_patient(self) -> bool {
+    pub fn is_patient(self) -> bool {
         matches!(self.who, Who::Role(ViewRole::Patient, _))
+            || self.others().any(|(role, _)| role == ViewRole::Patient)
     }
 
     /// The sections of which anything is shown.

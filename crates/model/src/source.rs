@@ -114,6 +114,32 @@ impl SourceKind {
     }
 }
 
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KindSet(u8);
+
+impl KindSet {
+    /// No kind.
+    pub const EMPTY: Self = Self(0);
+
+    /// This set with one more kind.
+    #[must_use]
+    pub const fn with(self, kind: SourceKind) -> Self {
+        Self(self.0 | 1 << kind as u8)
+    }
+
+    /// Whether the kind is in the set.
+    pub const fn contains(self, kind: SourceKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+}
+
+impl FromIterator<SourceKind> for KindSet {
+    fn from_iter<I: IntoIterator<Item = SourceKind>>(kinds: I) -> Self {
+        kinds.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -136,12 +136,12 @@ fn demo_requester() -> Requester {
         user_id: "demo-user".to_owned(),
         family: "Demo".to_owned(),
         given: "Requester".to_owned(),
-        role: Role::Ambulance,
+        role: Role::Demo,
         organisation: OdsCode::parse("RX9DEM").expect("six upper-case letters and digits"),
         organisation_name: "Demonstration Ambulance Service".to_owned(),
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
-        priority: Priority::of(Role::Ambulance),
+        priority: Priority::of(Role::Demo),
     }
 }

@@ -10,7 +10,7 @@ use crate::cascade;
 use crate::facts::{Facts, Part, Thing};
 use crate::inputs::SourceCard;
 use crate::load::{Loaded, Statement};
-use tributary_model::{RoleView, Section, SectionState, SourceKind};
+use tributary_model::{Section, SectionState, SourceKind, Views};
 
 /// What a copy is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn find(
     loaded: &Loaded<'_>,
     parts: &[Part],
     registry: &[SourceCard],
-    view: RoleView,
+    views: &Views,
 ) -> Vec<Option<Copy>> {
     let originals = originals(loaded);
     let judge = |statement: &Statement<'_>, facts: &Facts| {
@@ -54,7 +54,7 @@ pub fn find(
             (owner.id != voice.id).then_some((owner, identifier))
         })?;
         // Of an author who is not shown whole, nobody can say that it does not hold something.
-        let spoke = view.is_whole() && spoke(loaded, owner, facts.section);
+        let spoke = views.is_whole() && spoke(loaded, owner, facts.section);
         let Some(place) = originals.get(&(owner.id.as_str(), identifier)) else {
             return Some(if spoke { Copy::OfAbsent } else { Copy::Unverified });
         };

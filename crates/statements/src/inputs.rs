@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tributary_fhir::Reply;
 use tributary_model::{
-    Demographics, NhsNumber, OdsCode, PatientNote, RoleView, SectionSet, SourceFault, SourceId, SourceKind,
+    Demographics, NhsNumber, OdsCode, PatientNote, SectionSet, SourceFault, SourceId, SourceKind, Views,
 };
 
 use crate::maps::Maps;
@@ -72,18 +72,18 @@ pub trait AttachmentLinks: std::fmt::Debug {
 #[derive(Clone, Copy, Debug)]
 pub struct Screened<'a> {
     answers: &'a [Answer],
-    view: RoleView,
+    views: &'a Views,
 }
 
 impl<'a> Screened<'a> {
     /// Answers for somebody who may see everything.
     pub const fn whole(answers: &'a [Answer]) -> Self {
-        Self { answers, view: RoleView::whole() }
+        Self { answers, views: &Views::WHOLE }
     }
 
-    /// Answers without what a view does not show.
-    pub const fn after(answers: &'a [Answer], view: RoleView) -> Self {
-        Self { answers, view }
+    /// Answers without what the views do not show.
+    pub const fn after(answers: &'a [Answer], views: &'a Views) -> Self {
+        Self { answers, views }
     }
 
     /// The answers.
@@ -91,9 +91,9 @@ impl<'a> Screened<'a> {
         self.answers
     }
 
-    /// The view they are for.
-    pub const fn view(self) -> RoleView {
-        self.view
+    /// The views they are for.
+    pub const fn views(self) -> &'a Views {
+        self.views
     }
 }
 

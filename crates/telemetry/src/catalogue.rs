@@ -130,6 +130,11 @@ pub(crate) const AUDIT_FAILURES: MetricFact = counter(
 );
 pub(crate) const POLICY_DECISIONS: MetricFact =
     counter("tributary_policy_decisions_total", &["outcome"], "Decisions of the policy.");
+pub(crate) const BREAK_GLASS: MetricFact = counter(
+    "tributary_break_glass_total",
+    &["outcome"],
+    "Wishes to break the glass, by what became of them. Each that was granted wants a review.",
+);
 pub(crate) const SHED: MetricFact =
     counter("tributary_shed_total", &["reason"], "Requests refused for load.");
 pub(crate) const CONNECTIONS: MetricFact =
@@ -188,6 +193,7 @@ const CATALOGUE: &[MetricFact] = &[
     AUDIT_APPEND,
     AUDIT_FAILURES,
     POLICY_DECISIONS,
+    BREAK_GLASS,
     SHED,
     CONNECTIONS,
     ADMITTED,

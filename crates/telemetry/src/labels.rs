@@ -79,6 +79,22 @@ labels! {
 }
 
 labels! {
+    /// What became of a wish to break the glass.
+    GlassOutcome {
+        /// It is broken.
+        Opened, "opened";
+        /// It was broken before, by the same user for the same patient.
+        Open, "open";
+        /// No rule offers it to this requester.
+        NotOffered, "not-offered";
+        /// This user broke it too often.
+        OverQuota, "over-quota";
+        /// What was asked for is refused with it as well.
+        Denied, "denied";
+    }
+}
+
+labels! {
     /// Why a request was refused for load.
     ShedReason {
         /// Too many connections.

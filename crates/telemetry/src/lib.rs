@@ -7,7 +7,9 @@ mod metrics;
 mod redact;
 
 pub use catalogue::{MetricFact, MetricKind, catalogue};
-pub use labels::{BreakerState, CacheOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason};
+pub use labels::{
+    BreakerState, CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason,
+};
 pub use log::{LogError, LogFormat, LogLayer, init_logs, quiet_panics};
 pub use metrics::{InFlight, Metrics, MetricsError, SourceMetrics};
 pub use redact::LOGGED_FIELDS;

@@ -12,7 +12,9 @@ use prometheus::{
 use tributary_model::{Completeness, MemoryBudget, Priority, SourceId, SourceKind};
 
 use crate::catalogue::{self as facts, MetricFact};
-use crate::labels::{CacheOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason};
+use crate::labels::{
+    CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason,
+};
 
 pub use sources::{InFlight, SourceMetrics};
 
@@ -42,6 +44,7 @@ pub struct Metrics {
     audit_append: Histogram,
     audit_failures: IntCounter,
     policy_decisions: IntCounterVec,
+    break_glass: IntCounterVec,
     shed: IntCounterVec,
     connections: IntGaugeVec,
     admitted: IntGaugeVec,
@@ -76,6 +79,7 @@ impl Metrics {
             audit_append: new.histogram(&facts::AUDIT_APPEND)?,
             audit_failures: new.counter(&facts::AUDIT_FAILURES)?,
             policy_decisions: new.counters(&facts::POLICY_DECISIONS)?,
+            break_glass: new.counters(&facts::BREAK_GLASS)?,
             shed: new.counters(&facts::SHED)?,
             connections: new.gauges(&facts::CONNECTIONS)?,
             admitted: new.gauges(&facts::ADMITTED)?,
@@ -102,6 +106,9 @@ impl Metrics {
         }
         for value in PolicyOutcome::ALL {
             begin(&self.policy_decisions, value.code());
+        }
+        for value in GlassOutcome::ALL {
+            begin(&self.break_glass, value.code());
         }
         for value in ShedReason::ALL {
             begin(&self.shed, value.code());
@@ -170,6 +177,11 @@ impl Metrics {
     /// An audit record could not be made durable.
     pub fn audit_failure(&self) {
         self.audit_failures.inc();
+    }
+
+    /// Somebody wished to break the glass.
+    pub fn break_glass(&self, outcome: GlassOutcome) {
+        self.break_glass.with_label_values(&[outcome.code()]).inc();
     }
 
     /// The policy decided.

@@ -4,19 +4,20 @@ use std::fs;
 use std::path::Path;
 
 use tributary_audit::Digest;
-use tributary_broker::Maps;
+use tributary_broker::{Maps, Policy};
 use tributary_sources::Registry;
 
 use crate::error::StartError;
 use crate::settings::{Mistake, Settings, is_open_to_others};
 use crate::wire::{entries, outward};
-use crate::{codelists, maps, secrets};
+use crate::{codelists, maps, policy, secrets};
 
-/// Settings in which no mistake was found, and the maps that they name.
+/// Settings in which no mistake was found, the maps and the policy that they name.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) settings: Settings,
     pub(crate) maps: Maps,
+    pub(crate) policy: Policy,
 }
 
 /// A configuration that takes no effect.
@@ -49,6 +50,8 @@ pub(crate) fn read(config: &Path) -> Result<Checked, Refused> {
     if let Err(error) = codelists::load(settings.codelists.as_deref()) {
         mistakes.push(Mistake { path: "codelists.dir".to_owned(), line: None, says: error.to_string() });
     }
+    let policy = policy::load(settings.policy.file.as_deref());
+    mistakes.extend(policy.as_ref().err().into_iter().flatten().cloned());
     mistakes.extend(secrets::mistakes(&settings.national));
     let spine = settings.spine.iter().filter_map(|spine| spine.tls.as_ref());
     for files in settings.source_tls.values().chain(spine) {
@@ -56,7 +59,10 @@ pub(crate) fn read(config: &Path) -> Result<Checked, Refused> {
     }
     mistakes.extend(settings.server.tls.iter().filter_map(|files| files.load().err()).flatten());
     mistakes.extend(link_key_mistake(&settings));
-    if mistakes.is_empty() { Ok(Checked { settings, maps }) } else { Err(refused(mistakes)) }
+    match policy {
+        Ok(policy) if mistakes.is_empty() => Ok(Checked { settings, maps, policy }),
+        Ok(_) | Err(_) => Err(refused(mistakes)),
+    }
 }
 
 impl Checked {

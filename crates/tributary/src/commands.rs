@@ -5,6 +5,7 @@ pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod doctor;
+pub mod policy;
 pub mod query;
 pub mod serve;
 
@@ -42,6 +43,9 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Asks a running broker for a record.
     Query(query::Arguments),
+    /// Tells who may see what, and why.
+    #[command(subcommand)]
+    Policy(policy::Action),
     /// Looks after audit logs.
     #[command(subcommand)]
     Audit(audit::Action),
@@ -85,6 +89,7 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments).await,
             Self::Query(arguments) => query::run(arguments).await,
+            Self::Policy(action) => policy::run(&action, &mut io::stdout().lock()),
             Self::Audit(action) => audit::run(&action, &mut io::stdout().lock()),
         }
     }

@@ -31,6 +31,9 @@ pub enum StartError {
     /// The code lists cannot be used.
     #[error("the code lists cannot be used")]
     Codelists(#[from] CodelistsError),
+    /// The policy cannot be used; `tributary check` says why.
+    #[error("the policy cannot be used: {0}")]
+    Policy(Mistake),
     /// The client towards sources cannot be made.
     #[error("the client towards sources cannot be made")]
     Egress(#[from] EgressError),
@@ -58,6 +61,12 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The first of these mistakes; all of them are told by `tributary check`.
+    pub(crate) fn policy(mistakes: Vec<Mistake>) -> Self {
+        let none = || Mistake { path: "policy".to_owned(), line: None, says: "is unusable".to_owned() };
+        Self::Policy(mistakes.into_iter().next().unwrap_or_else(none))
+    }
+
     /// The same as a mistake in the configuration that led to it, with its key as far as one can be named.
     pub(crate) fn mistake(&self, settings: &Settings) -> Mistake {
         let path = match self {
@@ -65,6 +74,7 @@ impl StartError {
             Self::Audit(..) => "audit.dir".to_owned(),
             Self::Maps(_) => "maps.dir".to_owned(),
             Self::Codelists(_) => "codelists.dir".to_owned(),
+            Self::Policy(mistake) => return mistake.clone(),
             Self::Tls(source) | Self::Registry(RegistryError::Tls(source)) => tls_path(settings, source),
             Self::Registry(_) => "source".to_owned(),
             Self::ListenerTls => "server.tls".to_owned(),

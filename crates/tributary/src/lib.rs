@@ -7,6 +7,7 @@ pub mod commands;
 mod error;
 pub mod maps;
 mod observe;
+pub mod policy;
 mod protection;
 mod reload;
 pub mod running;

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tributary_audit::{ConfigChange, ConfigEvent, Digest, Event};
-use tributary_broker::Broker;
+use tributary_broker::{Broker, Policy};
 use tributary_server::TlsIdentity;
 use tributary_telemetry::{Metrics, ReloadOutcome};
 
 use crate::certificates;
 use crate::checked::{self, Checked, Refused};
 use crate::observe::MapRows;
+use crate::policy;
 use crate::running::{Running, edge, listener_identity};
 use crate::settings::{Mistake, Settings};
 use crate::wire::{Ground, Kept, counted, wire};
@@ -19,6 +20,7 @@ use crate::wire::{Ground, Kept, counted, wire};
 struct Next {
     settings: Settings,
     maps: MapRows,
+    policy: Policy,
     broker: Broker,
     kept: Kept,
     /// Who we are to callers from now on.
@@ -35,8 +37,9 @@ impl Running {
     /// they began with; dropping the future before it is done leaves the present one in force.
     pub async fn reload(&mut self, config: &Path) -> Result<Digest, Vec<Mistake>> {
         let (config, now) = (config.to_owned(), Arc::clone(&self.settings));
-        let (ground, kept) = (self.ground.clone(), Arc::clone(&self.kept));
-        let built = tokio::task::spawn_blocking(move || build(&config, &now, &ground, &kept)).await;
+        let (ground, kept, policy) = (self.ground.clone(), Arc::clone(&self.kept), self.policy.clone());
+        let build = move || build(&config, (&now, &policy), &ground, &kept);
+        let built = tokio::task::spawn_blocking(build).await;
         let unbuilt = |_panicked| {
             Err(Refused { digest: Digest::of(b""), mistakes: vec![at_large("it could not be built")] })
         };
@@ -55,7 +58,7 @@ impl Running {
     }
 
     fn put_in_force(&mut self, next: Next) {
-        let Next { settings, maps, broker, kept, identity, ends } = next;
+        let Next { settings, maps, policy, broker, kept, identity, ends } = next;
         let metrics = &self.ground.metrics;
         metrics.sources().register(&counted(&settings));
         show_limits(&broker, metrics);
@@ -67,6 +70,7 @@ impl Running {
         self.front.swap(broker.clone(), edge(&settings, self.ground.data, self.tls.clone()));
         std::mem::replace(&mut self.broker, broker).retire();
         self.kept = Arc::new(kept);
+        self.policy = policy;
         self.settings = Arc::new(settings);
         metrics.reloaded(ReloadOutcome::Applied);
         tracing::info!({ config.digest = self.settings.name() }, "configuration in force");
@@ -107,17 +111,25 @@ fn at_large(says: &str) -> Mistake {
 }
 
 /// Everything that can go wrong goes wrong here, where nothing has changed yet.
-fn build(config: &Path, now: &Settings, ground: &Ground, kept: &Kept) -> Result<Next, Refused> {
-    let Checked { settings, maps } = checked::read(config)?;
+fn build(
+    config: &Path,
+    (now, in_force): (&Settings, &Policy),
+    ground: &Ground,
+    kept: &Kept,
+) -> Result<Next, Refused> {
+    let Checked { settings, maps, policy } = checked::read(config)?;
     let refused = |mistakes| Refused { digest: settings.digest, mistakes };
     let fixed = now.needs_restart(&settings);
     if !fixed.is_empty() {
         return Err(refused(fixed));
     }
+    if let Some(unapproved) = policy::unapproved(in_force, &policy, &settings.policy) {
+        return Err(refused(vec![unapproved]));
+    }
     let rows = MapRows::of(&maps);
-    let (broker, kept) =
-        wire(&settings, maps, ground, Some(kept)).map_err(|error| refused(vec![error.mistake(&settings)]))?;
+    let (broker, kept) = wire(&settings, (maps, policy.clone()), ground, Some(kept))
+        .map_err(|error| refused(vec![error.mistake(&settings)]))?;
     let identity = listener_identity(&settings).map_err(|error| refused(vec![error.mistake(&settings)]))?;
     let ends = certificates::ends(&settings);
-    Ok(Next { settings, maps: rows, broker, kept, identity, ends })
+    Ok(Next { settings, maps: rows, policy, broker, kept, identity, ends })
 }

@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Trail};
-use tributary_broker::{Broker, Lasting, Maps};
-use tributary_model::{Clock, FixedClock, MemoryBudget, SystemClock};
+use tributary_broker::{Broker, Lasting, Maps, Policy};
+use tributary_model::{Clock, FixedClock, MemoryBudget, Priority, SystemClock};
 use tributary_server::{Front, Limits, Listeners, Tls, TlsIdentity, serve};
 use tributary_telemetry::Metrics;
 
@@ -17,6 +17,7 @@ use crate::certificates;
 use crate::error::StartError;
 use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
+use crate::policy;
 use crate::settings::{ListenerTls, Settings};
 use crate::wire::{Ground, Kept, counted, wire};
 
@@ -27,6 +28,8 @@ pub struct Running {
     pub(crate) settings: Arc<Settings>,
     pub(crate) broker: Broker,
     pub(crate) kept: Arc<Kept>,
+    /// Who may see what.
+    pub(crate) policy: Policy,
     pub(crate) front: Front,
     /// Who we are to callers; the listener looks here for each handshake.
     pub(crate) tls: Option<Tls>,
@@ -75,7 +78,8 @@ impl Running {
         let memory = MemoryBudget::new(settings.limits.memory_bytes);
         let ground = Ground { trail, metrics, lasting, clock, memory, data };
         MapRows::of(&maps).note(&ground.metrics);
-        let (broker, kept) = wire(&settings, maps, &ground, None)?;
+        let policy = policy::load(settings.policy.file.as_deref()).map_err(StartError::policy)?;
+        let (broker, kept) = wire(&settings, (maps, policy.clone()), &ground, None)?;
         tracing::info!({ config.digest = settings.name() }, "configuration in force");
         let tls = listener_identity(&settings)?.map(Tls::new);
         ground.metrics.certificates_end(&certificates::ends(&settings));
@@ -90,7 +94,7 @@ impl Running {
         };
         let serving = tokio::spawn(serve(listeners, front.clone(), shutdown));
         let (settings, kept) = (Arc::new(settings), Arc::new(kept));
-        Ok(Self { admin, ground, settings, broker, kept, front, tls, stop, serving })
+        Ok(Self { admin, ground, settings, broker, kept, policy, front, tls, stop, serving })
     }
 
     /// Where records are asked for.
@@ -144,7 +148,13 @@ pub(crate) fn listener_identity(settings: &Settings) -> Result<Option<TlsIdentit
 pub(crate) fn edge(settings: &Settings, data: SocketAddr, tls: Option<Tls>) -> tributary_server::Settings {
     let usual = tributary_server::Settings::default();
     let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
+    let mut demo_requester = usual.demo_requester.clone();
+    if let Some(role) = settings.demo.as_ref().and_then(|demo| demo.role) {
+        demo_requester.role = role;
+        demo_requester.priority = Priority::of(role);
+    }
     tributary_server::Settings {
+        demo_requester,
         public_base_url: settings.server.base_url(data),
         config: settings.name(),
         spine_position: settings.server.spine_position,

@@ -3,12 +3,14 @@
 mod address;
 mod cache;
 mod demo;
+mod examples;
 mod identity;
 mod listener_tls;
 mod locator;
 mod mistake;
 pub(crate) mod national;
 mod organisation;
+mod policy;
 mod process;
 mod prompts;
 mod reader;
@@ -16,6 +18,7 @@ mod restart;
 mod server;
 mod source;
 mod spine;
+mod table;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -29,14 +32,17 @@ use tributary_sources::{Route, SourceEntry};
 
 pub use cache::CacheSettings;
 pub use demo::{DemoPatient, DemoSettings};
+pub use examples::{Example, read as read_examples};
 pub use identity::IdentitySettings;
 pub use listener_tls::ListenerTls;
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
 pub use national::{NationalSettings, OauthSection, SdsSection};
+pub use policy::PolicySettings;
 pub use process::ProcessSettings;
 pub use prompts::PromptSettings;
 pub use spine::SpineSettings;
+pub use table::read as read_table;
 pub use tls::TlsFiles;
 pub(crate) use tls::is_open_to_others;
 
@@ -84,6 +90,8 @@ pub struct Settings {
     pub prompts: PromptSettings,
     /// `[codelists] dir`
     pub codelists: Option<PathBuf>,
+    /// `[policy]`
+    pub policy: PolicySettings,
     /// `[demo]`
     pub demo: Option<DemoSettings>,
 }
@@ -108,6 +116,7 @@ impl Default for Settings {
             maps: None,
             prompts: PromptSettings::default(),
             codelists: None,
+            policy: PolicySettings::default(),
             demo: None,
         }
     }
@@ -135,6 +144,7 @@ impl Settings {
         self.audit.dir = folder.join(&self.audit.dir);
         self.maps = self.maps.take().map(|dir| folder.join(dir));
         self.codelists = self.codelists.take().map(|dir| folder.join(dir));
+        self.policy.file = self.policy.file.take().map(|file| folder.join(file));
         self.national.begin_at(folder);
         self.server.link_key_file = self.server.link_key_file.take().map(|file| folder.join(file));
         self.server.tls = self.server.tls.take().map(|files| files.within(folder));
@@ -206,6 +216,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         maps: root.table("maps").and_then(read_dir),
         prompts: root.table("prompts").map(prompts::read).unwrap_or_default(),
         codelists: root.table("codelists").and_then(read_dir),
+        policy: root.table("policy").map(policy::read).unwrap_or_default(),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
         process: root.table("process").map(|table| process::read(table, is_demo)).unwrap_or_default(),
         organisations: organisation::read(root.tables("organisation")),

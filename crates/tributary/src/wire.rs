@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
-use tributary_broker::{Broker, FindPractice, Limits, Locator, Maps, Mode, Parts, Tracing};
+use tributary_broker::{Broker, FindPractice, Limits, Locator, Maps, Mode, Parts, Policy, Tracing};
 use tributary_model::{MemoryBudget, SourceId, SourceKind, SystemClock};
 use tributary_sources::national::pds::Pds;
 use tributary_sources::national::practice::Practices;
@@ -31,7 +31,7 @@ pub(crate) use kept::{Ground, Kept};
 /// Puts a broker together, with what the one before it leaves, if there is one. Nobody is contacted.
 pub(crate) fn wire(
     settings: &Settings,
-    maps: Maps,
+    (maps, policy): (Maps, Policy),
     ground: &Ground,
     before: Option<&Kept>,
 ) -> Result<(Broker, Kept), StartError> {
@@ -53,6 +53,7 @@ pub(crate) fn wire(
         custodian: settings.identity.custodian(settings.demo.is_some()),
         lists,
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
+        policy,
         limits: Limits { cache_bytes: settings.cache.max_bytes, ..Limits::default() },
         memory: ground.memory.clone(),
     });

@@ -1,9 +1,9 @@
 //! The stored form of the catalogue: field names that never change within a version.
 
 use serde::Serialize;
-use tributary_model::{FaultClass, NhsNumber, Section, SourceId, SpineCode};
+use tributary_model::{DenyReason, FaultClass, NhsNumber, Section, SourceId, SpineCode};
 
-use super::{Access, Denied, Disclosure, Event, Intent, Kind, Outcome, SourceEntry};
+use super::{Access, Denied, Disclosure, Event, GlassEvent, Intent, Kind, Outcome, SourceEntry};
 use crate::record::Draft;
 use crate::segment::Previous;
 
@@ -34,6 +34,8 @@ struct Fields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    glass: Option<Glass<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<Changed>,
 }
 
@@ -61,7 +63,10 @@ struct Why<'a> {
     rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     denied: Option<&'static str>,
+    relationship: &'static str,
     break_glass: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_sha256: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -105,6 +110,14 @@ struct Reached {
     delivered: &'static str,
     bytes: u64,
     elapsed_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Glass<'a> {
+    decision: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approver: Option<&'a str>,
+    lasts_secs: u64,
 }
 
 #[derive(Serialize)]
@@ -175,6 +188,7 @@ pub(crate) fn draft(event: &Event) -> Draft {
             patient: event.patient.as_ref().map(of_patient),
             ..Fields::default()
         },
+        Event::BreakGlass(event) => of_glass(event),
         Event::Config(event) => Fields {
             config: Some(Changed { change: event.change.code(), digest: event.digest.to_string() }),
             ..Fields::default()
@@ -216,7 +230,9 @@ fn of_access(access: &Access) -> Fields<'_> {
             purpose: access.purpose.code(),
             rule: None,
             denied: None,
+            relationship: access.relationship.code(),
             break_glass: access.break_glass.code(),
+            policy_sha256: access.policy.map(|digest| digest.to_string()),
         }),
         what: Some(What {
             interaction: access.interaction.code(),
@@ -232,7 +248,7 @@ fn of_patient(patient: &NhsNumber) -> Patient<'_> {
 
 fn of_intent(intent: &Intent) -> Fields<'_> {
     let mut fields = of_access(&intent.access);
-    fields.why = fields.why.map(|why| Why { rule: Some(intent.rule), ..why });
+    fields.why = fields.why.map(|why| Why { rule: Some(&*intent.rule), ..why });
     fields.expected = Some(intent.expected.iter().map(SourceId::as_str).collect());
     fields
 }
@@ -241,7 +257,7 @@ fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
     let mut fields = of_access(&disclosure.access);
     fields.corr = Some(disclosure.intent.seq);
     fields.patient = fields.patient.or_else(|| disclosure.found.as_ref().map(of_patient));
-    fields.why = fields.why.map(|why| Why { rule: Some(disclosure.rule), ..why });
+    fields.why = fields.why.map(|why| Why { rule: Some(&*disclosure.rule), ..why });
     fields.sources = Some(disclosure.sources.iter().map(of_source).collect());
     fields.outcome = Some(of_outcome(&disclosure.outcome));
     fields
@@ -250,7 +266,19 @@ fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
 fn of_denied(denied: &Denied) -> Fields<'_> {
     let mut fields = of_access(&denied.access);
     fields.corr = denied.intent.map(|intent| intent.seq);
-    fields.why = fields.why.map(|why| Why { denied: Some(denied.reason.code()), ..why });
+    let (rule, reason) = (denied.denial.rule.as_deref(), denied.denial.reason.code());
+    fields.why = fields.why.map(|why| Why { rule, denied: Some(reason), ..why });
+    fields
+}
+
+fn of_glass(event: &GlassEvent) -> Fields<'_> {
+    let mut fields = of_access(&event.access);
+    fields.why = fields.why.map(|why| Why { denied: event.reason.map(DenyReason::code), ..why });
+    fields.glass = Some(Glass {
+        decision: event.decision.code(),
+        approver: event.approver.as_deref(),
+        lasts_secs: event.lasts_secs,
+    });
     fields
 }
 

@@ -152,7 +152,7 @@ fn payload_is_one_object_with_the_catalogued_fields() {
         r#""kind":"disclosure","seq":4,"prev":""#,
         r#""corr":3,"user":{"id":"u-17","name":"Ann O'Brien \"Zoë\"","role":"ambulance","org":"RX9","assurance":"demo"}"#,
         r#""patient":{"nhs":"9990000107"}"#,
-        r#""why":{"purpose":"directcare","rule":"ambulance-direct-care","break_glass":"not-asked"}"#,
+        r#""why":{"purpose":"directcare","rule":"ambulance-direct-care","relationship":"unknown","break_glass":"not-asked"}"#,
         r#""sources":[{"source":"gp-a99901","status":"timeout","class":"no_head","bytes":0,"elapsed_ms":3000"#,
         r#""outcome":{"http":504,"completeness":"none","bytes":512,"discrepancies":["allergy-conflict"]}}"#,
         r#""phase":"stop"}"#,

@@ -37,17 +37,19 @@ pub(crate) fn access() -> Arc<Access> {
         }),
         patient: Some(NhsNumber::parse("9990000107").unwrap()),
         purpose: Purpose::DirectCare,
+        relationship: tributary_model::Relationship::Unknown,
         break_glass: BreakGlass::NotAsked,
         interaction: Interaction::Record,
         sections: SectionSet::all(),
         asked_as: None,
+        policy: None,
     })
 }
 
 pub(crate) fn intent() -> Event {
     Event::Intent(Intent {
         access: access(),
-        rule: "ambulance-direct-care",
+        rule: "ambulance-direct-care".into(),
         expected: vec![SourceId::parse("gp-a99901").unwrap()],
     })
 }
@@ -56,7 +58,7 @@ pub(crate) fn disclosure(intent: Receipt) -> Event {
     Event::Disclosure(Disclosure {
         access: access(),
         intent,
-        rule: "ambulance-direct-care",
+        rule: "ambulance-direct-care".into(),
         found: None,
         sources: vec![SourceEntry {
             source: SourceId::parse("gp-a99901").unwrap(),

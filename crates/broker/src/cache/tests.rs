@@ -34,12 +34,20 @@ fn ask(user: &str) -> Ask {
     }
 }
 
+fn grant() -> crate::key::Grant {
+    crate::key::Grant {
+        policy: tributary_audit::Digest::of(b""),
+        relationship: tributary_model::Relationship::Unknown,
+        glass: tributary_audit::BreakGlass::NotAsked,
+    }
+}
+
 fn source(id: &str) -> SourceId {
     SourceId::parse(id).unwrap()
 }
 
 fn key(user: &str) -> Key {
-    Key::of(&source("gp"), &ask(user))
+    Key::of(&source("gp"), &ask(user), grant())
 }
 
 /// What was fetched in the order of these numbers.
@@ -107,7 +115,7 @@ async fn what_a_source_takes_back_is_forgotten_for_everybody() {
     let replies = [watched(&mine), watched(&yours)];
     cache.keep(&key("me"), mine);
     cache.keep(&key("you"), yours);
-    let elsewhere = Key::of(&source("acute"), &ask("me"));
+    let elsewhere = Key::of(&source("acute"), &ask("me"), grant());
     cache.keep(&elsewhere, fetched(3));
     cache.forget(&key("me").holding, ticket(5));
     assert!(replies.iter().all(|reply| reply.upgrade().is_none()));

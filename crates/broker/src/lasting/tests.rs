@@ -16,6 +16,23 @@ fn lasting() -> (Lasting, tempfile::TempDir) {
     (Lasting::new(trail, Arc::new(Metrics::new(&[]).unwrap())), dir)
 }
 
+/// Nobody asks here, so nobody is let in.
+fn policy() -> crate::Policy {
+    let none = tributary_policy::Rule {
+        id: Arc::from("nobody"),
+        says: String::new(),
+        organisations: tributary_policy::Among::Any,
+        roles: tributary_policy::Among::Any,
+        purposes: tributary_policy::Among::Any,
+        kinds: tributary_policy::Among::Any,
+        sections: tributary_policy::Among::Any,
+        effect: tributary_policy::Effect::Deny(tributary_policy::rule::Deny { unless: None, labels: None }),
+    };
+    let draft = tributary_policy::Draft { rules: vec![none], ..tributary_policy::Draft::default() };
+    let table = Arc::new(tributary_policy::Table::new(draft).unwrap());
+    crate::Policy { table, digest: tributary_audit::Digest::of(b"") }
+}
+
 fn broker(lasting: &Lasting) -> Broker {
     let nobody = service_fn(|_: Locate| std::future::ready(Err(LocateFault::Unavailable)));
     Broker::new(Parts {
@@ -32,6 +49,7 @@ fn broker(lasting: &Lasting) -> Broker {
         custodian: None,
         lists: CodeLists::default(),
         mode: Mode::Demo,
+        policy: policy(),
         limits: Limits::default(),
     })
 }

@@ -17,16 +17,18 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use tributary_audit::{Settings, Trail};
 use tributary_broker::{
-    Answer, Broker, CodeLists, Lasting, Limits, LinkKey, Locator, Maps, Mode, Parts, Prompts, Refusal,
-    SourceCard, SourcePort, Tracing,
+    Answer, Broker, CodeLists, Lasting, Limits, LinkKey, Locator, Maps, Mode, Parts, Policy, Prompts,
+    Refusal, SourceCard, SourcePort, Tracing,
 };
 use tributary_fhir::{Attached, Document, Passed, Relayed, Reply};
 use tributary_model::requester::Assurance;
 use tributary_model::{
     Ask, AttachmentAsk, Clock, Deadline, Expected, FaultClass, FixedClock, Freshness, Handling, Locate,
-    Located, MemoryBudget, NhsNumber, OdsCode, Practice, Purpose, RecordForm, RecordRequest, RelayAsk,
-    RequestId, Requester, Retry, Role, SectionSet, SourceFault, SourceId, SourceKind, SpineIds,
+    Located, MemoryBudget, NhsNumber, OdsCode, Practice, Purpose, RecordForm, RecordRequest, Relationship,
+    RelayAsk, RequestId, Requester, Retry, Role, SectionSet, SourceFault, SourceId, SourceKind, SpineIds,
 };
+use tributary_policy::rule::{AsSent, Glass, Holds, Permit};
+use tributary_policy::{Among, Column, Draft, Effect, Rule, Table};
 use tributary_telemetry::Metrics;
 
 use crate::disk::{Disk, records};
@@ -56,11 +58,12 @@ pub(crate) struct Source {
     pub(crate) serves: SectionSet,
     pub(crate) timeout: Duration,
     pub(crate) cache_ttl: Option<Duration>,
+    pub(crate) kind: SourceKind,
 }
 
 pub(crate) fn source(id: &'static str, does: Does) -> Source {
     let timeout = Duration::from_secs(30);
-    Source { id, does: vec![does], serves: SectionSet::all(), timeout, cache_ttl: None }
+    Source { id, does: vec![does], serves: SectionSet::all(), timeout, cache_ttl: None, kind: SourceKind::Gp }
 }
 
 /// One ask, as its stub saw it.
@@ -131,15 +134,20 @@ impl Bench {
     }
 
     pub(crate) fn in_mode(mode: Mode, sources: Vec<Source>) -> Self {
-        Self::made(mode, MemoryBudget::default(), sources)
+        Self::made(mode, MemoryBudget::default(), policy(), sources)
     }
 
     /// A bench whose broker may hold so many bytes.
     pub(crate) fn with_memory(memory: &MemoryBudget, sources: Vec<Source>) -> Self {
-        Self::made(Mode::Demo, memory.clone(), sources)
+        Self::made(Mode::Demo, memory.clone(), policy(), sources)
     }
 
-    fn made(mode: Mode, memory: MemoryBudget, sources: Vec<Source>) -> Self {
+    /// A bench under a policy of its own.
+    pub(crate) fn under(policy: Policy, sources: Vec<Source>) -> Self {
+        Self::made(Mode::Demo, MemoryBudget::default(), policy, sources)
+    }
+
+    fn made(mode: Mode, memory: MemoryBudget, policy: Policy, sources: Vec<Source>) -> Self {
         let (still, hold) = mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || hold.recv());
         let dir = tempfile::tempdir().unwrap();
@@ -166,6 +174,7 @@ impl Bench {
             custodian: None,
             lists: CodeLists::default(),
             mode,
+            policy,
             limits: Limits::default(),
             memory,
         });
@@ -214,6 +223,29 @@ impl Bench {
     }
 }
 
+/// Everybody sees everything of invented patients, as a demo lets its own requester.
+pub(crate) fn policy() -> Policy {
+    let rule = Rule {
+        id: Arc::from("demo"),
+        says: String::new(),
+        organisations: Among::Any,
+        roles: Among::Any,
+        purposes: Among::Any,
+        kinds: Among::Any,
+        sections: Among::Any,
+        effect: Effect::Permit(Permit {
+            relationship: Relationship::Unknown,
+            glass: Glass::Whole,
+            holds: Holds::InDemo,
+            labels: Some(Among::Any),
+            as_sent: AsSent::Yes,
+        }),
+    };
+    let columns = Role::ALL.iter().map(|role| (*role, Column::Whole)).collect();
+    let table = Table::new(Draft { columns, rules: vec![rule], ..Draft::default() }).unwrap();
+    Policy { table: Arc::new(table), digest: tributary_audit::Digest::of(b"policy") }
+}
+
 fn everybody(ids: Vec<SourceId>) -> Locator {
     BoxCloneSyncService::new(service_fn(move |ask: Locate| {
         let expected = ids.iter().cloned().map(Expected::Registered).collect();
@@ -225,12 +257,12 @@ fn everybody(ids: Vec<SourceId>) -> Locator {
 
 fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
     let id = SourceId::parse(source.id).unwrap();
-    let Source { id: name, does, serves, timeout, cache_ttl } = source;
+    let Source { id: name, does, serves, timeout, cache_ttl, kind } = source;
     let counted_as = id.clone();
     let card = SourceCard {
         id,
         name: name.to_owned(),
-        kind: SourceKind::Gp,
+        kind,
         ods: None,
         rank: 1,
         serves,
@@ -383,6 +415,7 @@ pub(crate) fn request() -> RecordRequest {
         sections: SectionSet::all(),
         since: None,
         purpose: Purpose::DirectCare,
+        relationship: Relationship::Unknown,
         break_glass: None,
         requester: Arc::new(requester()),
         deadline: Deadline::after(Duration::from_secs(8)),

@@ -13,6 +13,8 @@ mod leaving;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod permitting;
+#[cfg(test)]
 mod recording;
 #[cfg(test)]
 mod sharing;

@@ -125,8 +125,8 @@ async fn whom_the_policy_denies_no_source_hears_of() {
     let sources = || vec![source("gp", Does::Answers)];
     let reason = || Some(Redacted::new("because".to_owned()));
     for (mode, broken, denied) in [
-        (Mode::Live, None, DenyReason::NoRule),
-        (Mode::Live, reason(), DenyReason::BreakGlassNotOffered),
+        (Mode::Live, None, DenyReason::NotProven),
+        (Mode::Live, reason(), DenyReason::NotProven),
         (Mode::Demo, reason(), DenyReason::BreakGlassNotOffered),
     ] {
         let bench = Bench::in_mode(mode, sources());
@@ -147,7 +147,7 @@ async fn a_denial_stands_when_it_cannot_be_recorded() {
     let bench = Bench::in_mode(Mode::Live, vec![source("gp", Does::Answers)]);
     bench.disk.troubles("denied", Trouble::Fails);
     let refusal = bench.asks(request()).await.unwrap().unwrap_err();
-    assert_eq!(refusal, Refusal::Denied(DenyReason::NoRule));
+    assert_eq!(refusal, Refusal::Denied(DenyReason::NotProven));
     assert!(bench.seen.calls().is_empty());
 }
 

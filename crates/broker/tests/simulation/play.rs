@@ -138,6 +138,7 @@ impl Play {
             custodian: None,
             lists: CodeLists::default(),
             mode: Mode::Demo,
+            policy: crate::stubs::policy(),
             limits: Limits { cache_bytes, ..Limits::default() },
             memory: memory.clone(),
         });
@@ -206,6 +207,7 @@ impl Play {
             sections: sections(one.sections),
             since: None,
             purpose: Purpose::DirectCare,
+            relationship: tributary_model::Relationship::Unknown,
             break_glass: None,
             requester: Arc::new(requester),
             deadline,

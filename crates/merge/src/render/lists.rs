@@ -192,7 +192,7 @@ fn write_empty_reason(record: &Record<'_>, section: Section, reason: &mut Writer
             coding.text("code", code);
         });
     });
-    let words = if record.inputs.answers.view().hides(section) {
+    let words = if record.inputs.answers.views().hides(section) {
         crate::words::NOT_FOR_ROLE.to_owned()
     } else {
         crate::words::empty(&record.sources, section)

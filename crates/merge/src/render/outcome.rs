@@ -17,7 +17,7 @@ pub(super) fn of(record: &Record<'_>) -> Outcome {
         record.sources.iter().flat_map(|source| source.relayed.iter().map(|one| relayed(source, one)));
     let notices = notices.chain(relayed);
     let patient = record.inputs.notes.iter().copied().map(patient_note);
-    let view = (!record.inputs.answers.view().is_whole()).then(role_note);
+    let view = (!record.inputs.answers.views().is_whole()).then(role_note);
     Outcome { issues: statuses.chain(notices).chain(patient).chain(view).collect(), ..Outcome::default() }
 }
 

@@ -42,17 +42,24 @@ impl Record<'_> {
 
     /// The sentences that must stand at a section.
     pub(super) fn section_notices(&self, section: Section) -> Vec<String> {
-        let limit = match self.inputs.answers.view().shown(section) {
-            Shown::Hidden => return vec![words::NOT_FOR_ROLE.to_owned()],
-            Shown::Limited(limit) => Some(limit.words()),
-            Shown::Whole => None,
+        let shown = self.inputs.answers.views().shown(section);
+        let limit = match shown {
+            Some(Shown::Hidden) => return vec![words::NOT_FOR_ROLE.to_owned()],
+            Some(Shown::Limited(limit)) => Some(limit.words()),
+            Some(Shown::Whole) => None,
+            // Of another kind of source another part is shown: that is said source by source.
+            None => None,
         };
         let said = self.sources.iter().flat_map(|source| {
             // What a role sees of the section is said once, whoever serves it.
             let of_section = source.notices.iter().filter(move |notice| {
-                notice.section == Some(section) && notice.kind != NoticeKind::PartForRole
+                let is_said = notice.kind == NoticeKind::PartForRole && shown.is_some();
+                notice.section == Some(section) && !is_said
             });
-            of_section.map(|notice| words::notice(&source.card.name, notice))
+            of_section.map(move |notice| match shown {
+                Some(_) => words::notice(&source.card.name, notice),
+                None => words::notice_of(&source.card.name, notice),
+            })
         });
         let relayed = self.sources.iter().flat_map(|source| &source.relayed);
         let relayed = relayed.filter(|one| !one.is_status && one.section == Some(section));

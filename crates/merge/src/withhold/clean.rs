@@ -139,7 +139,7 @@ impl<'a> Cleaner<'_, 'a> {
         if statement.kind == "List" {
             return Extent::Container;
         }
-        let medicines = self.from.view.shown(tributary_model::Section::Medications);
+        let medicines = self.from.views.of(self.home.card.kind).shown(tributary_model::Section::Medications);
         let section = if statement.kind == "Medication" { Some(medicines) } else { section };
         match section {
             Some(Shown::Limited(limit)) if limit.is_names() => Extent::Name,

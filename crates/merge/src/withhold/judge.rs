@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use tributary_fhir::{Json, bundle};
 use tributary_model::{Label, Limit, RoleView, Section, Shown, SourceKind};
 
+use super::labels::Reading;
 use super::limits::{self, Candidate};
 use super::{Withholding, labels, links};
 use tributary_statements::facts::{self, Facts, Part, Reader};
@@ -97,8 +98,8 @@ struct Judge<'j, 'a> {
 }
 
 impl Judge<'_, '_> {
-    const fn view(&self) -> RoleView {
-        self.from.view
+    fn view(&self, loaded: &Loaded<'_>, statement: &Statement<'_>) -> RoleView {
+        self.from.view_of(loaded, statement)
     }
 
     fn parts(&self, loaded: &Loaded<'_>) -> Vec<Part> {
@@ -125,7 +126,8 @@ impl Judge<'_, '_> {
     }
 
     fn fate(&self, loaded: &Loaded<'_>, statement: &Statement<'_>, own: &Facts, limited: &Facts) -> Fate {
-        if self.is_barred(loaded, statement) {
+        let view = self.view(loaded, statement);
+        if self.is_barred(loaded, statement, Reading::in_section(view, own.section)) {
             return Fate::Barred;
         }
         // Unreadable here: no label and no code of what is inside can be seen.
@@ -140,7 +142,7 @@ impl Judge<'_, '_> {
         {
             return Fate::Left;
         }
-        let is_shown = match self.view().shown(own.section) {
+        let is_shown = match view.shown(own.section) {
             Shown::Whole => true,
             Shown::Hidden => false,
             Shown::Limited(limit) => limits::lets_through(limit, limited, statement.resource, self.today),
@@ -149,16 +151,16 @@ impl Judge<'_, '_> {
     }
 
     /// Whether a statement is held back for what it is, in whatever section.
-    fn is_barred(&self, loaded: &Loaded<'_>, statement: &Statement<'_>) -> bool {
-        let is_unseen = |resource: Json<'_>| !labels::let_through(resource, self.view());
+    fn is_barred(&self, loaded: &Loaded<'_>, statement: &Statement<'_>, reading: Reading) -> bool {
+        let is_unseen = |resource: Json<'_>| !labels::let_through(resource, reading);
         let product = product(loaded, statement);
         if is_unseen(statement.resource)
             || product.is_some_and(is_unseen)
-            || self.is_listed(loaded, statement)
+            || self.is_listed(loaded, statement, reading)
         {
             return true;
         }
-        if !self.view().is_patient() {
+        if !self.view(loaded, statement).is_patient() {
             return false;
         }
         let is_unfiled = statement.kind == "DiagnosticReport" && !limits::is_filed(statement.resource);
@@ -167,8 +169,8 @@ impl Judge<'_, '_> {
         is_unfiled || links::is_said_by_relative(statement.resource, is_relative)
     }
 
-    fn is_listed(&self, loaded: &Loaded<'_>, statement: &Statement<'_>) -> bool {
-        if self.view().sees(Label::Listed) {
+    fn is_listed(&self, loaded: &Loaded<'_>, statement: &Statement<'_>, reading: Reading) -> bool {
+        if reading.sees(Label::Listed) {
             return false;
         }
         let Some(home) = loaded.home(statement) else { return true };
@@ -182,7 +184,7 @@ impl Judge<'_, '_> {
         for (place, statement) in loaded.statements.iter().enumerate() {
             let is_left = fates.get(place) == Some(&Fate::Shown);
             let Some(Part::Line(facts)) = parts.get(place).filter(|_| is_left) else { continue };
-            if let Shown::Limited(limit) = self.view().shown(facts.section) {
+            if let Shown::Limited(limit) = self.view(loaded, statement).shown(facts.section) {
                 let group = groups.entry((statement.answer, facts.section));
                 group.or_insert((limit, Vec::new())).1.push(Candidate { place, statement, facts });
             }
@@ -198,12 +200,13 @@ impl Judge<'_, '_> {
 
     /// The answers with a plan that holds and that is withheld by nothing but the limit.
     fn plans(&self, loaded: &Loaded<'_>, parts: &[Part], fates: &[Fate]) -> BTreeSet<usize> {
-        if self.view().shown(Section::Plans) != Shown::Limited(Limit::PlanExists) {
-            return BTreeSet::new();
-        }
         let holds = |(place, statement): (usize, &Statement<'_>)| {
             let Some(Part::Line(facts)) = parts.get(place) else { return None };
-            let counts = facts.section == Section::Plans && !facts.in_error && facts.lapsed.is_none();
+            let view = self.view(loaded, statement);
+            let counts = view.shown(Section::Plans) == Shown::Limited(Limit::PlanExists)
+                && facts.section == Section::Plans
+                && !facts.in_error
+                && facts.lapsed.is_none();
             (counts && fates.get(place) != Some(&Fate::Barred)).then_some(statement.answer)
         };
         loaded.statements.iter().enumerate().filter_map(holds).collect()
@@ -212,14 +215,15 @@ impl Judge<'_, '_> {
     /// Whether a resource may be shown when something shown leads to it.
     fn may_support(&self, loaded: &Loaded<'_>, statement: &Statement<'_>) -> bool {
         let is_shelf = statement.kind == "Device" && statement.resource.get("patient").is_none();
-        (links::is_support(&statement.kind) || is_shelf) && !self.is_barred(loaded, statement)
+        let reading = Reading::anywhere(self.view(loaded, statement));
+        (links::is_support(&statement.kind) || is_shelf) && !self.is_barred(loaded, statement, reading)
     }
 
     /// Ended allergies live inside a List. It is shown for what it contains, and stripped of all else.
     fn is_list_of_ended(&self, loaded: &Loaded<'_>, statement: &Statement<'_>) -> bool {
         let Some(home) = loaded.home(statement).filter(|_| statement.kind == "List") else { return false };
         let mut contained = statement.resource.get("contained").into_iter().flat_map(Json::items);
-        labels::own(statement.resource, self.view())
+        labels::own(statement.resource, Reading::anywhere(self.view(loaded, statement)))
             && contained.any(|one| is_ended_shown(one, self.from, home.card.kind))
     }
 }
@@ -292,7 +296,9 @@ fn below(loaded: &Loaded<'_>) -> BTreeMap<usize, Vec<(usize, bool)>> {
 /// every section its type can stand in is shown whole, and its labels and codes let it be seen.
 pub(super) fn passes_alone(resource: Json<'_>, from: &Withholding<'_>, kind: SourceKind) -> bool {
     let sections = crate::record::sections_of_type(&bundle::type_of(resource));
-    sections.iter().all(|section| from.view.shown(*section) == Shown::Whole)
-        && labels::let_through(resource, from.view)
-        && (from.view.sees(Label::Listed) || !from.lists.name(resource, kind, from.maps))
+    let view = from.views.of(kind);
+    let reading = Reading::anywhere(view);
+    sections.iter().all(|section| view.shown(*section) == Shown::Whole)
+        && labels::let_through(resource, reading)
+        && (reading.sees(Label::Listed) || !from.lists.name(resource, kind, from.maps))
 }

@@ -1,7 +1,7 @@
 //! Labels by which a source holds a single resource back.
 
 use tributary_fhir::{Json, Kind, bundle};
-use tributary_model::{Label, RoleView};
+use tributary_model::{Label, RoleView, Section, SectionSet};
 
 use super::{links, walk};
 
@@ -13,19 +13,44 @@ const CONFIDENTIALITY: &[&str] = &[
     "",
 ];
 
+/// Whom labels are read for, and where what carries them stands.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    view: RoleView,
+    /// `None` for what stands in no section of its own: it must be seen in all of them.
+    section: Option<Section>,
+}
+
+impl Reading {
+    pub(super) const fn in_section(view: RoleView, section: Section) -> Self {
+        Self { view, section: Some(section) }
+    }
+
+    pub(super) const fn anywhere(view: RoleView) -> Self {
+        Self { view, section: None }
+    }
+
+    pub(super) fn sees(self, label: Label) -> bool {
+        match self.section {
+            Some(section) => self.view.sees_in(label, SectionSet::EMPTY.with(section)),
+            None => self.view.sees(label),
+        }
+    }
+}
+
 /// Whether every label of a resource lets it be seen, those of what it contains and cannot do without included.
-pub(super) fn let_through(resource: Json<'_>, view: RoleView) -> bool {
+pub(super) fn let_through(resource: Json<'_>, reading: Reading) -> bool {
     let contained = resource.get("contained").into_iter().flat_map(Json::items);
     // Contained clinical resources are judged by themselves, and left out by themselves.
     let parts = contained.filter(|one| links::is_support(&bundle::type_of(*one)));
-    std::iter::once(resource).chain(parts).all(|one| own(one, view))
+    std::iter::once(resource).chain(parts).all(|one| own(one, reading))
 }
 
 /// Whether a resource's own labels let it be seen.
-pub(super) fn own(resource: Json<'_>, view: RoleView) -> bool {
+pub(super) fn own(resource: Json<'_>, reading: Reading) -> bool {
     let of_meta = resource.get("meta").and_then(|meta| meta.get("security"));
     let labels = of_meta.into_iter().chain(resource.get("securityLabel"));
-    let sees = |label: Option<Label>| label.is_none_or(|label| view.sees(label));
+    let sees = |label: Option<Label>| label.is_none_or(|label| reading.sees(label));
     labels.flat_map(Json::each).all(|label| concept(label).into_iter().all(sees))
         && resource.get("confidentiality").is_none_or(|one| sees(read("", one.text().as_deref())))
         && !walk::any(resource, |_, value| is_inline(value) && !sees(inline(value)))
@@ -79,7 +104,8 @@ mod tests {
     fn check(resource: &str, seen: [bool; 3]) {
         let doc = Document::scan(resource.as_bytes().to_vec(), &Limits::default()).unwrap();
         let roles = [ViewRole::Ambulance, ViewRole::UcrClinician, ViewRole::Patient];
-        let found = roles.map(|role| let_through(doc.root(), RoleView::of(role, Reason::Given)));
+        let found =
+            roles.map(|role| let_through(doc.root(), Reading::anywhere(RoleView::of(role, Reason::Given))));
         assert_eq!(found, seen, "{resource}");
     }
 

@@ -25,15 +25,15 @@ pub(super) fn lets_through(limit: Limit, facts: &Facts, resource: Json<'_>, toda
     match limit {
         Limit::PlanExists => false,
         Limit::Adjustments => is_adjustment(facts, resource),
-        Limit::Names | Limit::LastResults | Limit::LastContacts(_) => true,
+        Limit::Names | Limit::WithoutNotes | Limit::LastResults | Limit::LastContacts(_) => true,
         // What is not known to be over stays with what is current.
-        Limit::CurrentMedicines | Limit::CurrentNames => {
+        Limit::CurrentMedicines | Limit::CurrentWithoutNotes | Limit::CurrentNames => {
             facts.thing.medicine().is_none_or(|medicine| medicine.position.block() == 0)
         }
         Limit::ActiveProblems | Limit::ActiveWithoutNotes => {
             facts.thing.problem().is_none_or(|problem| problem.block() == 0)
         }
-        Limit::Filed => is_filed(resource),
+        Limit::Filed | Limit::FiledWithoutNotes => is_filed(resource),
         Limit::RecentContacts(days) | Limit::RecentWithoutNotes(days) => is_since(days),
         Limit::PlansAndDischarge => is_discharge(facts, resource),
     }
@@ -93,6 +93,9 @@ pub(super) fn beyond(limit: Limit, candidates: Vec<Candidate<'_>>, maps: &Maps) 
         | Limit::ActiveProblems
         | Limit::ActiveWithoutNotes
         | Limit::Filed
+        | Limit::WithoutNotes
+        | Limit::CurrentWithoutNotes
+        | Limit::FiledWithoutNotes
         | Limit::RecentContacts(_)
         | Limit::RecentWithoutNotes(_)
         | Limit::PlansAndDischarge => Vec::new(),

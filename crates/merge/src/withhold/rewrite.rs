@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use tributary_fhir::json::quoted;
 use tributary_fhir::{Document, Limits, Notice, Reply};
-use tributary_model::{NoticeKind, Section, Shown};
+use tributary_model::{NoticeKind, RoleView, Section, Shown};
 
 use super::Withholding;
 use super::clean::Cleaner;
@@ -16,6 +16,7 @@ use tributary_statements::load::{Accepted, Loaded, Statement};
 /// The reply of one accepted answer as it may be shown. Nothing if it cannot be written.
 pub(super) fn reply(loaded: &Loaded<'_>, kept: &Kept, place: usize, from: &Withholding<'_>) -> Option<Reply> {
     let home = loaded.answers.get(place)?;
+    let view = from.views.of(home.card.kind);
     let cleaner = Cleaner { loaded, kept, home, from };
     let addresses = addresses(loaded, home);
     let mut untouched = BTreeSet::new();
@@ -54,9 +55,9 @@ pub(super) fn reply(loaded: &Loaded<'_>, kept: &Kept, place: usize, from: &Withh
     let old = home.reply;
     Some(Reply {
         documents: vec![document],
-        asked: old.asked.and(from.view.sections()),
-        states: old.states.iter().filter(|(one, _)| !from.view.hides(**one)).map(|(a, b)| (*a, *b)).collect(),
-        notices: notices(&old.notices, kept.has_plan(place), from),
+        asked: old.asked.and(view.sections()),
+        states: old.states.iter().filter(|(one, _)| !view.hides(**one)).map(|(a, b)| (*a, *b)).collect(),
+        notices: notices(&old.notices, kept.has_plan(place), view),
         // Where something was cut out, the list of what found no home could name it.
         losses: old.losses.iter().filter(|note| untouched.contains(&note.statement)).cloned().collect(),
         // What nobody here can read may hold anything.
@@ -79,7 +80,7 @@ fn is_of(loaded: &Loaded<'_>, at: usize, place: usize) -> bool {
 fn shown(loaded: &Loaded<'_>, statement: &Statement<'_>, from: &Withholding<'_>) -> Option<Shown> {
     let today = tributary_model::date::zoned(from.as_of).date();
     match (Reader { loaded, maps: from.maps, statement, today }).part() {
-        Part::Line(facts) => Some(from.view.shown(facts.section)),
+        Part::Line(facts) => Some(from.view_of(loaded, statement).shown(facts.section)),
         Part::Beneath(_) | Part::Support => None,
     }
 }
@@ -122,8 +123,8 @@ fn entry(statement: &Statement<'_>, resource: &str, address: Option<&str>, home:
 }
 
 /// What a reader must still know: nothing about a section that is hidden, no count from inside one that is limited.
-fn notices(old: &[Notice], has_plan: bool, from: &Withholding<'_>) -> Vec<Notice> {
-    let is_told = |notice: &&Notice| notice.section.is_none_or(|section| !from.view.hides(section));
+fn notices(old: &[Notice], has_plan: bool, view: RoleView) -> Vec<Notice> {
+    let is_told = |notice: &&Notice| notice.section.is_none_or(|section| !view.hides(section));
     let mut notices: Vec<Notice> =
         old.iter().filter(is_told).map(|notice| Notice { count: None, ..notice.clone() }).collect();
     if has_plan {

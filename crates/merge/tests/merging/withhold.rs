@@ -34,7 +34,7 @@ impl Federation {
             registry: &self.registry,
             answers,
             maps: &self.maps,
-            view,
+            views: &view.into(),
             lists: &lists(),
         })
     }

@@ -18,11 +18,11 @@ const fn part(limit: Limit) -> Shown {
 }
 
 /// One column for each of [`ViewRole::ALL`]: ambulance, 111 handler, urgent community clinician, community nurse,
-/// restricted view, home carer, patient, information governance.
-const SECTIONS: &[(Section, [Shown; 8])] = &[
+/// restricted view, home carer, patient, information governance, general practice clinician.
+const SECTIONS: &[(Section, [Shown; 9])] = &[
     (
         Section::Plans,
-        [Whole, part(PlanExists), Whole, Whole, part(PlanExists), Hidden, part(PlanExists), Hidden],
+        [Whole, part(PlanExists), Whole, Whole, part(PlanExists), Hidden, part(PlanExists), Hidden, Whole],
     ),
     (
         Section::Flags,
@@ -35,9 +35,10 @@ const SECTIONS: &[(Section, [Shown; 8])] = &[
             part(Adjustments),
             part(Adjustments),
             Hidden,
+            Whole,
         ],
     ),
-    (Section::Allergies, [Whole, Hidden, Whole, Whole, Whole, part(Names), Whole, Hidden]),
+    (Section::Allergies, [Whole, Hidden, Whole, Whole, Whole, part(Names), Whole, Hidden, Whole]),
     (
         Section::Medications,
         [
@@ -49,13 +50,14 @@ const SECTIONS: &[(Section, [Shown; 8])] = &[
             part(CurrentNames),
             Whole,
             Hidden,
+            Whole,
         ],
     ),
     (
         Section::Problems,
-        [part(ActiveProblems), Hidden, Whole, Whole, part(ActiveWithoutNotes), Hidden, Whole, Hidden],
+        [part(ActiveProblems), Hidden, Whole, Whole, part(ActiveWithoutNotes), Hidden, Whole, Hidden, Whole],
     ),
-    (Section::Results, [part(LastResults), Hidden, Whole, Whole, Hidden, Hidden, part(Filed), Hidden]),
+    (Section::Results, [part(LastResults), Hidden, Whole, Whole, Hidden, Hidden, part(Filed), Hidden, Whole]),
     (
         Section::Encounters,
         [
@@ -67,14 +69,15 @@ const SECTIONS: &[(Section, [Shown; 8])] = &[
             Hidden,
             Whole,
             Hidden,
+            Whole,
         ],
     ),
     (
         Section::Documents,
-        [part(PlansAndDischarge), Hidden, Whole, Whole, Hidden, Hidden, part(Filed), Hidden],
+        [part(PlansAndDischarge), Hidden, Whole, Whole, Hidden, Hidden, part(Filed), Hidden, Whole],
     ),
-    (Section::Immunisations, [Hidden, Hidden, Whole, Whole, Whole, Hidden, Whole, Hidden]),
-    (Section::SocialCare, [Whole, Hidden, Whole, Whole, Whole, Whole, Whole, Hidden]),
+    (Section::Immunisations, [Hidden, Hidden, Whole, Whole, Whole, Hidden, Whole, Hidden, Whole]),
+    (Section::SocialCare, [Whole, Hidden, Whole, Whole, Whole, Whole, Whole, Hidden, Whole]),
     // Who sees every clinical section of the guidance sees those it does not speak of; nobody else does.
     (Section::Reports, CLINICIANS_IN_THE_HOME),
     (Section::Procedures, CLINICIANS_IN_THE_HOME),
@@ -84,16 +87,17 @@ const SECTIONS: &[(Section, [Shown; 8])] = &[
     (Section::Uncategorised, CLINICIANS_IN_THE_HOME),
 ];
 
-const CLINICIANS_IN_THE_HOME: [Shown; 8] = [Hidden, Hidden, Whole, Whole, Hidden, Hidden, Hidden, Hidden];
+const CLINICIANS_IN_THE_HOME: [Shown; 9] =
+    [Hidden, Hidden, Whole, Whole, Hidden, Hidden, Hidden, Hidden, Whole];
 
 /// The same columns.
-const LABELS: &[(Label, [Sight; 8])] = &[
-    (Label::Restricted, [WithReason, Unseen, Seen, WithReason, Unseen, Unseen, Seen, Unseen]),
-    (Label::VeryRestricted, [Unseen, Unseen, WithReason, Unseen, Unseen, Unseen, Unseen, Unseen]),
-    (Label::NotForPatient, [Seen, Seen, Seen, Seen, Seen, Seen, Unseen, Unseen]),
+const LABELS: &[(Label, [Sight; 9])] = &[
+    (Label::Restricted, [WithReason, Unseen, Seen, WithReason, Unseen, Unseen, Seen, Unseen, Seen]),
+    (Label::VeryRestricted, [Unseen, Unseen, WithReason, Unseen, Unseen, Unseen, Unseen, Unseen, WithReason]),
+    (Label::NotForPatient, [Seen, Seen, Seen, Seen, Seen, Seen, Unseen, Unseen, Seen]),
     // As very restricted, but that patients may know what is on record of them.
-    (Label::Listed, [Unseen, Unseen, WithReason, Unseen, Unseen, Unseen, Seen, Unseen]),
-    (Label::Unknown, [Unseen; 8]),
+    (Label::Listed, [Unseen, Unseen, WithReason, Unseen, Unseen, Unseen, Seen, Unseen, WithReason]),
+    (Label::Unknown, [Unseen; 9]),
 ];
 
 fn column(role: ViewRole) -> Option<usize> {

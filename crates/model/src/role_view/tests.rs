@@ -24,27 +24,27 @@ fn the_matrix_is_this_one() {
     let columns: Vec<&str> = ViewRole::ALL.iter().map(|role| role.code()).collect();
     assert_eq!(
         columns.join(" | "),
-        "ambulance | 111-handler | ucr-clinician | community-nurse | restricted | home-carer | patient | information-governance"
+        "ambulance | 111-handler | ucr-clinician | community-nurse | restricted | home-carer | patient | information-governance | gp"
     );
     assert_eq!(
         rows(),
         [
-            "plans: all | PlanExists | all | all | PlanExists | - | PlanExists | -",
-            "flags: all | Adjustments | all | all | Adjustments | Adjustments | Adjustments | -",
-            "allergies: all | - | all | all | all | Names | all | -",
-            "medications: CurrentMedicines | - | all | all | CurrentMedicines | CurrentNames | all | -",
-            "problems: ActiveProblems | - | all | all | ActiveWithoutNotes | - | all | -",
-            "results: LastResults | - | all | all | - | - | Filed | -",
-            "reports: - | - | all | all | - | - | - | -",
-            "encounters: RecentWithoutNotes(30) | - | RecentContacts(90) | all | LastContacts(3) | - | all | -",
-            "procedures: - | - | all | all | - | - | - | -",
-            "immunisations: - | - | all | all | all | - | all | -",
-            "documents: PlansAndDischarge | - | all | all | - | - | Filed | -",
-            "referrals: - | - | all | all | - | - | - | -",
-            "diary: - | - | all | all | - | - | - | -",
-            "appointments: - | - | all | all | - | - | - | -",
-            "socialcare: all | - | all | all | all | all | all | -",
-            "uncategorised: - | - | all | all | - | - | - | -",
+            "plans: all | PlanExists | all | all | PlanExists | - | PlanExists | - | all",
+            "flags: all | Adjustments | all | all | Adjustments | Adjustments | Adjustments | - | all",
+            "allergies: all | - | all | all | all | Names | all | - | all",
+            "medications: CurrentMedicines | - | all | all | CurrentMedicines | CurrentNames | all | - | all",
+            "problems: ActiveProblems | - | all | all | ActiveWithoutNotes | - | all | - | all",
+            "results: LastResults | - | all | all | - | - | Filed | - | all",
+            "reports: - | - | all | all | - | - | - | - | all",
+            "encounters: RecentWithoutNotes(30) | - | RecentContacts(90) | all | LastContacts(3) | - | all | - | all",
+            "procedures: - | - | all | all | - | - | - | - | all",
+            "immunisations: - | - | all | all | all | - | all | - | all",
+            "documents: PlansAndDischarge | - | all | all | - | - | Filed | - | all",
+            "referrals: - | - | all | all | - | - | - | - | all",
+            "diary: - | - | all | all | - | - | - | - | all",
+            "appointments: - | - | all | all | - | - | - | - | all",
+            "socialcare: all | - | all | all | all | all | all | - | all",
+            "uncategorised: - | - | all | all | - | - | - | - | all",
         ]
     );
 }
@@ -62,13 +62,13 @@ fn check_label(label: Label, without: &str, with: &str) {
 fn labels_are_seen_by_these() {
     check_label(
         Label::Restricted,
-        "ucr-clinician patient",
-        "ambulance ucr-clinician community-nurse patient",
+        "ucr-clinician patient gp",
+        "ambulance ucr-clinician community-nurse patient gp",
     );
-    check_label(Label::VeryRestricted, "", "ucr-clinician");
-    let others = "ambulance 111-handler ucr-clinician community-nurse restricted home-carer";
+    check_label(Label::VeryRestricted, "", "ucr-clinician gp");
+    let others = "ambulance 111-handler ucr-clinician community-nurse restricted home-carer gp";
     check_label(Label::NotForPatient, others, others);
-    check_label(Label::Listed, "patient", "ucr-clinician patient");
+    check_label(Label::Listed, "patient", "ucr-clinician patient gp");
     check_label(Label::Unknown, "", "");
 }
 

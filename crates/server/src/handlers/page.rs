@@ -78,6 +78,7 @@ fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
         sections: SectionSet::all(),
         since: None,
         purpose: Purpose::DirectCare,
+        relationship: tributary_model::Relationship::Unknown,
         break_glass: None,
         requester: Arc::clone(&exchange.requester),
         deadline: exchange.deadline,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Refusal, Verdict};
-use tributary_model::{Barred, Freshness, Handling, RecordForm, RecordRequest, SourceStatus};
+use tributary_model::{Barred, Freshness, Handling, RecordForm, RecordRequest, Relationship, SourceStatus};
 
 use super::parameters;
 use crate::exchange::{Exchange, FHIR_JSON, JSON, Reply, reply, set, status};
@@ -71,6 +71,7 @@ fn read(exchange: &Exchange, form: RecordForm) -> Result<RecordRequest, Problem>
         sections: asked.sections,
         since: asked.since,
         purpose: asked.purpose,
+        relationship: Relationship::Unknown,
         break_glass: asked.break_glass,
         requester: Arc::clone(&exchange.requester),
         deadline: exchange.deadline,

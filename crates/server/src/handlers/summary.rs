@@ -34,6 +34,7 @@ fn request(exchange: &Exchange, named: Option<&Redacted<String>>) -> Result<Reco
         sections: SUMMARY_SECTIONS,
         since: None,
         purpose: asked.purpose,
+        relationship: tributary_model::Relationship::Unknown,
         break_glass: asked.break_glass,
         requester: Arc::clone(&exchange.requester),
         deadline: exchange.deadline,

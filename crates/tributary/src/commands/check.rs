@@ -1,6 +1,6 @@
 //! `tributary check`: reads a configuration, contacts nobody.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -20,8 +20,17 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Done {
-    let Some(Checked { settings, maps }) = sound(&arguments.config) else { return Ok(BAD_CONFIGURATION) };
-    summary(&mut io::stdout().lock(), &settings, &maps)?;
+    let Some(Checked { settings, maps, policy }) = sound(&arguments.config) else {
+        return Ok(BAD_CONFIGURATION);
+    };
+    let mut out = io::stdout().lock();
+    summary(&mut out, &settings, &maps)?;
+    let from = settings
+        .policy
+        .file
+        .as_deref()
+        .map_or_else(|| "as shipped".to_owned(), |file| file.display().to_string());
+    writeln!(out, "policy          {} rules, {from}, {}", policy.table.rules().len(), policy.digest)?;
     Ok(0)
 }
 

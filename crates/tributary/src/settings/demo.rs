@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tributary_model::{NhsNumber, SourceId};
+use tributary_model::{NhsNumber, Role, SourceId};
 use tributary_sources::SourceEntry;
 
 use super::reader::Reader;
@@ -14,6 +14,8 @@ use super::server::ServerSettings;
 pub struct DemoSettings {
     /// The instant every dated rule uses; absent means now.
     pub as_of: Option<Timestamp>,
+    /// The role of whoever asks; absent means the demo's own, who sees everything.
+    pub role: Option<Role>,
     /// The patients that the page offers.
     pub patients: Vec<DemoPatient>,
 }
@@ -42,11 +44,17 @@ pub(super) fn read(mut table: Reader<'_>, server: &ServerSettings, sources: &[So
     let as_of = table.parsed("as_of", |text| {
         text.parse::<Timestamp>().map_err(|_| "is not an instant, as in \"2026-03-10T02:10:00Z\"")
     });
+    let role = table.parsed("role", |text| {
+        Role::from_code(text).ok_or_else(|| {
+            let codes: Vec<_> = Role::ALL.iter().map(|role| role.code()).collect();
+            format!("is not known; known are {}", codes.join(", "))
+        })
+    });
     let mut numbers = BTreeSet::new();
     let patients = table.tables("patient");
     let patients = patients.into_iter().filter_map(|table| patient(table, sources, &mut numbers)).collect();
     table.close();
-    DemoSettings { as_of, patients }
+    DemoSettings { as_of, role, patients }
 }
 
 fn patient(

@@ -87,6 +87,15 @@ impl<'r> Reader<'r> {
         list.is_some_and(|items| items.iter().next().is_none())
     }
 
+    /// Whether the key is there and holds this word.
+    pub(super) fn says(&mut self, key: &'static str, word: &str) -> bool {
+        let is_said = self.peek(key).is_some_and(|value| value.get_ref().as_str() == Some(word));
+        if is_said {
+            self.known.push(key);
+        }
+        is_said
+    }
+
     /// Notes a mistake at a key; at the table when the key is absent.
     pub(super) fn wrong(&self, key: &str, says: impl Display) {
         let span = self.peek(key).map(Spanned::span).or_else(|| self.span.clone());
