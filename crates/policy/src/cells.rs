@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use tributary_model::{
-    KindSet, Label, OdsCode, Purpose, Relationship, Role, RoleView, Section, SectionSet, Shown, SourceKind,
-    Views,
+    Label, OdsCode, Purpose, Relationship, Role, RoleView, Section, SectionSet, Shown, SourceKind, Views,
 };
 
 use crate::rule::Glass;
@@ -153,15 +152,7 @@ impl Table {
         if row.broken && !self.offers_glass(&subject, SectionSet::all()) {
             return Sight { views: Views::same(RoleView::nothing()), as_sent: Vec::new() };
         }
-        let alone = |section: &Section| {
-            let kinds = self.as_sent(&subject, SectionSet::EMPTY.with(*section));
-            (*section, kinds)
-        };
-        let passed: Vec<(Section, KindSet)> = Section::ALL.iter().map(alone).collect();
-        let of_kind = |kind: &SourceKind| {
-            let sections = passed.iter().filter(|(_, kinds)| kinds.contains(*kind));
-            (*kind, sections.map(|(section, _)| *section).collect())
-        };
-        Sight { views: self.views(&subject), as_sent: SourceKind::ALL.iter().map(of_kind).collect() }
+        let passed = |kind: &SourceKind| (*kind, self.passable(&subject, *kind));
+        Sight { views: self.views(&subject), as_sent: SourceKind::ALL.iter().map(passed).collect() }
     }
 }

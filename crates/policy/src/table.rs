@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tributary_model::{
     Decision, Denial, DenyReason, Facts, KindSet, Label, Obligations, OdsCode, Purpose, Reason, Relationship,
-    Role, RoleView, Section, SectionSet, SourceKind, ViewRole, Views,
+    Role, RoleView, Section, SectionSet, Shown, SourceKind, ViewRole, Views,
 };
 
 use crate::rule::{Among, AsSent, Deny, Effect, Glass, Holds, Limits, Permit, Rule, Taken};
@@ -203,25 +203,26 @@ impl Table {
 
     /// The kinds whose answers may be passed on as they were sent, if these sections were asked for.
     pub(crate) fn as_sent(&self, subject: &Subject, sections: SectionSet) -> KindSet {
-        let may = |kind: &SourceKind| {
-            let permits = self.about(subject, *kind).filter(
-                |rule| matches!(&rule.effect, Effect::Permit(permit) if permit.as_sent == AsSent::Yes),
-            );
-            let allowed = permits.fold(SectionSet::EMPTY, |all, rule| all.or(sections_of(rule)));
-            let view = self.view(subject, *kind);
-            let is_whole = |section| view.shown(section) == tributary_model::Shown::Whole;
-            // A denial of some labelled statements cannot be kept where nothing is taken out.
-            let is_labelled =
-                |rule: &Rule| matches!(&rule.effect, Effect::Deny(deny) if deny.labels.is_some());
-            let cannot = self.about(subject, *kind).filter(|rule| is_labelled(rule)).map(sections_of);
-            let limited = self.limits(subject, *kind).map(|(rule, _)| sections_of(rule));
-            let barred = cannot.chain(limited).fold(SectionSet::EMPTY, SectionSet::or);
-            !sections.is_empty()
-                && allowed.holds(sections)
-                && sections.iter().all(is_whole)
-                && barred.and(sections).is_empty()
-        };
+        let may = |kind: &SourceKind| !sections.is_empty() && self.passable(subject, *kind).holds(sections);
         SourceKind::ALL.iter().copied().filter(may).collect()
+    }
+
+    /// The sections of a kind of source that may be passed on as they were sent: those that a permit says so of and
+    /// that are shown whole. What limits or denies a part of one cannot be kept where nothing is taken out.
+    pub(crate) fn passable(&self, subject: &Subject, kind: SourceKind) -> SectionSet {
+        let (mut allowed, mut barred) = (SectionSet::EMPTY, SectionSet::EMPTY);
+        for rule in self.about(subject, kind) {
+            match &rule.effect {
+                Effect::Permit(permit) if permit.as_sent == AsSent::Yes => {
+                    allowed = allowed.or(sections_of(rule));
+                }
+                Effect::Permit(_) => {}
+                Effect::Limit(_) | Effect::Deny(_) => barred = barred.or(sections_of(rule)),
+            }
+        }
+        let view = self.view(subject, kind);
+        let is_whole = |section: &Section| view.shown(*section) == Shown::Whole;
+        allowed.without(barred).and(Section::ALL.iter().copied().filter(is_whole).collect())
     }
 
     /// The rules that hold for a requester, whatever the source.

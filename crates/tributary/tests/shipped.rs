@@ -84,15 +84,15 @@ fn check(from: &str, to: &str, says: &str) {
 #[test]
 fn what_is_not_understood_is_no_policy() {
     let carer = r#"roles = ["home-carer"]"#;
-    check(carer, "roles = []", "mine.toml: rule[13].roles: is empty, which means nobody");
+    check(carer, "roles = []", "mine.toml: rule[12].roles: is empty, which means nobody");
     check(
         carer,
         r#"roles = ["carer"]"#,
-        "mine.toml: rule[13].roles[1]: is not known; known are demo, ambulance",
+        "mine.toml: rule[12].roles[1]: is not known; known are demo, ambulance",
     );
-    check(carer, r#"roles = "all""#, "mine.toml: rule[13].roles: is a text, not a list of texts");
-    check(carer, "", "mine.toml: rule[13].roles: is missing: name some, or write \"any\"");
-    check(carer, r#"role = ["home-carer"]"#, "mine.toml: rule[13].role: is no key here");
+    check(carer, r#"roles = "all""#, "mine.toml: rule[12].roles: is a text, not a list of texts");
+    check(carer, "", "mine.toml: rule[12].roles: is missing: name some, or write \"any\"");
+    check(carer, r#"role = ["home-carer"]"#, "mine.toml: rule[12].role: is no key here");
     check(r#"sections = ["plans", "flags"]"#, "sections = []", ".sections: is empty, which means nobody");
     check(r#"sections = ["plans", "flags"]"#, r#"sections = ["toes"]"#, ".sections[1]: is not known");
     check(r#"organisations = "any""#, "organisations = []", ".organisations: is empty, which means nobody");

@@ -6,7 +6,7 @@ mod story;
 mod surface;
 
 use tributary_merge::{CodeLists, Inputs, Record, Withheld, Withholding, merge, withhold};
-use tributary_model::{NhsNumber, RoleView};
+use tributary_model::{NhsNumber, RoleView, Views};
 
 use crate::kit::{Federation, NHS};
 
@@ -23,10 +23,10 @@ pub(crate) fn lists() -> CodeLists {
 impl Federation {
     /// The answers as a role may see them.
     pub(crate) fn withheld(&self, view: RoleView) -> Withheld {
-        self.withheld_of(&self.answers, view)
+        self.withheld_of(&self.answers, &view.into())
     }
 
-    pub(crate) fn withheld_of(&self, answers: &[tributary_merge::Answer], view: RoleView) -> Withheld {
+    pub(crate) fn withheld_of(&self, answers: &[tributary_merge::Answer], views: &Views) -> Withheld {
         withhold(Withholding {
             patient: NhsNumber::parse(NHS).expect("number"),
             as_of: self.as_of.parse().expect("instant"),
@@ -34,7 +34,7 @@ impl Federation {
             registry: &self.registry,
             answers,
             maps: &self.maps,
-            views: &view.into(),
+            views,
             lists: &lists(),
         })
     }

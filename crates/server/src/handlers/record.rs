@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Refusal, Verdict};
-use tributary_model::{Barred, Freshness, Handling, RecordForm, RecordRequest, Relationship, SourceStatus};
+use tributary_model::{
+    Barred, DenyReason, Freshness, Handling, RecordForm, RecordRequest, Relationship, SourceStatus,
+};
 
 use super::parameters;
 use crate::exchange::{Exchange, FHIR_JSON, JSON, Reply, reply, set, status};
@@ -147,8 +149,7 @@ pub(crate) fn from_answer(answer: Answer, form: RecordForm) -> Reply {
 pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Denied(reason) => {
-            let text =
-                format!("This requester may not see this record ({}). No source was asked.", reason.code());
+            let text = format!("{} ({}). No source was asked.", denied(reason), reason.code());
             Problem::new(StatusCode::FORBIDDEN, "forbidden", text).coded(Spine::DENIED)
         }
         Refusal::AuditUnavailable => {
@@ -181,6 +182,18 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
             Problem::new(StatusCode::BAD_GATEWAY, "transient", text)
         }
         Refusal::Internal => Problem::internal(),
+    }
+}
+
+/// Why the policy refuses, in words.
+const fn denied(reason: DenyReason) -> &'static str {
+    match reason {
+        DenyReason::BreakGlassNotOffered => "Nobody breaks the glass in this role and for this purpose",
+        DenyReason::BreakGlassQuota => "This user broke the glass too often",
+        DenyReason::NotProven => "It is not proven who asks",
+        DenyReason::NoRule | DenyReason::Forbidden | DenyReason::Barred(_) => {
+            "This requester may not see this record"
+        }
     }
 }
 

@@ -128,7 +128,7 @@ proptest! {
     fn a_second_time_takes_nothing_more(case in case(), view in role(ViewRole::ALL)) {
         let stage = stage(&case, EVERYTHING);
         let once = stage.withheld(view);
-        let twice = stage.withheld_of(once.answers(), view);
+        let twice = stage.withheld_of(once.answers(), &view.into());
         let difference = difference(&told(&stage.merged_for(&once)), &told(&stage.merged_for(&twice)));
         prop_assert!(difference.is_none(), "{difference:?}");
     }

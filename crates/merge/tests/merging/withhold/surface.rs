@@ -1,7 +1,7 @@
 //! What stands where something is withheld, and what each limit lets through.
 
 use serde_json::{Value, json};
-use tributary_model::{FaultClass, Reason, RoleView, Section, SourceKind, ViewRole};
+use tributary_model::{FaultClass, Reason, RoleView, Section, SectionSet, SourceKind, ViewRole, Views};
 
 use super::LISTED;
 use crate::kit::{Federation, about, federation, snomed};
@@ -68,6 +68,30 @@ fn who_may_not_see_everything_is_never_told_that_there_is_nothing() {
     let view = stage.merged_for(&withheld).to_view();
     assert!(!format!("{view:?}").contains("nothing recorded"));
     assert!(!format!("{view:?}").contains("holds nothing"));
+}
+
+/// A rule may let a section be seen of one kind of source and not of another.
+#[test]
+fn a_section_of_one_kind_of_source_is_taken_out_and_named() {
+    let mut stage = one_source(&[allergy("n", "716186003", "No known allergy")]);
+    stage.source("acute", SourceKind::Acute, super::cases::SERVED, &[]);
+    let problem = about("Condition", "c", json!({"code": {"text": "Seen at the hospital"}}));
+    stage.answers("acute", &[allergy("a", "91936005", "CANARY allergy"), problem]);
+    let nurse = RoleView::of(ViewRole::CommunityNurse, Reason::NotGiven);
+    let without = SectionSet::all().without(SectionSet::EMPTY.with(Section::Allergies));
+    let views = Views::of_each(|kind| if kind == SourceKind::Acute { nurse.within(without) } else { nurse });
+    let withheld = stage.withheld_of(&stage.answers, &views);
+    let record = stage.merged_for(&withheld);
+    let all = super::told(&record);
+    assert!(!all.contains("CANARY") && !all.contains("91936005"), "{all}");
+    assert!(all.contains("Seen at the hospital") && all.contains("No known allergy"));
+    let statuses: Vec<_> = record.statuses().map(|(id, status, _)| (id.as_str(), status.code())).collect();
+    assert_eq!(statuses, [("acute", "withheld-policy"), ("gp", "ok")]);
+    assert_eq!(record.allergy_label().words(), "Allergy check incomplete");
+    let view = record.to_view();
+    let section = view.sections.iter().find(|one| one.section == Section::Allergies).unwrap();
+    let is_named = |words: &String| words.contains("acute") && words.contains("Not shown for your role.");
+    assert!(section.notices.iter().any(is_named), "{:?}", section.notices);
 }
 
 #[test]
