@@ -61,16 +61,16 @@ impl BrokenGlass {
                 return Took::Nothing;
             }
         }
-        let uses = users.entry(user).or_default();
-        uses.retain(|one| now - one.began < longest);
-        if uses.iter().any(|one| one.patient == patient && now - one.began < bounds.life) {
+        let own = users.entry(user).or_default();
+        own.retain(|one| now - one.began < longest);
+        if own.iter().any(|one| one.patient == patient && now - one.began < bounds.life) {
             return Took::Within;
         }
-        let spent = uses.iter().filter(|one| now - one.began < bounds.window).count();
-        if spent >= usize::try_from(bounds.quota).unwrap_or(usize::MAX) || uses.len() >= MOST_USES {
+        let spent = own.iter().filter(|one| now - one.began < bounds.window).count();
+        if spent >= usize::try_from(bounds.quota).unwrap_or(usize::MAX) || own.len() >= MOST_USES {
             return Took::Nothing;
         }
-        uses.push(Use { patient, began: now });
+        own.push(Use { patient, began: now });
         Took::Anew
     }
 }

@@ -124,10 +124,8 @@ pub(crate) fn notice(source: &str, notice: &Notice) -> String {
 /// A notice in words, at a section of which less is shown of one source than of another.
 pub(crate) fn notice_of(source: &str, notice: &Notice) -> String {
     let words = self::notice(source, notice);
-    match notice.kind {
-        NoticeKind::NotForRole | NoticeKind::PartForRole => format!("{source}: {words}"),
-        _ => words,
-    }
+    let is_of_role = matches!(notice.kind, NoticeKind::NotForRole | NoticeKind::PartForRole);
+    if is_of_role { format!("{source}: {words}") } else { words }
 }
 
 /// What must be said at a section because of what a source did not say.

@@ -115,25 +115,30 @@ pub fn places() -> impl Iterator<Item = Place> {
         .flat_map(move |kind| Section::ALL.iter().flat_map(move |section| of_section(*kind, *section)))
 }
 
+/// Every purpose, with every degree of relationship.
+fn reasons() -> impl Iterator<Item = (Purpose, Relationship)> {
+    let of = |purpose: Purpose| Relationship::ALL.iter().map(move |degree| (purpose, *degree));
+    Purpose::ALL.iter().copied().flat_map(of)
+}
+
 impl Table {
     /// Every row that there is, for these organisations and whoever is none of them.
     pub fn rows(organisations: &BTreeSet<OdsCode>) -> Vec<Row> {
         let named: Vec<_> = std::iter::once(None).chain(organisations.iter().cloned().map(Some)).collect();
         let mut rows = Vec::new();
         for (demo, broken) in [(false, false), (false, true), (true, false), (true, true)] {
-            for role in Role::ALL.iter().copied() {
-                for organisation in &named {
-                    rows.extend(Purpose::ALL.iter().flat_map(|purpose| {
-                        Relationship::ALL.iter().map(|relationship| Row {
-                            demo,
-                            role,
-                            organisation: organisation.clone(),
-                            purpose: *purpose,
-                            relationship: *relationship,
-                            broken,
-                        })
-                    }));
-                }
+            for (role, organisation) in
+                Role::ALL.iter().flat_map(|role| named.iter().map(move |one| (*role, one)))
+            {
+                let row = |(purpose, relationship)| Row {
+                    demo,
+                    role,
+                    organisation: organisation.clone(),
+                    purpose,
+                    relationship,
+                    broken,
+                };
+                rows.extend(reasons().map(row));
             }
         }
         rows

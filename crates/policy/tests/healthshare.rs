@@ -105,8 +105,8 @@ fn under_load_nobody_becomes_somebody_else() {
     let crowd: Vec<_> = (0..8)
         .map(|_| {
             let table = Arc::clone(&table);
-            let roles = Role::ALL.iter().cycle().take(20_000);
-            std::thread::spawn(move || roles.map(|role| table.decide(&facts(*role))).collect::<Vec<_>>())
+            let asking = Role::ALL.iter().cycle().take(20_000);
+            std::thread::spawn(move || asking.map(|role| table.decide(&facts(*role))).collect::<Vec<_>>())
         })
         .collect();
     for thread in crowd {

@@ -38,8 +38,8 @@ impl Running {
     pub async fn reload(&mut self, config: &Path) -> Result<Digest, Vec<Mistake>> {
         let (config, now) = (config.to_owned(), Arc::clone(&self.settings));
         let (ground, kept, policy) = (self.ground.clone(), Arc::clone(&self.kept), self.policy.clone());
-        let build = move || build(&config, (&now, &policy), &ground, &kept);
-        let built = tokio::task::spawn_blocking(build).await;
+        let work = move || build(&config, (&now, &policy), &ground, &kept);
+        let built = tokio::task::spawn_blocking(work).await;
         let unbuilt = |_panicked| {
             Err(Refused { digest: Digest::of(b""), mistakes: vec![at_large("it could not be built")] })
         };

@@ -46,9 +46,8 @@ impl Record<'_> {
         let limit = match shown {
             Some(Shown::Hidden) => return vec![words::NOT_FOR_ROLE.to_owned()],
             Some(Shown::Limited(limit)) => Some(limit.words()),
-            Some(Shown::Whole) => None,
-            // Of another kind of source another part is shown: that is said source by source.
-            None => None,
+            // Where of another kind of source another part is shown, that is said source by source.
+            Some(Shown::Whole) | None => None,
         };
         let said = self.sources.iter().flat_map(|source| {
             // What a role sees of the section is said once, whoever serves it.

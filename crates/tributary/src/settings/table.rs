@@ -50,7 +50,7 @@ fn told(flaw: &Flaw, toml: &DeTable<'_>, text: &str) -> Mistake {
 fn inside(toml: &DeTable<'_>, name: &str, at: Option<usize>, key: &str) -> Option<usize> {
     let outer = toml.get(name)?;
     let table = match at {
-        Some(at) => outer.get_ref().as_array()?.iter().nth(at.checked_sub(1)?)?,
+        Some(at) => outer.get_ref().as_array()?.get(at.checked_sub(1)?)?,
         None => outer,
     };
     let inner = table.get_ref().as_table().and_then(|table| table.get(key));

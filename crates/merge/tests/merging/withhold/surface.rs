@@ -86,7 +86,7 @@ fn a_section_of_one_kind_of_source_is_taken_out_and_named() {
     assert!(!all.contains("CANARY") && !all.contains("91936005"), "{all}");
     assert!(all.contains("Seen at the hospital") && all.contains("No known allergy"));
     let statuses: Vec<_> = record.statuses().map(|(id, status, _)| (id.as_str(), status.code())).collect();
-    assert_eq!(statuses, [("acute", "withheld-policy"), ("gp", "ok")]);
+    assert_eq!(statuses, [("gp", "ok"), ("acute", "withheld-policy")]);
     assert_eq!(record.allergy_label().words(), "Allergy check incomplete");
     let view = record.to_view();
     let section = view.sections.iter().find(|one| one.section == Section::Allergies).unwrap();

@@ -59,13 +59,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Done {
         if reviewed.contains(&seq) {
             return;
         }
-        match serde_json::from_slice::<Record>(payload) {
-            Ok(record) => lines.push(told(seq, &record)),
+        if let Ok(record) = serde_json::from_slice::<Record>(payload) {
+            lines.push(told(seq, &record));
+        } else {
             // What cannot be read is not passed over: somebody must look at it too.
-            Err(_) => {
-                unread += 1;
-                lines.push(format!("local-{seq}  cannot be read here"));
-            }
+            unread += 1;
+            lines.push(format!("local-{seq}  cannot be read here"));
         }
     })?;
     // The record names the patient; this list is for a desk where others look, so it does not.
