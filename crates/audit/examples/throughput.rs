@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tributary_audit::{
-    Access, BreakGlass, Digest, Disclosure, Event, Intent, Interaction, Outcome, Receipt, Settings,
+    Access, BreakGlass, Digest, Disclosure, Event, Intent, Interaction, Outcome, Proof, Receipt, Settings,
     SourceEntry, Trail, verify,
 };
 use tributary_model::requester::Assurance;
@@ -77,6 +77,7 @@ fn access() -> Result<Arc<Access>, Box<dyn Error>> {
             assurance: Assurance::Demo,
             priority: tributary_model::Priority::Interactive,
         }),
+        proof: Proof::default(),
         patient: Some(NhsNumber::parse("9990000107")?),
         purpose: Purpose::DirectCare,
         relationship: tributary_model::Relationship::Unknown,
@@ -126,5 +127,6 @@ fn disclosure(access: &Arc<Access>, intent: Receipt) -> Event {
             bytes: 130_112,
             discrepancies: Vec::new(),
         },
+        config: Digest::of(b"[server]"),
     })
 }

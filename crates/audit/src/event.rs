@@ -12,7 +12,9 @@ use crate::record::Receipt;
 
 mod wire;
 
-pub use oversight::{GlassDecision, GlassEvent};
+pub use oversight::{
+    Anomaly, AnomalyKind, AuditRead, AuditReadKind, GlassDecision, GlassEvent, PeerCheckpoint,
+};
 pub(crate) use wire::{Own, draft, own_draft};
 
 macro_rules! codes {
@@ -58,6 +60,12 @@ codes! {
         Security, "security";
         /// The glass was broken, or should have been.
         BreakGlass, "break_glass";
+        /// Somebody's looking is out of the ordinary.
+        Anomaly, "anomaly";
+        /// The log itself was read.
+        AuditRead, "audit_read";
+        /// How far the log of another node has got.
+        PeerCheckpoint, "peer_checkpoint";
         /// The configuration changed.
         Config, "config";
         /// The log itself: started, stopped, recovered, a segment begun.
@@ -94,6 +102,18 @@ codes! {
         NotAsked, "not-asked";
         /// Asked for, with a reason.
         ReasonGiven, "reason-given";
+    }
+}
+
+codes! {
+    /// What kind of token told who asks.
+    TokenKind {
+        /// Signed, and the signature was checked.
+        Signed, "signed";
+        /// Of the national sign-on service.
+        Cis2, "cis2";
+        /// Unsigned: an assertion of the consumer.
+        AssertedUnsigned, "asserted-unsigned";
     }
 }
 
@@ -154,6 +174,12 @@ pub enum Event {
     Security(SecurityEvent),
     /// The glass is about to be broken, or was refused to be.
     BreakGlass(GlassEvent),
+    /// Somebody's looking is out of the ordinary.
+    Anomaly(Anomaly),
+    /// The log is about to be read.
+    AuditRead(AuditRead),
+    /// How far the log of another node has got.
+    PeerCheckpoint(PeerCheckpoint),
     /// The configuration changed.
     Config(ConfigEvent),
 }
@@ -169,6 +195,9 @@ impl Event {
             Self::Delivery(_) => Kind::Delivery,
             Self::Security(_) => Kind::Security,
             Self::BreakGlass(_) => Kind::BreakGlass,
+            Self::Anomaly(_) => Kind::Anomaly,
+            Self::AuditRead(_) => Kind::AuditRead,
+            Self::PeerCheckpoint(_) => Kind::PeerCheckpoint,
             Self::Config(_) => Kind::Config,
         }
     }
@@ -181,6 +210,8 @@ pub struct Access {
     pub request: RequestId,
     /// The person and organisation, as they were at this moment.
     pub requester: Arc<Requester>,
+    /// What showed that it is they.
+    pub proof: Proof,
     /// Whose record. A request by a source's own id names nobody that we know before the answer; one about a
     /// practice names nobody at all.
     pub patient: Option<NhsNumber>,
@@ -198,6 +229,21 @@ pub struct Access {
     pub asked_as: Option<NhsNumber>,
     /// Digest of the policy that decided.
     pub policy: Option<Digest>,
+}
+
+/// What showed who asks. A part is there only if it was presented and checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The registered system that called, as the configuration names it.
+    pub consumer: Option<Arc<str>>,
+    /// SHA-256 of the public key (SPKI) of the certificate that it called with.
+    pub certificate_spki: Option<Digest>,
+    /// Who issued the token.
+    pub token_issuer: Option<Arc<str>>,
+    /// SHA-256 of the token's own id (`jti`): the id itself could be used again.
+    pub token_id: Option<Digest>,
+    /// What kind of token it was.
+    pub token_kind: Option<TokenKind>,
 }
 
 /// Sources are about to be asked.
@@ -226,6 +272,8 @@ pub struct Disclosure {
     pub sources: Vec<SourceEntry>,
     /// What is sent.
     pub outcome: Outcome,
+    /// Digest of the configuration that the answer was made by.
+    pub config: Digest,
 }
 
 /// What became of one source.

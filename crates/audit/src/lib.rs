@@ -16,8 +16,9 @@ mod verify;
 pub use chain::Digest;
 pub use error::AuditError;
 pub use event::{
-    Access, BreakGlass, ConfigChange, ConfigEvent, Delivered, Delivery, Denied, Disclosure, Event,
-    GlassDecision, GlassEvent, Intent, Interaction, Kind, Outcome, SecurityEvent, SecurityKind, SourceEntry,
+    Access, Anomaly, AnomalyKind, AuditRead, AuditReadKind, BreakGlass, ConfigChange, ConfigEvent, Delivered,
+    Delivery, Denied, Disclosure, Event, GlassDecision, GlassEvent, Intent, Interaction, Kind, Outcome,
+    PeerCheckpoint, Proof, SecurityEvent, SecurityKind, SourceEntry, TokenKind,
 };
 pub use pick::pick;
 pub use record::{Receipt, RecordId};

@@ -55,6 +55,9 @@ impl OpenIntents {
             | Kind::Delivery
             | Kind::Security
             | Kind::BreakGlass
+            | Kind::Anomaly
+            | Kind::AuditRead
+            | Kind::PeerCheckpoint
             | Kind::Config
             | Kind::Lifecycle => {}
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
-use tributary_audit::{Delivered, Trail};
+use tributary_audit::{Delivered, Digest, Trail};
 use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, Demographics, Denial, DenyReason, Expected, Facts, Locate,
@@ -85,6 +85,7 @@ pub(crate) struct Room {
     /// A request sees one table from its beginning to its end.
     pub(crate) policy: Policy,
     pub(crate) glass: Arc<BrokenGlass>,
+    pub(crate) config: Digest,
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
     pub(crate) flights: Flights,
@@ -172,6 +173,7 @@ impl Broker {
             mode: parts.mode,
             policy: parts.policy,
             glass,
+            config: parts.config,
             limits: parts.limits,
             cache,
             flights: Flights::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tributary_audit::{
     Access, AuditError, BreakGlass, Delivered, Denied, Digest, Disclosure, Event, GlassDecision, GlassEvent,
-    Intent, Interaction, Outcome, Receipt, SecurityEvent, SecurityKind, SourceEntry,
+    Intent, Interaction, Outcome, Proof, Receipt, SecurityEvent, SecurityKind, SourceEntry,
 };
 use tributary_model::{
     Capability, Completeness, Deadline, Denial, DenyReason, NhsNumber, RecordForm, RecordRequest,
@@ -29,6 +29,7 @@ pub(crate) fn access(room: &Room, request: &RecordRequest, sections: SectionSet)
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
+        proof: Proof::default(),
         patient: Some(request.patient),
         purpose: request.purpose,
         relationship: request.relationship,
@@ -57,6 +58,7 @@ pub(crate) fn relay_access(
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
+        proof: Proof::default(),
         patient,
         purpose: tributary_model::Purpose::DirectCare,
         relationship: Relationship::Unknown,
@@ -82,6 +84,7 @@ pub(crate) fn attachment_access(
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
+        proof: Proof::default(),
         patient: Some(patient),
         purpose: tributary_model::Purpose::DirectCare,
         relationship: Relationship::Unknown,
@@ -285,6 +288,7 @@ impl OpenIntent {
             found,
             sources,
             outcome,
+            config: self.room.config,
         })
     }
 }

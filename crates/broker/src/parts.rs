@@ -209,6 +209,8 @@ pub struct Parts {
     pub mode: Mode,
     /// Who may see what.
     pub policy: Policy,
+    /// Digest of the configuration, for disclosures.
+    pub config: Digest,
     /// Bounds.
     pub limits: Limits,
     /// What requests may hold in memory, together.

@@ -54,6 +54,7 @@ pub(crate) fn wire(
         lists,
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
         policy,
+        config: settings.digest,
         limits: Limits { cache_bytes: settings.cache.max_bytes, ..Limits::default() },
         memory: ground.memory.clone(),
     });

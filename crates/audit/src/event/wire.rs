@@ -1,11 +1,17 @@
 //! The stored form of the catalogue: field names that never change within a version.
 
 use serde::Serialize;
-use tributary_model::{DenyReason, FaultClass, NhsNumber, Section, SourceId, SpineCode};
+use tributary_model::{DenyReason, FaultClass, NhsNumber, OdsCode, Requester, Section, SourceId, SpineCode};
 
-use super::{Access, Denied, Disclosure, Event, GlassEvent, Intent, Kind, Outcome, SourceEntry};
+use super::{
+    Access, Anomaly, AuditRead, Denied, Disclosure, Event, GlassEvent, Intent, Kind, Outcome, PeerCheckpoint,
+    SourceEntry, TokenKind,
+};
 use crate::record::Draft;
 use crate::segment::Previous;
+
+/// The version that writes.
+const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Default, Serialize)]
 struct Fields<'a> {
@@ -15,6 +21,10 @@ struct Fields<'a> {
     corr: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<User<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumer: Option<Consumer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Token<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patient: Option<Patient<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +46,16 @@ struct Fields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     glass: Option<Glass<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    anomaly: Option<Odd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<ReadBy<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<Peer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<Changed>,
+    /// What the answer was made by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made_by: Option<MadeBy>,
 }
 
 #[derive(Serialize)]
@@ -44,8 +63,33 @@ struct User<'a> {
     id: &'a str,
     name: String,
     role: &'static str,
+    /// Person and role in the Spine's directory.
+    #[serde(rename = "spine_user", skip_serializing_if = "Option::is_none")]
+    in_spine: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_profile: Option<&'a str>,
     org: &'a str,
     assurance: &'static str,
+}
+
+#[derive(Serialize)]
+struct Consumer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spki_sha256: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Token<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -121,6 +165,39 @@ struct Glass<'a> {
 }
 
 #[derive(Serialize)]
+struct Odd {
+    what: &'static str,
+    count: u64,
+    limit: u64,
+    window_secs: u64,
+}
+
+#[derive(Serialize)]
+struct ReadBy<'a> {
+    what: &'static str,
+    reader: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Peer<'a> {
+    origin: &'a str,
+    size: u64,
+    root: String,
+}
+
+#[derive(Serialize)]
+struct MadeBy {
+    build: &'static str,
+    config_sha256: String,
+}
+
+#[derive(Serialize)]
 struct Changed {
     change: &'static str,
     digest: String,
@@ -131,7 +208,7 @@ struct Changed {
 #[serde(untagged)]
 pub(crate) enum Own {
     /// A run began or ended.
-    Run { phase: &'static str },
+    Run { phase: &'static str, build: &'static str },
     /// A crash left bytes of an unfinished record, which were cut off.
     Recovered { phase: &'static str, bytes: u64 },
     /// A segment file begins.
@@ -146,8 +223,8 @@ pub(crate) enum Own {
 }
 
 impl Own {
-    pub(crate) const START: Self = Self::Run { phase: "start" };
-    pub(crate) const STOP: Self = Self::Run { phase: "stop" };
+    pub(crate) const START: Self = Self::Run { phase: "start", build: BUILD };
+    pub(crate) const STOP: Self = Self::Run { phase: "stop", build: BUILD };
 
     pub(crate) const fn recovered(bytes: u64) -> Self {
         let phase = "recovered";
@@ -189,6 +266,9 @@ pub(crate) fn draft(event: &Event) -> Draft {
             ..Fields::default()
         },
         Event::BreakGlass(event) => of_glass(event),
+        Event::Anomaly(event) => of_anomaly(event),
+        Event::AuditRead(event) => of_read(event),
+        Event::PeerCheckpoint(event) => of_peer(event),
         Event::Config(event) => Fields {
             config: Some(Changed { change: event.change.code(), digest: event.digest.to_string() }),
             ..Fields::default()
@@ -212,16 +292,11 @@ fn json(fields: &impl Serialize) -> String {
 }
 
 fn of_access(access: &Access) -> Fields<'_> {
-    let requester = &access.requester;
     Fields {
         req: Some(access.request.to_string()),
-        user: Some(User {
-            id: &requester.user_id,
-            name: format!("{} {}", requester.given, requester.family),
-            role: requester.role.code(),
-            org: requester.organisation.as_str(),
-            assurance: requester.assurance.code(),
-        }),
+        user: Some(of_requester(&access.requester)),
+        consumer: of_consumer(access),
+        token: of_token(access),
         patient: access.patient.as_ref().map(|patient| Patient {
             asked_as: access.asked_as.as_ref().map(NhsNumber::expose),
             ..of_patient(patient)
@@ -242,6 +317,38 @@ fn of_access(access: &Access) -> Fields<'_> {
     }
 }
 
+fn of_requester(requester: &Requester) -> User<'_> {
+    User {
+        id: &requester.user_id,
+        name: format!("{} {}", requester.given, requester.family),
+        role: requester.role.code(),
+        in_spine: requester.spine.user.as_deref(),
+        role_profile: requester.spine.role_profile.as_deref(),
+        org: requester.organisation.as_str(),
+        assurance: requester.assurance.code(),
+    }
+}
+
+fn of_consumer(access: &Access) -> Option<Consumer<'_>> {
+    let consumer = Consumer {
+        id: access.proof.consumer.as_deref(),
+        asid: access.requester.asid.as_deref(),
+        spki_sha256: access.proof.certificate_spki.map(|digest| digest.to_string()),
+    };
+    let is_known = consumer.id.is_some() || consumer.asid.is_some() || consumer.spki_sha256.is_some();
+    is_known.then_some(consumer)
+}
+
+fn of_token(access: &Access) -> Option<Token<'_>> {
+    let token = Token {
+        iss: access.proof.token_issuer.as_deref(),
+        jti_sha256: access.proof.token_id.map(|digest| digest.to_string()),
+        kind: access.proof.token_kind.map(TokenKind::code),
+    };
+    let is_known = token.iss.is_some() || token.jti_sha256.is_some() || token.kind.is_some();
+    is_known.then_some(token)
+}
+
 fn of_patient(patient: &NhsNumber) -> Patient<'_> {
     Patient { nhs: patient.expose(), asked_as: None }
 }
@@ -260,6 +367,7 @@ fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
     fields.why = fields.why.map(|why| Why { rule: Some(&*disclosure.rule), ..why });
     fields.sources = Some(disclosure.sources.iter().map(of_source).collect());
     fields.outcome = Some(of_outcome(&disclosure.outcome));
+    fields.made_by = Some(MadeBy { build: BUILD, config_sha256: disclosure.config.to_string() });
     fields
 }
 
@@ -280,6 +388,41 @@ fn of_glass(event: &GlassEvent) -> Fields<'_> {
         lasts_secs: event.lasts_secs,
     });
     fields
+}
+
+fn of_anomaly(event: &Anomaly) -> Fields<'_> {
+    Fields {
+        req: event.request.map(|id| id.to_string()),
+        user: event.requester.as_deref().map(of_requester),
+        patient: event.patient.as_ref().map(of_patient),
+        anomaly: Some(Odd {
+            what: event.what.code(),
+            count: event.count,
+            limit: event.limit,
+            window_secs: event.window_secs,
+        }),
+        ..Fields::default()
+    }
+}
+
+fn of_read(event: &AuditRead) -> Fields<'_> {
+    Fields {
+        req: event.request.map(|id| id.to_string()),
+        patient: event.patient.as_ref().map(of_patient),
+        read: Some(ReadBy {
+            what: event.what.code(),
+            reader: &event.reader,
+            org: event.organisation.as_ref().map(OdsCode::as_str),
+            query_sha256: event.query.map(|digest| digest.to_string()),
+            records: event.records,
+        }),
+        ..Fields::default()
+    }
+}
+
+fn of_peer(event: &PeerCheckpoint) -> Fields<'_> {
+    let peer = Peer { origin: &event.origin, size: event.size, root: event.root.to_string() };
+    Fields { peer: Some(peer), ..Fields::default() }
 }
 
 fn of_source(entry: &SourceEntry) -> Source<'_> {

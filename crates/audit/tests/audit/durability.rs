@@ -154,8 +154,8 @@ fn payload_is_one_object_with_the_catalogued_fields() {
         r#""patient":{"nhs":"9990000107"}"#,
         r#""why":{"purpose":"directcare","rule":"ambulance-direct-care","relationship":"unknown","break_glass":"not-asked"}"#,
         r#""sources":[{"source":"gp-a99901","status":"timeout","class":"no_head","bytes":0,"elapsed_ms":3000"#,
-        r#""outcome":{"http":504,"completeness":"none","bytes":512,"discrepancies":["allergy-conflict"]}}"#,
-        r#""phase":"stop"}"#,
+        r#""outcome":{"http":504,"completeness":"none","bytes":512,"discrepancies":["allergy-conflict"]},"made_by":{"build":""#,
+        r#""phase":"stop","build":""#,
     ] {
         assert!(text.contains(field), "{field} in {text}");
     }

@@ -1,6 +1,8 @@
 //! What the log promises, tried from outside.
 
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod faults;

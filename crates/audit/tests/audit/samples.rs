@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tributary_audit::{
-    Access, BreakGlass, Digest, Disclosure, Event, Intent, Interaction, Outcome, Receipt, Settings,
+    Access, BreakGlass, Digest, Disclosure, Event, Intent, Interaction, Outcome, Proof, Receipt, Settings,
     SourceEntry, Trail,
 };
 use tributary_model::requester::Assurance;
@@ -35,6 +35,7 @@ pub(crate) fn access() -> Arc<Access> {
             assurance: Assurance::Demo,
             priority: tributary_model::Priority::Interactive,
         }),
+        proof: Proof::default(),
         patient: Some(NhsNumber::parse("9990000107").unwrap()),
         purpose: Purpose::DirectCare,
         relationship: tributary_model::Relationship::Unknown,
@@ -79,6 +80,7 @@ pub(crate) fn disclosure(intent: Receipt) -> Event {
             bytes: 512,
             discrepancies: vec!["allergy-conflict"],
         },
+        config: Digest::of(b"[server]"),
     })
 }
 

@@ -50,6 +50,7 @@ fn broker(lasting: &Lasting) -> Broker {
         lists: CodeLists::default(),
         mode: Mode::Demo,
         policy: policy(),
+        config: tributary_audit::Digest::of(b""),
         limits: Limits::default(),
     })
 }

@@ -175,6 +175,7 @@ impl Bench {
             lists: CodeLists::default(),
             mode,
             policy,
+            config: tributary_audit::Digest::of(b""),
             limits: Limits::default(),
             memory,
         });

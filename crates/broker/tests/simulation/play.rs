@@ -139,6 +139,7 @@ impl Play {
             lists: CodeLists::default(),
             mode: Mode::Demo,
             policy: crate::stubs::policy(),
+            config: Digest::of(b""),
             limits: Limits { cache_bytes, ..Limits::default() },
             memory: memory.clone(),
         });
