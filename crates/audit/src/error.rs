@@ -27,6 +27,32 @@ pub enum AuditError {
         /// Its permissions.
         mode: u32,
     },
+    /// Too few witnesses have cosigned for too long: nothing may be disclosed. Other records are taken.
+    #[error("no witness has cosigned the audit log for too long")]
+    Unwitnessed,
+    /// A witness has seen another log under this name: nothing may be disclosed. A person must look.
+    #[error("a witness has seen another audit log under the same name")]
+    Contradicted,
+    /// A witness answered, and not with a cosignature of this checkpoint.
+    #[error("the answer of the witness holds no cosignature of this checkpoint by its key")]
+    NoCosignature,
+    /// The log has fewer records than a checkpoint says. A person must look, with the verifier.
+    #[error("audit log has {records} records, and a checkpoint of {signed}")]
+    Shortened {
+        /// Records according to the checkpoint.
+        signed: u64,
+        /// Records that are there.
+        records: u64,
+    },
+    /// The records are not those that a checkpoint was made of. A person must look, with the verifier.
+    #[error("the first {signed} records of the audit log are not those of its checkpoint")]
+    Rewritten {
+        /// Records according to the checkpoint.
+        signed: u64,
+    },
+    /// The checkpoints are damaged beyond what a crash leaves. A person must look, with the verifier.
+    #[error("the checkpoints of the audit log are damaged")]
+    TreeDamaged,
     /// A record that is not the torn end of a crash is damaged. A person must look, with the verifier.
     #[error("audit log is damaged in segment {segment} at byte {offset}")]
     Damaged {

@@ -1,27 +1,39 @@
 #![doc = include_str!("../README.md")]
 
 mod chain;
+mod checkpoint;
 mod crc32c;
 mod error;
 mod event;
+mod history;
+mod keeper;
+mod note;
 mod pick;
 mod record;
 mod recover;
 mod scan;
 mod segment;
 mod sink;
+mod standing;
 mod trail;
+mod tree;
 mod verify;
+mod witness;
 
 pub use chain::Digest;
+pub use checkpoint::Checkpoint;
 pub use error::AuditError;
 pub use event::{
     Access, Anomaly, AnomalyKind, AuditRead, AuditReadKind, BreakGlass, ConfigChange, ConfigEvent, Delivered,
     Delivery, Denied, Disclosure, Event, GlassDecision, GlassEvent, Intent, Interaction, Kind, Outcome,
     PeerCheckpoint, Proof, SecurityEvent, SecurityKind, SourceEntry, TokenKind,
 };
+pub use keeper::{Notary, Submission, kept_size, probe};
+pub use note::{KeyError, KeyKind, SigningKey, VerifyingKey};
 pub use pick::pick;
 pub use record::{Receipt, RecordId};
 pub use segment::{Files, SegmentFile};
+pub use standing::{Standing, WitnessPolicy};
 pub use trail::{AuditObserver, Settings, Trail};
-pub use verify::{Flaw, Problem, Report, Verdict, verify, verify_up_to};
+pub use verify::{Expected, Flaw, Problem, Report, Verdict, verify, verify_against, verify_up_to};
+pub use witness::{Witness, WitnessAnswer};

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::chain::Link;
 use crate::error::AuditError;
 use crate::event::Kind;
-use crate::record::Head;
+use crate::keeper::Later;
 use crate::scan::{Pieces, Walk};
 use crate::segment::{self, EndState, Previous};
 
@@ -39,13 +39,13 @@ pub(crate) struct OpenIntents {
 }
 
 impl OpenIntents {
-    pub(crate) fn note(&mut self, kind: Kind, head: &Head<'_>) {
+    pub(crate) fn note(&mut self, kind: Kind, seq: u64, corr: Option<u64>) {
         match kind {
             Kind::Intent => {
-                self.open.insert(head.seq);
+                self.open.insert(seq);
             }
             Kind::Disclosure | Kind::Denied | Kind::ClosedUnknown => {
-                if let Some(intent) = head.corr
+                if let Some(intent) = corr
                     && !self.open.remove(&intent)
                 {
                     self.strays += 1;
@@ -64,8 +64,9 @@ impl OpenIntents {
     }
 }
 
-/// Reads the end of the log and cuts off what a crash left unfinished. Refuses a damaged log.
-pub(crate) fn recover(dir: &Path) -> Result<Recovered, AuditError> {
+/// Reads the end of the log and cuts off what a crash left unfinished; tells `later` of the records there.
+/// Refuses a damaged log.
+pub(crate) fn recover(dir: &Path, later: &mut Later) -> Result<Recovered, AuditError> {
     let found = last_pieces(dir)?;
     let mut cut = 0;
     for (number, length) in found.unborn {
@@ -78,9 +79,10 @@ pub(crate) fn recover(dir: &Path) -> Result<Recovered, AuditError> {
     let mut intents = OpenIntents::default();
     let mut previous = None;
     for piece in &found.pieces {
-        let walk = piece.walk(&mut link, &mut |head| {
+        let walk = piece.walk(&mut link, &mut |head, leaf| {
+            later.note(head.seq, leaf);
             if let Some(kind) = Kind::from_code(head.kind) {
-                intents.note(kind, head);
+                intents.note(kind, head.seq, head.corr);
             }
         })?;
         cut += settle(dir, piece.number, &walk)?;

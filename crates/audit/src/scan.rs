@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::chain::Link;
+use crate::chain::{Digest, Link};
 use crate::crc32c::{crc32c, prefix_with};
 use crate::record::{FRAME_HEAD, Head, MAX_RECORD};
 use crate::segment::{self, EndState, Previous};
@@ -90,7 +90,11 @@ impl Pieces {
 impl Piece {
     /// Reads every record, checks frame and chain, and hands each good one to `visit`. Stops at the first
     /// fault. `link` is `None` where the chain is taken up from what the first record says.
-    pub(crate) fn walk(&self, link: &mut Option<Link>, visit: &mut dyn FnMut(&Head<'_>)) -> io::Result<Walk> {
+    pub(crate) fn walk(
+        &self,
+        link: &mut Option<Link>,
+        visit: &mut dyn FnMut(&Head<'_>, Digest),
+    ) -> io::Result<Walk> {
         let told = match self.place {
             Place::Followed(told) => told.filter(|told| told.segment == self.number),
             Place::Last => None,
@@ -105,9 +109,9 @@ impl Piece {
                         let problem = self.problem(Flaw::Chain, Some(head.seq), offset);
                         return Ok(Walk::new(offset, Some(problem)));
                     }
-                    let next = Link { seq: head.seq, prev: crate::Digest::ZERO };
-                    *link = Some(next.after(payload));
-                    visit(&head);
+                    let leaf = Digest::of_leaf(payload);
+                    *link = Some(Link { seq: head.seq + 1, prev: leaf });
+                    visit(&head, leaf);
                 }
                 Step::End => return Ok(self.ended(offset, told, *link)),
                 Step::Bad => {
@@ -158,9 +162,22 @@ impl Piece {
 }
 
 impl Walk {
-    const fn new(end: u64, problem: Option<Problem>) -> Self {
+    pub(crate) const fn new(end: u64, problem: Option<Problem>) -> Self {
         Self { end, residue: 0, superseded: 0, problem }
     }
+}
+
+/// Reads the hash of every record of a log that opened well. Fails with `InvalidData` at the first fault.
+pub(crate) fn replay(dir: &Path, visit: &mut dyn FnMut(Digest)) -> io::Result<()> {
+    let found = Pieces::survey(dir, &segment::list(dir)?)?;
+    let mut link = Some(Link::FIRST);
+    for piece in &found.pieces {
+        let walk = piece.walk(&mut link, &mut |_, leaf| visit(leaf))?;
+        if walk.problem.is_some() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+    Ok(())
 }
 
 fn follows(link: Option<Link>, head: &Head<'_>) -> bool {

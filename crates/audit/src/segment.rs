@@ -94,7 +94,8 @@ impl SegmentFile for OnDisk {
     }
 }
 
-fn private() -> fs::OpenOptions {
+/// How files of the log are made: for writing, and for nobody else.
+pub(crate) fn private() -> fs::OpenOptions {
     let mut options = File::options();
     options.write(true).mode(PRIVATE_FILE);
     options

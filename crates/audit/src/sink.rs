@@ -1,12 +1,12 @@
 //! Where records become durable: the seam behind which other stores will stand.
 
 use crate::error::AuditError;
-use crate::record::{Draft, Receipt};
+use crate::record::{Appended, Draft};
 
 pub(crate) mod local;
 
 /// Gives records their place in a chain and makes them durable.
 pub(crate) trait Sink: Send {
     /// Appends all of a batch or none of it. When it returns, the records are durable.
-    fn append(&mut self, batch: &[Draft]) -> Result<Vec<Receipt>, AuditError>;
+    fn append(&mut self, batch: &[Draft]) -> Result<Appended, AuditError>;
 }

@@ -2,20 +2,23 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tributary_model::Clock;
 
 use crate::error::AuditError;
 use crate::event::{Event, Kind, Own, draft, own_draft};
+use crate::keeper::{Book, Keeper, Notary, Shared, Submission};
 use crate::record::{Draft, MAX_RECORD, Receipt};
 use crate::recover::{Recovered, recover};
 use crate::segment::{self, Disk, Files};
 use crate::sink::Sink;
 use crate::sink::local::LocalSink;
+use crate::standing::Standing;
 
 /// Limits of a trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +44,19 @@ pub trait AuditObserver: Send + Sync {
 
     /// A record could not be made durable.
     fn failed(&self, kind: Kind);
+
+    /// There is a durable checkpoint of so many records.
+    fn checkpointed(&self, size: u64);
+
+    /// A checkpoint could not be made durable; it is tried again.
+    fn checkpoint_failed(&self);
 }
 
 /// An audit log, open for writing. Clones write to the same log.
 #[derive(Clone)]
 pub struct Trail {
     queue: mpsc::Sender<Job>,
-    observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
+    shared: Arc<Shared>,
 }
 
 enum Job {
@@ -65,6 +74,16 @@ impl Trail {
         Self::open_on(Box::new(Disk::new(dir)), dir, settings, clock)
     }
 
+    /// As [`Trail::open`], with a key that signs checkpoints, and witnesses of them.
+    pub fn open_signed(
+        dir: &Path,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        notary: Notary,
+    ) -> Result<Self, AuditError> {
+        Self::open_all(Box::new(Disk::new(dir)), dir, settings, clock, notary)
+    }
+
     /// As [`Trail::open`], with another maker of segment files, for tests of a failing disk.
     pub fn open_on(
         files: Box<dyn Files>,
@@ -72,32 +91,76 @@ impl Trail {
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AuditError> {
+        Self::open_all(files, dir, settings, clock, Notary::default())
+    }
+
+    fn open_all(
+        files: Box<dyn Files>,
+        dir: &Path,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        notary: Notary,
+    ) -> Result<Self, AuditError> {
         segment::make_dir(dir)?;
         segment::close_to_others(dir)?;
         let lock = segment::lock(dir)?.ok_or(AuditError::InUse)?;
-        let left = recover(dir)?;
+        let (mut book, mut later) = Book::open(dir, notary.key)?;
+        let left = recover(dir, &mut later)?;
+        book.catch_up(dir, &later, left.link)?;
         let opening = opening_records(&left);
         let position = (left.link, left.previous);
-        let mut sink = LocalSink::new(files, clock, settings.segment_bytes, position);
-        sink.append(&opening)?;
+        let mut sink = LocalSink::new(files, Arc::clone(&clock), settings.segment_bytes, position);
+        book.grow(&sink.append(&opening)?.leaves);
+        let keeper = Keeper::start(book, (notary.witnesses, notary.policy), clock)?;
+        let shared = Arc::clone(&keeper.shared);
 
         let (queue, jobs) = mpsc::channel(settings.queue_records.max(1));
-        let observer = Arc::new(OnceLock::new());
         let writer = Writer {
             sink: Box::new(sink),
             jobs,
             batch_records: settings.batch_records.max(1),
-            observer: Arc::clone(&observer),
+            keeper,
             _lock: lock,
         };
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run())?;
-        Ok(Self { queue, observer })
+        Ok(Self { queue, shared })
     }
 
     /// Tells `observer` of every record from now on. The first observer stays.
     pub fn observe(&self, observer: Arc<dyn AuditObserver>) {
         // A second one is a mistake in the wiring that must not stop the log.
-        self.observer.get_or_init(|| observer);
+        self.shared.observer.get_or_init(|| observer);
+    }
+
+    /// The size of the last durable checkpoint, now and from now on.
+    pub fn checkpoints(&self) -> watch::Receiver<u64> {
+        self.shared.head()
+    }
+
+    /// The last checkpoint, for a witness that has seen `old` records of this log; `None` without a key. Blocks
+    /// for as long as a few files are read.
+    pub fn submission(&self, old: u64) -> Result<Option<Submission>, AuditError> {
+        self.shared.book().submission(old)
+    }
+
+    /// Keeps what a witness answered, durably, if it is a cosignature by one of the witnesses. Blocks for a sync.
+    pub fn cosigned(&self, submission: &Submission, response: &str) -> Result<(), AuditError> {
+        self.shared.cosigned(submission, response)
+    }
+
+    /// Whether the log was closed.
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// A witness has seen another log under this name: from now on nothing is disclosed.
+    pub fn contradict(&self) {
+        self.shared.standings.contradict();
+    }
+
+    /// How the log stands with its witnesses.
+    pub fn standing(&self) -> Standing {
+        self.shared.standings.now()
     }
 
     /// Writes a record down, and returns once it is durable. Bounded by the caller's deadline: a record whose
@@ -105,8 +168,12 @@ impl Trail {
     pub async fn record(&self, event: Event) -> Result<Receipt, AuditError> {
         let draft = draft(&event);
         let kind = draft.kind;
-        let result = self.hand_in(draft).await;
-        if let (Err(_), Some(observer)) = (&result, self.observer.get()) {
+        let may = if discloses(&event) { self.shared.standings.check() } else { Ok(()) };
+        let result = match may {
+            Ok(()) => self.hand_in(draft).await,
+            Err(error) => Err(error),
+        };
+        if let (Err(_), Some(observer)) = (&result, self.shared.observer.get()) {
             observer.failed(kind);
         }
         result
@@ -132,6 +199,22 @@ impl Trail {
     }
 }
 
+/// Whether anything is asked or shown after this record. What only tells of an end is taken in any case.
+const fn discloses(event: &Event) -> bool {
+    match event {
+        Event::Intent(_) | Event::Trace(_) => true,
+        Event::Disclosure(disclosure) => disclosure.outcome.bundle_digest.is_some(),
+        Event::Denied(_)
+        | Event::Delivery(_)
+        | Event::Security(_)
+        | Event::BreakGlass(_)
+        | Event::Anomaly(_)
+        | Event::AuditRead(_)
+        | Event::PeerCheckpoint(_)
+        | Event::Config(_) => false,
+    }
+}
+
 impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trail").finish_non_exhaustive()
@@ -153,7 +236,7 @@ struct Writer {
     sink: Box<dyn Sink>,
     jobs: mpsc::Receiver<Job>,
     batch_records: usize,
-    observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
+    keeper: Keeper,
     /// Held for as long as anything may be written.
     _lock: File,
 }
@@ -170,16 +253,15 @@ impl Writer {
         let (reply, result) = loop {
             let Some(first) = self.jobs.blocking_recv() else {
                 // Every trail was dropped: nobody waits for the last record.
-                let last = self.sink.append(&[own_draft(&Own::STOP)]);
-                break (None, last);
+                break (None, self.append(&[own_draft(&Own::STOP)]));
             };
             let batch = self.gather(first);
             self.write(batch.drafts, batch.waiting);
             if let Some(reply) = batch.closing {
-                break (Some(reply), self.sink.append(&[own_draft(&Own::STOP)]));
+                break (Some(reply), self.append(&[own_draft(&Own::STOP)]));
             }
         };
-        // The directory is free before the caller hears of it.
+        // The last checkpoint holds the last record. The directory is free before the caller hears of it.
         drop(self);
         if let Some(reply) = reply {
             drop(reply.send(result.map(|_| ())));
@@ -207,15 +289,25 @@ impl Writer {
         batch
     }
 
+    fn append(&mut self, drafts: &[Draft]) -> Result<Vec<Receipt>, AuditError> {
+        let shared = &self.keeper.shared;
+        if !shared.has_room() {
+            return Err(AuditError::AuditUnavailable(io::ErrorKind::StorageFull));
+        }
+        let done = self.sink.append(drafts)?;
+        shared.grown(&done.leaves, done.is_end);
+        Ok(done.receipts)
+    }
+
     fn write(&mut self, drafts: Vec<Draft>, waiting: Vec<Waiting>) {
         if drafts.is_empty() {
             return;
         }
-        let receipts = match self.sink.append(&drafts) {
+        let receipts = match self.append(&drafts) {
             Ok(receipts) => receipts.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); drafts.len()],
         };
-        let observer = self.observer.get();
+        let observer = self.keeper.shared.observer.get();
         for ((draft, (handed_in, reply)), result) in drafts.into_iter().zip(waiting).zip(receipts) {
             if let (Ok(_), Some(observer)) = (&result, observer) {
                 observer.appended(draft.kind, handed_in.elapsed());

@@ -71,7 +71,6 @@ impl Client {
         Self::with(base_url, || tls_of(authorities))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the client of our own API, with explicit limits")]
     fn with(
         base_url: &str,
         tls: impl FnOnce() -> Result<rustls::ClientConfig, ClientError>,
@@ -87,14 +86,7 @@ impl Client {
         if record.scheme() == "http" && !is_loopback(&record) {
             return Err(ClientError::Plain);
         }
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls()?)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(SLACK)
-            .build()
-            .map_err(|_| ClientError::Tls)?;
-        Ok(Self { http, record })
+        Ok(Self { http: http(tls()?)?, record })
     }
 
     /// Asks for one record.
@@ -111,9 +103,21 @@ impl Client {
         let response = request.send().await.map_err(|error| of_send(&error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = read(response).await?;
+        let body = read(response, MAX_BODY).await?;
         if status == 200 { record(&headers, body) } else { Err(refused(status, body)) }
     }
+}
+
+/// A client with this TLS. It follows no redirect and uses no proxy.
+#[expect(clippy::disallowed_methods, reason = "the client of our own services, with explicit limits")]
+pub(crate) fn http(tls: rustls::ClientConfig) -> Result<reqwest::Client, ClientError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(SLACK)
+        .build()
+        .map_err(|_| ClientError::Tls)
 }
 
 /// A number is asked for and a record comes back: neither crosses a network in the clear. The settings of the
@@ -125,7 +129,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// TLS with the system's roots. The provider is named here, so that none has to be installed for the process.
-fn tls() -> Result<rustls::ClientConfig, ClientError> {
+pub(crate) fn tls() -> Result<rustls::ClientConfig, ClientError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().map_err(|_| ClientError::Tls)?;
@@ -177,7 +181,7 @@ fn parameters(query: &Query) -> String {
 }
 
 /// The library's own error text names the address, so only its kind is kept.
-fn of_send(error: &reqwest::Error) -> ClientError {
+pub(crate) fn of_send(error: &reqwest::Error) -> ClientError {
     if error.is_timeout() && !error.is_connect() {
         ClientError::TimedOut
     } else if error.is_connect() {
@@ -187,14 +191,15 @@ fn of_send(error: &reqwest::Error) -> ClientError {
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, ClientError> {
+/// Reads a body of at most so many bytes.
+pub(crate) async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
     loop {
         let chunk = response.chunk().await.map_err(|error| {
             if error.is_timeout() { ClientError::TimedOut } else { ClientError::BrokenOff }
         })?;
         let Some(chunk) = chunk else { return Ok(body) };
-        if body.len() + chunk.len() > MAX_BODY {
+        if body.len() + chunk.len() > most {
             return Err(ClientError::TooLarge);
         }
         body.extend_from_slice(&chunk);

@@ -128,6 +128,18 @@ pub(crate) const AUDIT_FAILURES: MetricFact = counter(
     &[],
     "Audit records that could not be made durable; nothing was disclosed.",
 );
+pub(crate) const AUDIT_CHECKPOINT: MetricFact =
+    gauge("tributary_audit_checkpoint_size", &[], "Audit records that the last checkpoint covers.");
+pub(crate) const AUDIT_COSIGNATURE: MetricFact = gauge(
+    "tributary_audit_cosignature_age_seconds",
+    &[],
+    "How long ago as many witnesses as are needed had cosigned the audit log; -1 if never, or if none is asked.",
+);
+pub(crate) const AUDIT_WITNESSED: MetricFact = counter(
+    "tributary_audit_witness_answers_total",
+    &["outcome"],
+    "Checkpoints sent to witnesses, by what became of them.",
+);
 pub(crate) const POLICY_DECISIONS: MetricFact =
     counter("tributary_policy_decisions_total", &["outcome"], "Decisions of the policy.");
 pub(crate) const BREAK_GLASS: MetricFact = counter(
@@ -192,6 +204,9 @@ const CATALOGUE: &[MetricFact] = &[
     AUDIT_RECORDS,
     AUDIT_APPEND,
     AUDIT_FAILURES,
+    AUDIT_CHECKPOINT,
+    AUDIT_COSIGNATURE,
+    AUDIT_WITNESSED,
     POLICY_DECISIONS,
     BREAK_GLASS,
     SHED,

@@ -45,6 +45,20 @@ labels! {
 }
 
 labels! {
+    /// What became of a checkpoint that was sent to a witness.
+    WitnessOutcome {
+        /// It was cosigned.
+        Cosigned, "cosigned";
+        /// The witness could not be reached, or did not answer as a witness does.
+        Unreachable, "unreachable";
+        /// The witness refused it.
+        Refused, "refused";
+        /// The witness has seen another log under this name.
+        Contradicted, "contradicted";
+    }
+}
+
+labels! {
     /// Which listener.
     Listener {
         /// Records.

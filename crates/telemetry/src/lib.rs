@@ -9,6 +9,7 @@ mod redact;
 pub use catalogue::{MetricFact, MetricKind, catalogue};
 pub use labels::{
     BreakerState, CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason,
+    WitnessOutcome,
 };
 pub use log::{LogError, LogFormat, LogLayer, init_logs, quiet_panics};
 pub use metrics::{InFlight, Metrics, MetricsError, SourceMetrics};

@@ -13,7 +13,7 @@ use tributary_model::{Completeness, MemoryBudget, Priority, SourceId, SourceKind
 
 use crate::catalogue::{self as facts, MetricFact};
 use crate::labels::{
-    CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason,
+    CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason, WitnessOutcome,
 };
 
 pub use sources::{InFlight, SourceMetrics};
@@ -43,6 +43,9 @@ pub struct Metrics {
     audit_records: IntCounterVec,
     audit_append: Histogram,
     audit_failures: IntCounter,
+    audit_checkpoint: IntGauge,
+    audit_cosignature: IntGauge,
+    audit_witnessed: IntCounterVec,
     policy_decisions: IntCounterVec,
     break_glass: IntCounterVec,
     shed: IntCounterVec,
@@ -78,6 +81,9 @@ impl Metrics {
             audit_records: new.counters(&facts::AUDIT_RECORDS)?,
             audit_append: new.histogram(&facts::AUDIT_APPEND)?,
             audit_failures: new.counter(&facts::AUDIT_FAILURES)?,
+            audit_checkpoint: new.gauge(&facts::AUDIT_CHECKPOINT)?,
+            audit_cosignature: new.gauge(&facts::AUDIT_COSIGNATURE)?,
+            audit_witnessed: new.counters(&facts::AUDIT_WITNESSED)?,
             policy_decisions: new.counters(&facts::POLICY_DECISIONS)?,
             break_glass: new.counters(&facts::BREAK_GLASS)?,
             shed: new.counters(&facts::SHED)?,
@@ -113,6 +119,10 @@ impl Metrics {
         for value in ShedReason::ALL {
             begin(&self.shed, value.code());
         }
+        for value in WitnessOutcome::ALL {
+            begin(&self.audit_witnessed, value.code());
+        }
+        self.audit_cosignature.set(-1);
         for value in ReloadOutcome::ALL {
             begin(&self.reloads, value.code());
         }
@@ -182,6 +192,21 @@ impl Metrics {
     /// Somebody wished to break the glass.
     pub fn break_glass(&self, outcome: GlassOutcome) {
         self.break_glass.with_label_values(&[outcome.code()]).inc();
+    }
+
+    /// There is a checkpoint of so many audit records.
+    pub fn audit_checkpoint(&self, size: u64) {
+        self.audit_checkpoint.set(gauged(size));
+    }
+
+    /// Witnesses cosigned the audit log so many seconds ago; `None` if they never did.
+    pub fn audit_cosigned(&self, seconds: Option<u64>) {
+        self.audit_cosignature.set(seconds.map_or(-1, gauged));
+    }
+
+    /// A checkpoint was sent to a witness.
+    pub fn audit_witnessed(&self, outcome: WitnessOutcome) {
+        self.audit_witnessed.with_label_values(&[outcome.code()]).inc();
     }
 
     /// The policy decided.

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod policy;
 pub mod query;
 pub mod serve;
+pub mod witness;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -49,6 +50,8 @@ enum Command {
     /// Looks after audit logs.
     #[command(subcommand)]
     Audit(audit::Action),
+    /// Cosigns the checkpoints of audit logs, other people's as a rule.
+    Witness(witness::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -90,6 +93,7 @@ impl Command {
             Self::Doctor(arguments) => doctor::run(&arguments).await,
             Self::Query(arguments) => query::run(arguments).await,
             Self::Policy(action) => policy::run(&action, &mut io::stdout().lock()),
+            Self::Witness(arguments) => witness::run(arguments).await,
             Self::Audit(action) => audit::run(&action, &mut io::stdout().lock()),
         }
     }

@@ -25,6 +25,33 @@ pub enum StartError {
     /// The audit log cannot be opened.
     #[error("the audit log in {} cannot be opened", .0.display())]
     Audit(PathBuf, #[source] AuditError),
+    /// The key of the audit log cannot be used.
+    #[error("the key of the audit log in {} cannot be used: {says}", .file.display())]
+    AuditKey {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        says: String,
+    },
+    /// The address of a witness cannot be used.
+    #[error("the address of a witness of the audit log cannot be used")]
+    Witness(#[source] tributary_client::ClientError),
+    /// A witness has seen more of the audit log than there is: it was put back to an older state, or another node
+    /// uses its name and key.
+    #[error(
+        "checkpoint behind witness: {witness} has seen {seen} records of the audit log, and there are {kept}"
+    )]
+    BehindWitness {
+        /// The name of the witness.
+        witness: String,
+        /// How many records it has seen.
+        seen: u64,
+        /// How many records the last checkpoint here has.
+        kept: u64,
+    },
+    /// A witness has seen another audit log under the same name.
+    #[error("a witness has seen another audit log under the name and key of this one")]
+    Forked,
     /// The code maps cannot be used.
     #[error("the code maps cannot be used")]
     Maps(#[from] MapsError),
@@ -72,6 +99,8 @@ impl StartError {
         let path = match self {
             Self::Listen(..) => "server".to_owned(),
             Self::Audit(..) => "audit.dir".to_owned(),
+            Self::AuditKey { .. } => "audit.key_file".to_owned(),
+            Self::Witness(_) | Self::BehindWitness { .. } | Self::Forked => "audit.witness".to_owned(),
             Self::Maps(_) => "maps.dir".to_owned(),
             Self::Codelists(_) => "codelists.dir".to_owned(),
             Self::Policy(mistake) => return mistake.clone(),

@@ -15,6 +15,7 @@ pub mod secrets;
 pub mod settings;
 pub mod show;
 mod wire;
+mod witnessing;
 
 pub use error::StartError;
 pub use protection::NotProtected;

@@ -23,6 +23,14 @@ impl AuditObserver for AuditCounts {
         tracing::error!(audit.kind = kind.code(), "audit record not written");
         self.0.audit_failure();
     }
+
+    fn checkpointed(&self, size: u64) {
+        self.0.audit_checkpoint(size);
+    }
+
+    fn checkpoint_failed(&self) {
+        tracing::error!("audit checkpoint not written");
+    }
 }
 
 /// Counts what the limits around sources do. Asks are counted by the conductor, with the status that became of

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
-use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Trail};
+use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Notary, Trail};
 use tributary_broker::{Broker, Lasting, Maps, Policy};
 use tributary_model::{Clock, FixedClock, MemoryBudget, Priority, SystemClock};
 use tributary_server::{Front, Limits, Listeners, Tls, TlsIdentity, serve};
@@ -20,6 +20,7 @@ use crate::observe::{AuditCounts, MapRows};
 use crate::policy;
 use crate::settings::{ListenerTls, Settings};
 use crate::wire::{Ground, Kept, counted, wire};
+use crate::witnessing;
 
 /// A broker that runs. Dropping it lets it run on until the runtime ends; [`Running::stop`] drains it.
 pub struct Running {
@@ -71,9 +72,13 @@ impl Running {
         };
         let data = address(&listeners.data, settings.server.listen)?;
         let admin = address(&listeners.admin, settings.server.admin_listen)?;
-        let trail = open_trail(&settings).await?;
+        let notary = witnessing::notary(&settings.audit)?;
+        let mut couriers = witnessing::couriers(&settings.audit)?;
+        witnessing::stand_behind(&mut couriers, &settings.audit, &notary).await?;
+        let trail = open_trail(&settings, notary).await?;
         let metrics = Arc::new(Metrics::new(&counted(&settings))?);
         trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
+        witnessing::witness(couriers, &settings.audit, &trail, &metrics).await?;
         let lasting = Lasting::new(trail.clone(), Arc::clone(&metrics));
         let memory = MemoryBudget::new(settings.limits.memory_bytes);
         let ground = Ground { trail, metrics, lasting, clock, memory, data };
@@ -123,14 +128,18 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 /// Opens the audit log and writes down with which configuration. It is read to its end first, so not here.
-async fn open_trail(settings: &Settings) -> Result<Trail, StartError> {
+async fn open_trail(settings: &Settings, notary: Notary) -> Result<Trail, StartError> {
     let dir = settings.audit.dir.clone();
     let limits = tributary_audit::Settings {
         segment_bytes: settings.audit.segment_bytes,
         ..tributary_audit::Settings::default()
     };
+    if notary.key.is_none() {
+        tracing::warn!("no audit.key_file: checkpoints of the audit log are not signed");
+    }
     // The log tells the true time, whatever clock dates the rules.
-    let open = tokio::task::spawn_blocking(move || Trail::open(&dir, limits, Arc::new(SystemClock)));
+    let open =
+        tokio::task::spawn_blocking(move || Trail::open_signed(&dir, limits, Arc::new(SystemClock), notary));
     let failed = |error| StartError::Audit(settings.audit.dir.clone(), error);
     let trail = open.await.unwrap_or(Err(AuditError::Closed)).map_err(failed)?;
     let event = ConfigEvent { change: ConfigChange::Loaded, digest: settings.digest };

@@ -1,6 +1,7 @@
 //! Configuration: TOML in, checked settings out, with every mistake told at once.
 
 mod address;
+mod audit;
 mod cache;
 mod demo;
 mod examples;
@@ -30,6 +31,7 @@ use tributary_audit::Digest;
 use tributary_model::{OdsCode, SourceId};
 use tributary_sources::{Route, SourceEntry};
 
+pub use audit::{AuditSettings, WitnessEntry};
 pub use cache::CacheSettings;
 pub use demo::{DemoPatient, DemoSettings};
 pub use examples::{Example, read as read_examples};
@@ -46,7 +48,7 @@ pub use table::read as read_table;
 pub use tls::TlsFiles;
 pub(crate) use tls::is_open_to_others;
 
-pub use server::{AuditSettings, LimitSettings, LogSettings, ServerSettings};
+pub use server::{LimitSettings, LogSettings, ServerSettings};
 
 use reader::{Book, Reader};
 
@@ -141,7 +143,7 @@ impl Settings {
     }
 
     fn begin_at(&mut self, folder: &Path) {
-        self.audit.dir = folder.join(&self.audit.dir);
+        self.audit.begin_at(folder);
         self.maps = self.maps.take().map(|dir| folder.join(dir));
         self.codelists = self.codelists.take().map(|dir| folder.join(dir));
         self.policy.file = self.policy.file.take().map(|file| folder.join(file));
@@ -209,7 +211,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         limits: root.table("limits").map(server::read_limits).unwrap_or_default(),
         cache: root.table("cache").map(cache::read).unwrap_or_default(),
         log: root.table("log").map(server::read_log).unwrap_or_default(),
-        audit: root.table("audit").map(server::read_audit).unwrap_or_default(),
+        audit: root.table("audit").map(audit::read).unwrap_or_default(),
         identity: root.table("broker").map(identity::read).unwrap_or_default(),
         national: national::read(&mut root, &sources, &locator),
         locator,

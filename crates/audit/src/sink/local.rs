@@ -13,7 +13,7 @@ use super::Sink;
 use crate::chain::Link;
 use crate::error::AuditError;
 use crate::event::{Own, own_draft};
-use crate::record::{Draft, Receipt};
+use crate::record::{Appended, Draft};
 use crate::segment::{EndState, Files, Previous, SegmentFile};
 
 /// Appends to segment files.
@@ -46,30 +46,36 @@ impl LocalSink {
         Self { files, clock, segment_bytes, link, previous, current: None, debris: None }
     }
 
-    fn try_append(&mut self, batch: &[Draft]) -> io::Result<Vec<Receipt>> {
+    fn try_append(&mut self, batch: &[Draft]) -> io::Result<Appended> {
         let mut current = match self.current.take() {
             Some(current) => current,
             None => self.begin()?,
         };
         let mut link = self.link;
         let mut frames = Vec::new();
+        let mut done = Appended::default();
         if current.durable == 0 {
             let first = own_draft(&Own::segment(current.number, self.previous));
             first.frame(&*self.clock, &mut link, &mut frames);
+            done.leaves.push(link.prev);
         }
-        let receipts = batch.iter().map(|draft| draft.frame(&*self.clock, &mut link, &mut frames)).collect();
+        for draft in batch {
+            done.receipts.push(draft.frame(&*self.clock, &mut link, &mut frames));
+            done.leaves.push(link.prev);
+        }
         if let Err(error) = current.file.append(&frames) {
             self.abandon(current);
             return Err(error);
         }
         current.durable += frames.len() as u64;
         self.link = link;
-        if current.durable < self.segment_bytes {
-            self.current = Some(current);
-        } else {
+        done.is_end = current.durable >= self.segment_bytes;
+        if done.is_end {
             self.previous = Some(current.end(EndState::Whole));
+        } else {
+            self.current = Some(current);
         }
-        Ok(receipts)
+        Ok(done)
     }
 
     fn begin(&mut self) -> io::Result<Current> {
@@ -117,7 +123,7 @@ impl Current {
 }
 
 impl Sink for LocalSink {
-    fn append(&mut self, batch: &[Draft]) -> Result<Vec<Receipt>, AuditError> {
+    fn append(&mut self, batch: &[Draft]) -> Result<Appended, AuditError> {
         let was_fresh = self.current.is_none();
         match self.try_append(batch) {
             Err(_) if !was_fresh => Ok(self.try_append(batch)?),

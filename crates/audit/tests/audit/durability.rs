@@ -115,6 +115,10 @@ struct Counts {
 }
 
 impl AuditObserver for Counts {
+    fn checkpointed(&self, _size: u64) {}
+
+    fn checkpoint_failed(&self) {}
+
     fn appended(&self, kind: Kind, _after: Duration) {
         assert_eq!(kind, Kind::Intent);
         self.appended.fetch_add(1, Ordering::SeqCst);

@@ -14,3 +14,7 @@ mod recovery;
 mod samples;
 #[cfg(test)]
 mod tampering;
+#[cfg(test)]
+mod tree;
+#[cfg(test)]
+mod witnessing;

@@ -23,7 +23,8 @@ fn new_directories_and_files_are_private() {
     let files: Vec<_> = fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(files.len() > 2);
     for file in files {
-        assert_eq!(mode(&file), 0o600, "{}", file.display());
+        let wanted = if file.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&file), wanted, "{}", file.display());
     }
 }
 

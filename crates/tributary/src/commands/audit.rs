@@ -1,19 +1,39 @@
 //! `tributary audit`: looks after audit logs.
 
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use tributary_audit::{Flaw, Report, Verdict, verify_up_to};
+use tributary_audit::{Expected, Flaw, KeyKind, Report, SigningKey, Verdict, VerifyingKey, verify_against};
 
 use super::Done;
 
 /// What to do with an audit log.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Proves that a log is what was written. Exit code: 0 ok, 2 tampered, 3 truncated, 5 unreadable.
+    /// Proves that a log is what was written. Exit code: 0 ok, 2 tampered, 3 truncated, 4 too few cosignatures,
+    /// 5 unreadable.
     Verify(VerifyArguments),
+    /// Makes a key: of a log, for `[audit] key_file`, or of a witness. Prints the public part.
+    Keygen(KeygenArguments),
+}
+
+/// Arguments of `audit keygen`.
+#[derive(Debug, Args)]
+pub struct KeygenArguments {
+    /// Where the key is written; it must not exist.
+    file: PathBuf,
+    /// What the log is called: `<deployment>/audit/<node>`, as in `record.example.nhs.uk/audit/a`. Of a witness, its
+    /// own name.
+    #[arg(long, value_name = "NAME")]
+    origin: String,
+    /// A key of a witness.
+    #[arg(long)]
+    witness: bool,
 }
 
 /// Arguments of `audit verify`.
@@ -25,6 +45,21 @@ pub struct VerifyArguments {
     /// (`local-17`, or `17`). Without it, records cut off the end are not missed.
     #[arg(long, value_name = "SEQ", value_parser = head, default_value = "0", hide_default_value = true)]
     head: u64,
+    /// A public key of the log, as `audit keygen` printed it. May be given again.
+    #[arg(long, value_name = "KEY", value_parser = VerifyingKey::parse)]
+    key: Vec<VerifyingKey>,
+    /// A public key of a witness. May be given again.
+    #[arg(long, value_name = "KEY", value_parser = VerifyingKey::parse)]
+    witness_key: Vec<VerifyingKey>,
+    /// How many of these witnesses must have cosigned.
+    #[arg(long, value_name = "COUNT", default_value = "1")]
+    witnesses_needed: usize,
+    /// For how long the log may go on after what they cosigned.
+    #[arg(long, value_name = "SECONDS", default_value = "14400")]
+    unwitnessed_secs: u64,
+    /// A file with a checkpoint that somebody else kept, as a witness does. May be given again.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -37,8 +72,38 @@ fn head(text: &str) -> Result<u64, &'static str> {
 }
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Done {
-    let Action::Verify(arguments) = action;
-    let report = verify_up_to(&arguments.dir, arguments.head);
+    match action {
+        Action::Verify(arguments) => verify(arguments, out),
+        Action::Keygen(arguments) => keygen(arguments, out),
+    }
+}
+
+/// Makes a key that only its owner may read.
+fn keygen(arguments: &KeygenArguments, out: &mut dyn Write) -> Done {
+    let kind = if arguments.witness { KeyKind::Witness } else { KeyKind::Log };
+    let key = SigningKey::generate(&arguments.origin, kind)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(&arguments.file)?;
+    writeln!(file, "{}", key.secret_text())?;
+    file.sync_all()?;
+    writeln!(out, "{}", key.public())?;
+    Ok(0)
+}
+
+fn verify(arguments: &VerifyArguments, out: &mut dyn Write) -> Done {
+    let checkpoints = arguments.checkpoint.iter().map(fs::read_to_string).collect::<io::Result<_>>()?;
+    let report = verify_against(
+        &arguments.dir,
+        &Expected {
+            head: arguments.head,
+            keys: arguments.key.clone(),
+            witnesses: arguments.witness_key.clone(),
+            needed: arguments.witnesses_needed,
+            unwitnessed_for: Duration::from_secs(arguments.unwitnessed_secs),
+            checkpoints,
+        },
+    );
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&JsonReport::of(&report))?)?;
     } else {
@@ -50,6 +115,7 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Done {
 const fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ok => "ok",
+        Verdict::Unwitnessed => "unwitnessed",
         Verdict::Truncated => "truncated",
         Verdict::Tampered => "tampered",
         Verdict::Unreadable => "unreadable",
@@ -60,7 +126,11 @@ const fn flaw(flaw: Flaw) -> &'static str {
     match flaw {
         Flaw::Frame => "bytes that are no record",
         Flaw::Chain => "a record that does not follow from the one before",
-        Flaw::Missing => "records are missing",
+        Flaw::Missing => "records or checkpoints are missing",
+        Flaw::Tile => "hashes of the tree that are not those of the records",
+        Flaw::Checkpoint => "a checkpoint that is not of these records",
+        Flaw::Signature => "a wrong signature",
+        Flaw::Unwitnessed => "too few witnesses cosigned, or too long ago",
     }
 }
 
@@ -70,13 +140,20 @@ fn told(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(out, "{}{more}", word(report.verdict()))?;
     let (records, segments, last) = (report.records, report.segments, report.last_seq);
     writeln!(out, "  {records} records in {segments} segments, the last with number {last}")?;
+    let (all, signed, cosigned) =
+        (report.checkpoints, report.signed_checkpoints, report.cosigned_checkpoints);
+    writeln!(out, "  {all} checkpoints, {signed} signed by the keys given, {cosigned} cosigned")?;
     for (kind, count) in &report.by_kind {
         writeln!(out, "  {count:>8} {}", kind.code())?;
     }
     for problem in &report.problems {
         let seq = problem.seq.map(|seq| format!(", record {seq}")).unwrap_or_default();
         let (segment, offset) = (problem.segment, problem.offset);
-        writeln!(out, "  segment {segment} at byte {offset}{seq}: {}", flaw(problem.flaw))?;
+        if segment == 0 {
+            writeln!(out, "  tree{seq}: {}", flaw(problem.flaw))?;
+        } else {
+            writeln!(out, "  segment {segment} at byte {offset}{seq}: {}", flaw(problem.flaw))?;
+        }
     }
     if report.segments == 0 && report.unreadable == Some(io::ErrorKind::NotFound) {
         writeln!(out, "  there is no audit log here")?;
@@ -113,6 +190,11 @@ struct JsonReport {
     open_intents: u64,
     strays: u64,
     clock_steps_back: u64,
+    checkpoints: u64,
+    signed_checkpoints: u64,
+    signed_size: u64,
+    cosigned_checkpoints: u64,
+    cosigned_size: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -144,6 +226,11 @@ impl JsonReport {
             open_intents: report.open_intents,
             strays: report.strays,
             clock_steps_back: report.clock_steps_back,
+            checkpoints: report.checkpoints,
+            signed_checkpoints: report.signed_checkpoints,
+            signed_size: report.signed_size,
+            cosigned_checkpoints: report.cosigned_checkpoints,
+            cosigned_size: report.cosigned_size,
         }
     }
 }

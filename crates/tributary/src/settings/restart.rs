@@ -15,6 +15,12 @@ impl Settings {
             ("log.level", self.log.level != next.log.level),
             ("audit.dir", self.audit.dir != next.audit.dir),
             ("audit.segment_bytes", self.audit.segment_bytes != next.audit.segment_bytes),
+            (
+                "audit",
+                self.audit != next.audit
+                    && self.audit.dir == next.audit.dir
+                    && self.audit.segment_bytes == next.audit.segment_bytes,
+            ),
             ("limits.memory_bytes", self.limits.memory_bytes != next.limits.memory_bytes),
             ("process", self.process != next.process),
             ("demo", demo.is_some() != next_demo.is_some()),

@@ -1,4 +1,4 @@
-//! `[server]`, `[limits]`, `[log]` and `[audit]`.
+//! `[server]`, `[limits]` and `[log]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -191,35 +191,4 @@ pub(super) fn read_log(mut table: Reader<'_>) -> LogSettings {
     });
     table.close();
     LogSettings { format: format.unwrap_or(usual.format), level: level.unwrap_or(usual.level) }
-}
-
-/// The audit log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditSettings {
-    /// Where it is kept; [`super::Settings::load`] makes it absolute.
-    pub dir: PathBuf,
-    /// A segment that has grown to this length is followed by the next.
-    pub segment_bytes: u64,
-}
-
-impl Default for AuditSettings {
-    fn default() -> Self {
-        Self { dir: PathBuf::from("var/audit"), segment_bytes: 64 << 20 }
-    }
-}
-
-pub(super) fn read_audit(mut table: Reader<'_>) -> AuditSettings {
-    let usual = AuditSettings::default();
-    let settings = AuditSettings {
-        dir: table.words("dir").map_or(usual.dir, PathBuf::from),
-        segment_bytes: table.number("segment_bytes", 1 << 20..=4 << 30).unwrap_or(usual.segment_bytes),
-    };
-    let sink = table.text("sink").unwrap_or("local");
-    match sink {
-        "local" => {}
-        "postgres" => table.wrong("sink", "\"postgres\" is not offered yet; leave it out or say \"local\""),
-        _ => table.wrong("sink", "is not \"local\""),
-    }
-    table.close();
-    settings
 }

@@ -377,6 +377,7 @@ fn every_key_is_in_the_shipped_file() {
                     || line == format!("[{key}]")
                     || line == format!("[[{key}]]")
                     || line == format!("[[demo.{key}]]")
+                    || line == format!("[[audit.{key}]]")
                     || line == format!("[sds.{key}]")
                     || line == format!("[source.{key}]")
             });
@@ -384,6 +385,27 @@ fn every_key_is_in_the_shipped_file() {
         }
     }
     assert_eq!(tables, 25, "{mistakes:?}");
+}
+
+#[test]
+fn witnesses_are_held_to_what_they_can_be() {
+    let key =
+        tributary_audit::SigningKey::generate("w.example.test", tributary_audit::KeyKind::Witness).unwrap();
+    let log = tributary_audit::SigningKey::generate("w.example.test", tributary_audit::KeyKind::Log).unwrap();
+    let entry = |key: &tributary_audit::SigningKey| {
+        format!("[[audit.witness]]\nurl = \"http://w.example.test\"\nkey = \"{}\"\n", key.public())
+    };
+    let mistakes = |audit: &str, more: &str| {
+        let text = format!("[audit]\n{audit}\n{more}");
+        let mistakes = Settings::parse(&text).err().unwrap_or_default();
+        mistakes.into_iter().map(|mistake| mistake.path).collect::<Vec<_>>()
+    };
+    assert_eq!(mistakes("key_file = \"k\"", &entry(&key)), Vec::<String>::new());
+    assert_eq!(mistakes("", &entry(&key)), ["audit.witness"]);
+    assert_eq!(mistakes("key_file = \"k\"", &entry(&log)), ["audit.witness[1].key"]);
+    assert_eq!(mistakes("key_file = \"k\"", &entry(&key).repeat(2)), ["audit.witness"]);
+    assert_eq!(mistakes("key_file = \"k\"\nwitnesses_needed = 2", &entry(&key)), ["audit.witnesses_needed"]);
+    assert_eq!(mistakes("witness_warn_secs = 20000", ""), ["audit.witness_warn_secs"]);
 }
 
 #[test]

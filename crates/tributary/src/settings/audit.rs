@@ -1,0 +1,135 @@
+//! `[audit]`: where the log is kept, who signs for it, and who watches it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tributary_audit::{KeyKind, VerifyingKey, WitnessPolicy};
+use url::Url;
+
+use super::reader::Reader;
+
+/// Most witnesses: each is sent every checkpoint.
+const MOST_WITNESSES: usize = 16;
+
+/// The audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Where it is kept; [`super::Settings::load`] makes it absolute.
+    pub dir: PathBuf,
+    /// A segment that has grown to this length is followed by the next.
+    pub segment_bytes: u64,
+    /// File of the key that signs checkpoints.
+    pub key_file: Option<PathBuf>,
+    /// Who cosigns them.
+    pub witnesses: Vec<WitnessEntry>,
+    /// How many of the witnesses are needed, and how soon.
+    pub policy: WitnessPolicy,
+    /// Between two checkpoints sent to a witness.
+    pub witness_interval: Duration,
+}
+
+/// One witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessEntry {
+    /// What its address begins with.
+    pub url: String,
+    /// Its public key.
+    pub key: VerifyingKey,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("var/audit"),
+            segment_bytes: 64 << 20,
+            key_file: None,
+            witnesses: Vec::new(),
+            policy: WitnessPolicy::default(),
+            witness_interval: Duration::from_secs(5),
+        }
+    }
+}
+
+impl AuditSettings {
+    /// Relative paths begin at this folder.
+    pub(super) fn begin_at(&mut self, folder: &Path) {
+        self.dir = folder.join(&self.dir);
+        self.key_file = self.key_file.take().map(|file| folder.join(file));
+    }
+}
+
+pub(super) fn read(mut table: Reader<'_>) -> AuditSettings {
+    let usual = AuditSettings::default();
+    let witnesses: Vec<_> = table.tables("witness").into_iter().filter_map(read_witness).collect();
+    let mut seconds = |key, most, usual| table.number(key, 1..=most).map_or(usual, Duration::from_secs);
+    let policy = WitnessPolicy {
+        needed: usual.policy.needed,
+        warn_after: seconds("witness_warn_secs", 86_400, usual.policy.warn_after),
+        refuse_after: seconds("witness_refuse_secs", 7 * 86_400, usual.policy.refuse_after),
+    };
+    let witness_interval = seconds("witness_interval_secs", 300, usual.witness_interval);
+    let needed = table.number("witnesses_needed", 1..=MOST_WITNESSES as u64);
+    let needed = needed.and_then(|needed| usize::try_from(needed).ok()).unwrap_or(policy.needed);
+    let settings = AuditSettings {
+        dir: table.words("dir").map_or(usual.dir, PathBuf::from),
+        segment_bytes: table.number("segment_bytes", 1 << 20..=4 << 30).unwrap_or(usual.segment_bytes),
+        key_file: table.words("key_file").map(PathBuf::from),
+        policy: WitnessPolicy { needed, ..policy },
+        witness_interval,
+        witnesses,
+    };
+    check(&table, &settings);
+    let sink = table.text("sink").unwrap_or("local");
+    match sink {
+        "local" => {}
+        "postgres" => table.wrong("sink", "\"postgres\" is not offered yet; leave it out or say \"local\""),
+        _ => table.wrong("sink", "is not \"local\""),
+    }
+    table.close();
+    settings
+}
+
+fn check(table: &Reader<'_>, settings: &AuditSettings) {
+    let count = settings.witnesses.len();
+    if count > MOST_WITNESSES {
+        table.wrong("witness", format_args!("has more than {MOST_WITNESSES} entries"));
+    }
+    if count > 0 && settings.key_file.is_none() {
+        table.wrong("witness", "needs key_file: a witness cosigns what is signed");
+    }
+    if count > 0 && settings.policy.needed > count {
+        table.wrong("witnesses_needed", "is more than there are witnesses");
+    }
+    let is_twice = settings
+        .witnesses
+        .iter()
+        .enumerate()
+        .any(|(place, one)| settings.witnesses.iter().take(place).any(|other| other.key == one.key));
+    if is_twice {
+        table.wrong("witness", "has one key twice: one witness counts once");
+    }
+    if settings.policy.warn_after > settings.policy.refuse_after {
+        table.wrong("witness_warn_secs", "is later than witness_refuse_secs");
+    }
+}
+
+/// What is sent to a witness is public, and what it answers is signed: plain HTTP will do.
+fn address(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not an address, as in \"https://witness.example.test\"")?;
+    let is_plain = url.query().is_none() && url.username().is_empty() && url.host_str().is_some();
+    let is_http = matches!(url.scheme(), "http" | "https");
+    if is_plain && is_http { Ok(url) } else { Err("is not a plain http or https address") }
+}
+
+fn read_witness(mut table: Reader<'_>) -> Option<WitnessEntry> {
+    let url = table.parsed("url", address).map(|url| url.to_string());
+    let url = table.required("url", url);
+    let key = table.parsed("key", |text| match VerifyingKey::parse(text) {
+        Ok(key) if key.kind() == KeyKind::Witness => Ok(key),
+        Ok(_log) => Err("is the key of a log, not of a witness".to_owned()),
+        Err(error) => Err(error.to_string()),
+    });
+    let key = table.required("key", key);
+    table.close();
+    Some(WitnessEntry { url: url?, key: key? })
+}
