@@ -72,19 +72,20 @@ impl fmt::Debug for Digest {
 
 /// Where the chain stands: what the next record must say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link {
+pub struct Link {
     /// Sequence number of the next record.
-    pub(crate) seq: u64,
+    pub seq: u64,
     /// Leaf hash of the record before it.
-    pub(crate) prev: Digest,
+    pub prev: Digest,
 }
 
 impl Link {
     /// Before the first record of all.
-    pub(crate) const FIRST: Self = Self { seq: 1, prev: Digest::ZERO };
+    pub const FIRST: Self = Self { seq: 1, prev: Digest::ZERO };
 
     /// After one more record.
-    pub(crate) fn after(self, payload: &[u8]) -> Self {
+    #[must_use]
+    pub fn after(self, payload: &[u8]) -> Self {
         Self { seq: self.seq + 1, prev: Digest::of_leaf(payload) }
     }
 }

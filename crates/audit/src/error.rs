@@ -61,6 +61,12 @@ pub enum AuditError {
         /// Where in the file.
         offset: u64,
     },
+    /// A record of a log that is kept elsewhere does not follow from the one before. A person must look.
+    #[error("audit log is damaged at record {seq}")]
+    BrokenChain {
+        /// The number that was to come.
+        seq: u64,
+    },
 }
 
 impl From<io::Error> for AuditError {

@@ -2,6 +2,7 @@
 
 mod chain;
 mod checkpoint;
+mod copy;
 mod crc32c;
 mod error;
 mod event;
@@ -9,6 +10,7 @@ mod history;
 mod keeper;
 mod note;
 mod pick;
+mod read;
 mod record;
 mod recover;
 mod scan;
@@ -20,8 +22,9 @@ mod tree;
 mod verify;
 mod witness;
 
-pub use chain::Digest;
+pub use chain::{Digest, Link};
 pub use checkpoint::Checkpoint;
+pub use copy::SegmentCopy;
 pub use error::AuditError;
 pub use event::{
     Access, Anomaly, AnomalyKind, AuditRead, AuditReadKind, BreakGlass, ConfigChange, ConfigEvent, Delivered,
@@ -31,8 +34,11 @@ pub use event::{
 pub use keeper::{Notary, Submission, kept_size, probe};
 pub use note::{KeyError, KeyKind, SigningKey, VerifyingKey};
 pub use pick::pick;
-pub use record::{Receipt, RecordId};
+pub use read::Records;
+pub use record::{Appended, Draft, NodeName, Receipt, RecordId};
+pub use recover::LogTail;
 pub use segment::{Files, SegmentFile};
+pub use sink::Sink;
 pub use standing::{Standing, WitnessPolicy};
 pub use trail::{AuditObserver, Settings, Trail};
 pub use verify::{Expected, Flaw, Problem, Report, Verdict, verify, verify_against, verify_up_to};

@@ -30,9 +30,54 @@ impl fmt::Display for RecordId {
     }
 }
 
+/// Whose log a record is in, where several nodes keep theirs in one store: 1 to 24 lower-case letters, digits and
+/// hyphens, beginning with a letter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName([u8; Self::LONGEST]);
+
+impl NodeName {
+    const LONGEST: usize = 24;
+    /// The log in a directory of this machine.
+    pub const LOCAL: Self = {
+        let mut bytes = [0; Self::LONGEST];
+        bytes.split_at_mut(5).0.copy_from_slice(b"local");
+        Self(bytes)
+    };
+
+    /// Reads a name; `None` for what is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+        let mut bytes = [0; Self::LONGEST];
+        let place = bytes.get_mut(..text.len()).filter(|_| begins && text.bytes().all(is_fit))?;
+        place.copy_from_slice(text.as_bytes());
+        Some(Self(bytes))
+    }
+
+    /// As it was read.
+    pub fn as_str(&self) -> &str {
+        // Only ASCII letters get in.
+        std::str::from_utf8(&self.0).unwrap_or_default().trim_end_matches('\0')
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Proof that a record is durable. It is shown as the value of the `Tributary-Audit` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt {
+    /// Whose log it is in.
+    pub node: NodeName,
     /// Sequence number in this log: without gaps, from 1.
     pub seq: u64,
     /// The record's id.
@@ -41,24 +86,32 @@ pub struct Receipt {
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "local-{}", self.seq)
+        write!(f, "{}-{}", self.node, self.seq)
     }
 }
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Appended {
+pub struct Appended {
     /// Of each record of the batch, in its order.
-    pub(crate) receipts: Vec<Receipt>,
-    /// The leaf hash of every record that was written, those of the store itself included, in the order of the log.
-    pub(crate) leaves: Vec<Digest>,
+    pub receipts: Vec<Receipt>,
+    /// The leaf hash of every record that was written, those of the store itself included, in the order of the log;
+    /// empty where no tree is kept.
+    pub leaves: Vec<Digest>,
     /// Whether a part of the store came to its end.
-    pub(crate) is_end: bool,
+    pub is_end: bool,
+}
+
+impl Appended {
+    /// The number of the last record.
+    pub(crate) fn last(&self) -> u64 {
+        self.receipts.last().map_or(0, |receipt| receipt.seq)
+    }
 }
 
 /// A record before it has a place in the chain.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft {
+pub struct Draft {
     /// Its kind.
     pub(crate) kind: Kind,
     /// Its own fields as JSON, without the opening brace.
@@ -77,9 +130,9 @@ impl Draft {
         self.body.len() + MAX_PREFIX
     }
 
-    /// Gives the record its place: appends the frame to `frames` and moves the chain on.
-    pub(crate) fn frame(&self, clock: &dyn Clock, link: &mut Link, frames: &mut Vec<u8>) -> Receipt {
-        let receipt = Receipt { seq: link.seq, id: RecordId(RequestId::random()) };
+    /// Gives the record its place in the log of a node, and moves the chain on. The bytes are what must be stored.
+    pub fn place(&self, clock: &dyn Clock, node: NodeName, link: &mut Link) -> (Receipt, Vec<u8>) {
+        let receipt = Receipt { node, seq: link.seq, id: RecordId(RequestId::random()) };
         let salt = TraceId::random().to_string().replace('-', "");
         let payload = format!(
             r#"{{"v":1,"kind":"{}","seq":{},"prev":"{}","salt":"{salt}","id":"{}","at":"{:.6}",{}"#,
@@ -90,14 +143,26 @@ impl Draft {
             clock.now(),
             self.body,
         );
-        // `Trail::record` refuses anything longer than MAX_RECORD, which fits.
-        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        frames.extend_from_slice(&length.to_le_bytes());
-        frames.extend_from_slice(&crc32c(payload.as_bytes()).to_le_bytes());
-        frames.extend_from_slice(payload.as_bytes());
-        *link = link.after(payload.as_bytes());
+        let payload = payload.into_bytes();
+        *link = link.after(&payload);
+        (receipt, payload)
+    }
+
+    /// Gives the record its place in the log of this machine: appends the frame to `frames`.
+    pub(crate) fn frame(&self, clock: &dyn Clock, link: &mut Link, frames: &mut Vec<u8>) -> Receipt {
+        let (receipt, payload) = self.place(clock, NodeName::LOCAL, link);
+        frame(&payload, frames);
         receipt
     }
+}
+
+/// Appends the frame of a payload.
+pub(crate) fn frame(payload: &[u8], frames: &mut Vec<u8>) {
+    // `Trail::record` refuses anything longer than MAX_RECORD, which fits.
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    frames.extend_from_slice(&length.to_le_bytes());
+    frames.extend_from_slice(&crc32c(payload).to_le_bytes());
+    frames.extend_from_slice(payload);
 }
 
 /// The fields of a stored record that recovery and verification look at.

@@ -9,7 +9,8 @@ use crate::chain::Link;
 use crate::error::AuditError;
 use crate::event::Kind;
 use crate::keeper::Later;
-use crate::scan::{Pieces, Walk};
+use crate::record::Head;
+use crate::scan::{Pieces, Walk, follows};
 use crate::segment::{self, EndState, Previous};
 
 /// How much of the log is looked through for intents without an end: two segments, and more while these are
@@ -61,6 +62,39 @@ impl OpenIntents {
             | Kind::Config
             | Kind::Lifecycle => {}
         }
+    }
+}
+
+/// The last records of a log that is kept elsewhere: what has to be known to go on with it.
+#[derive(Debug, Default)]
+pub struct LogTail {
+    link: Option<Link>,
+    intents: OpenIntents,
+}
+
+impl LogTail {
+    /// Reads the next record. Refused is what is no record, or does not follow from the one before.
+    pub fn note(&mut self, payload: &[u8]) -> Result<(), AuditError> {
+        let head = Head::parse(payload).filter(|head| follows(self.link, head));
+        let next = self.link.map_or(0, |link| link.seq);
+        let head = head.ok_or(AuditError::BrokenChain { seq: next })?;
+        if let Some(kind) = Kind::from_code(head.kind) {
+            self.intents.note(kind, head.seq, head.corr);
+        }
+        let next = Link { seq: head.seq, prev: crate::Digest::ZERO };
+        self.link = Some(next.after(payload));
+        Ok(())
+    }
+
+    /// Where the next record goes.
+    pub fn link(&self) -> Link {
+        self.link.unwrap_or(Link::FIRST)
+    }
+}
+
+impl From<LogTail> for Recovered {
+    fn from(tail: LogTail) -> Self {
+        Self { link: tail.link(), previous: None, cut: 0, open: tail.intents.open }
     }
 }
 

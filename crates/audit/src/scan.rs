@@ -180,7 +180,8 @@ pub(crate) fn replay(dir: &Path, visit: &mut dyn FnMut(Digest)) -> io::Result<()
     Ok(())
 }
 
-fn follows(link: Option<Link>, head: &Head<'_>) -> bool {
+/// Whether a record is the next one of a chain.
+pub(crate) fn follows(link: Option<Link>, head: &Head<'_>) -> bool {
     link.is_none_or(|link| head.seq == link.seq && link.prev.is_hex(head.prev))
 }
 
@@ -201,6 +202,21 @@ pub(crate) enum Step<'a> {
     Bad,
 }
 
+/// What stands at one place of a file, with its checksum looked at and nothing else.
+pub(crate) enum Raw<'a> {
+    Payload(&'a [u8]),
+    End,
+    Bad,
+}
+
+/// Whether a segment has begun.
+pub(crate) enum Begun {
+    /// There is no whole record in it.
+    NotYet,
+    /// Its first record is there, and may tell how the segment before ended.
+    Tells(Option<Previous>),
+}
+
 /// The frames of one file up to a limit.
 pub(crate) struct Frames {
     input: BufReader<File>,
@@ -210,6 +226,26 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
+    /// The place after what was read.
+    pub(crate) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes on at this place, where a frame begins.
+    pub(crate) fn go_to(&mut self, offset: u64) -> io::Result<()> {
+        self.input.seek(SeekFrom::Start(offset))?;
+        self.offset = offset;
+        Ok(())
+    }
+
+    /// Whether this segment has a record yet, and what its first tells of the segment before.
+    pub(crate) fn first(&mut self) -> io::Result<Begun> {
+        Ok(match self.step()? {
+            Step::Record { head, .. } => Begun::Tells(head.previous),
+            Step::End | Step::Bad => Begun::NotYet,
+        })
+    }
+
     pub(crate) fn open(path: &Path, limit: Option<u64>) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -223,27 +259,40 @@ impl Frames {
 
     /// The next record. After `Bad` only [`Frames::tail`] makes sense.
     pub(crate) fn step(&mut self) -> io::Result<Step<'_>> {
-        let left = self.end - self.offset;
+        let before = self.offset;
+        match self.raw()? {
+            Raw::Payload(_) => {}
+            Raw::End => return Ok(Step::End),
+            Raw::Bad => return Ok(Step::Bad),
+        }
+        let Some(head) = Head::parse(&self.payload) else {
+            self.offset = before;
+            return Ok(Step::Bad);
+        };
+        Ok(Step::Record { head, payload: &self.payload })
+    }
+
+    /// The next payload whose checksum fits. After `Bad` the place is where the frame began, and the file is not
+    /// there.
+    pub(crate) fn raw(&mut self) -> io::Result<Raw<'_>> {
+        let left = self.end.saturating_sub(self.offset);
         if left == 0 {
-            return Ok(Step::End);
+            return Ok(Raw::End);
         }
         if left < FRAME_HEAD as u64 {
-            return Ok(Step::Bad);
+            return Ok(Raw::Bad);
         }
         let (length, sum) = self.frame_head()?;
         if length > MAX_RECORD || (FRAME_HEAD + length) as u64 > left {
-            return Ok(Step::Bad);
+            return Ok(Raw::Bad);
         }
         self.payload.resize(length, 0);
         self.input.read_exact(&mut self.payload)?;
         if crc32c(&self.payload) != sum {
-            return Ok(Step::Bad);
+            return Ok(Raw::Bad);
         }
-        let Some(head) = Head::parse(&self.payload) else {
-            return Ok(Step::Bad);
-        };
         self.offset += (FRAME_HEAD + length) as u64;
-        Ok(Step::Record { head, payload: &self.payload })
+        Ok(Raw::Payload(&self.payload))
     }
 
     fn frame_head(&mut self) -> io::Result<(usize, u32)> {

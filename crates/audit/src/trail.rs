@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -13,8 +13,8 @@ use tributary_model::Clock;
 use crate::error::AuditError;
 use crate::event::{Event, Kind, Own, draft, own_draft};
 use crate::keeper::{Book, Keeper, Notary, Shared, Submission};
-use crate::record::{Draft, MAX_RECORD, Receipt};
-use crate::recover::{Recovered, recover};
+use crate::record::{Appended, Draft, MAX_RECORD, Receipt};
+use crate::recover::{LogTail, Recovered, recover};
 use crate::segment::{self, Disk, Files};
 use crate::sink::Sink;
 use crate::sink::local::LocalSink;
@@ -56,7 +56,10 @@ pub trait AuditObserver: Send + Sync {
 #[derive(Clone)]
 pub struct Trail {
     queue: mpsc::Sender<Job>,
-    shared: Arc<Shared>,
+    observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
+    durable: watch::Receiver<u64>,
+    /// The tree over the log, where one is kept.
+    tree: Option<Arc<Shared>>,
 }
 
 enum Job {
@@ -110,42 +113,71 @@ impl Trail {
         let opening = opening_records(&left);
         let position = (left.link, left.previous);
         let mut sink = LocalSink::new(files, Arc::clone(&clock), settings.segment_bytes, position);
-        book.grow(&sink.append(&opening)?.leaves);
+        let opened = sink.append(&opening)?;
+        book.grow(&opened.leaves);
         let keeper = Keeper::start(book, (notary.witnesses, notary.policy), clock)?;
-        let shared = Arc::clone(&keeper.shared);
+        Self::start(Box::new(sink), &opened, settings, Some(Kept { keeper, _lock: lock }))
+    }
 
+    /// Opens a log that is kept elsewhere, where `tail` was read from. The sink goes on after it, and holds the log
+    /// against other processes for as long as it lives. Intents that a crash left without an end are closed. No tree
+    /// is kept over it, so nobody signs or witnesses it.
+    pub fn open_into(mut sink: Box<dyn Sink>, tail: LogTail, settings: Settings) -> Result<Self, AuditError> {
+        let opened = sink.append(&opening_records(&tail.into()))?;
+        Self::start(sink, &opened, settings, None)
+    }
+
+    fn start(
+        sink: Box<dyn Sink>,
+        opened: &Appended,
+        settings: Settings,
+        kept: Option<Kept>,
+    ) -> Result<Self, AuditError> {
+        let (tell, durable) = watch::channel(opened.last());
+        let tree = kept.as_ref().map(|kept| Arc::clone(&kept.keeper.shared));
+        let observer = Arc::new(OnceLock::new());
         let (queue, jobs) = mpsc::channel(settings.queue_records.max(1));
         let writer = Writer {
-            sink: Box::new(sink),
+            sink,
             jobs,
             batch_records: settings.batch_records.max(1),
-            keeper,
-            _lock: lock,
+            observer: Arc::clone(&observer),
+            durable: tell,
+            kept,
         };
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run())?;
-        Ok(Self { queue, shared })
+        Ok(Self { queue, observer, durable, tree })
+    }
+
+    /// The number of the last record that is durable, as it grows. What reads the log while it is written goes no
+    /// further: beyond it stands what may yet be written again elsewhere.
+    pub fn durable(&self) -> watch::Receiver<u64> {
+        self.durable.clone()
     }
 
     /// Tells `observer` of every record from now on. The first observer stays.
     pub fn observe(&self, observer: Arc<dyn AuditObserver>) {
         // A second one is a mistake in the wiring that must not stop the log.
-        self.shared.observer.get_or_init(|| observer);
+        if let Some(tree) = &self.tree {
+            tree.observer.get_or_init(|| Arc::clone(&observer));
+        }
+        self.observer.get_or_init(|| observer);
     }
 
     /// The size of the last durable checkpoint, now and from now on.
     pub fn checkpoints(&self) -> watch::Receiver<u64> {
-        self.shared.head()
+        self.tree.as_ref().map_or_else(|| watch::channel(0).1, |tree| tree.head())
     }
 
     /// The last checkpoint, for a witness that has seen `old` records of this log; `None` without a key. Blocks
     /// for as long as a few files are read.
     pub fn submission(&self, old: u64) -> Result<Option<Submission>, AuditError> {
-        self.shared.book().submission(old)
+        self.tree.as_ref().map_or(Ok(None), |tree| tree.book().submission(old))
     }
 
     /// Keeps what a witness answered, durably, if it is a cosignature by one of the witnesses. Blocks for a sync.
     pub fn cosigned(&self, submission: &Submission, response: &str) -> Result<(), AuditError> {
-        self.shared.cosigned(submission, response)
+        self.tree.as_ref().map_or(Ok(()), |tree| tree.cosigned(submission, response))
     }
 
     /// Whether the log was closed.
@@ -155,12 +187,14 @@ impl Trail {
 
     /// A witness has seen another log under this name: from now on nothing is disclosed.
     pub fn contradict(&self) {
-        self.shared.standings.contradict();
+        if let Some(tree) = &self.tree {
+            tree.standings.contradict();
+        }
     }
 
     /// How the log stands with its witnesses.
     pub fn standing(&self) -> Standing {
-        self.shared.standings.now()
+        self.tree.as_ref().map_or(Standing::Alone, |tree| tree.standings.now())
     }
 
     /// Writes a record down, and returns once it is durable. Bounded by the caller's deadline: a record whose
@@ -168,12 +202,13 @@ impl Trail {
     pub async fn record(&self, event: Event) -> Result<Receipt, AuditError> {
         let draft = draft(&event);
         let kind = draft.kind;
-        let may = if discloses(&event) { self.shared.standings.check() } else { Ok(()) };
+        let tree = self.tree.as_ref().filter(|_| discloses(&event));
+        let may = tree.map_or(Ok(()), |tree| tree.standings.check());
         let result = match may {
             Ok(()) => self.hand_in(draft).await,
             Err(error) => Err(error),
         };
-        if let (Err(_), Some(observer)) = (&result, self.shared.observer.get()) {
+        if let (Err(_), Some(observer)) = (&result, self.observer.get()) {
             observer.failed(kind);
         }
         result
@@ -231,14 +266,21 @@ fn opening_records(left: &Recovered) -> Vec<Draft> {
     opening
 }
 
+/// What belongs to a log in a directory.
+struct Kept {
+    keeper: Keeper,
+    /// Held for as long as anything may be written.
+    _lock: File,
+}
+
 /// The one thread that writes.
 struct Writer {
     sink: Box<dyn Sink>,
     jobs: mpsc::Receiver<Job>,
     batch_records: usize,
-    keeper: Keeper,
-    /// Held for as long as anything may be written.
-    _lock: File,
+    observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
+    durable: watch::Sender<u64>,
+    kept: Option<Kept>,
 }
 
 #[derive(Default)]
@@ -290,12 +332,15 @@ impl Writer {
     }
 
     fn append(&mut self, drafts: &[Draft]) -> Result<Vec<Receipt>, AuditError> {
-        let shared = &self.keeper.shared;
-        if !shared.has_room() {
+        let tree = self.kept.as_ref().map(|kept| &kept.keeper.shared);
+        if tree.is_some_and(|tree| !tree.has_room()) {
             return Err(AuditError::AuditUnavailable(io::ErrorKind::StorageFull));
         }
         let done = self.sink.append(drafts)?;
-        shared.grown(&done.leaves, done.is_end);
+        if let Some(tree) = tree {
+            tree.grown(&done.leaves, done.is_end);
+        }
+        self.durable.send_replace(done.last());
         Ok(done.receipts)
     }
 
@@ -307,7 +352,7 @@ impl Writer {
             Ok(receipts) => receipts.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); drafts.len()],
         };
-        let observer = self.keeper.shared.observer.get();
+        let observer = self.observer.get();
         for ((draft, (handed_in, reply)), result) in drafts.into_iter().zip(waiting).zip(receipts) {
             if let (Ok(_), Some(observer)) = (&result, observer) {
                 observer.appended(draft.kind, handed_in.elapsed());

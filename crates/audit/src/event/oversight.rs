@@ -110,6 +110,10 @@ pub struct AuditRead {
     pub query: Option<Digest>,
     /// How many records are handed over, where that is known before.
     pub records: Option<u64>,
+    /// Reference of the case for which it is read.
+    pub case: Option<String>,
+    /// The question in words, without the patient.
+    pub question: Option<String>,
 }
 
 /// How far the log of another node has got, as it signed it.

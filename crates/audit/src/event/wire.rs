@@ -182,6 +182,10 @@ struct ReadBy<'a> {
     query_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -415,6 +419,8 @@ fn of_read(event: &AuditRead) -> Fields<'_> {
             org: event.organisation.as_ref().map(OdsCode::as_str),
             query_sha256: event.query.map(|digest| digest.to_string()),
             records: event.records,
+            case: event.case.as_deref(),
+            question: event.question.as_deref(),
         }),
         ..Fields::default()
     }

@@ -127,6 +127,8 @@ fn reading_the_log_is_on_record_itself() {
         patient: NhsNumber::parse("9990000107").ok(),
         query: Some(Digest::of(b"query")),
         records: Some(7),
+        case: Some("SAR-7".to_owned()),
+        question: None,
     }));
     assert_eq!(record["read"]["what"], "patient-report");
     assert_eq!(record["read"]["reader"], "privacy-1");
