@@ -17,6 +17,7 @@ pub mod disk;
 pub mod fuzz;
 pub mod http;
 pub mod national;
+pub mod postgres;
 pub mod process;
 pub mod strace;
 pub mod tls;

@@ -29,6 +29,7 @@ const ROOMS: &[Room] = &[
     room(2, "statements", &["model", "fhir"]),
     room(2, "sources", &["model", "fhir", "flow", "telemetry"]),
     room(2, "client", &["model", "fhir"]),
+    room(2, "ledger", &["model", "audit"]),
     room(2, "xml", &["fhir"]),
     room(3, "merge", &["model", "fhir", "statements"]),
     room(4, "broker", &["model", "fhir", "policy", "flow", "audit", "telemetry", "merge"]),
@@ -44,6 +45,7 @@ const ROOMS: &[Room] = &[
             "audit",
             "telemetry",
             "sources",
+            "ledger",
             "client",
             "broker",
             "server",
@@ -59,6 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["client"]),
     ("matchit", &["server"]),
     ("toml", &["tributary"]),
+    ("tokio-postgres", &["ledger"]),
 ];
 
 const KINDS: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];

@@ -140,6 +140,23 @@ pub(crate) const AUDIT_WITNESSED: MetricFact = counter(
     &["outcome"],
     "Checkpoints sent to witnesses, by what became of them.",
 );
+pub(crate) const AUDIT_EXPORT_BACKLOG: MetricFact = gauge(
+    "tributary_audit_export_backlog_records",
+    &["target"],
+    "Audit records that are durable and not yet handed on.",
+);
+pub(crate) const AUDIT_EXPORT_EVENTS: MetricFact =
+    counter("tributary_audit_export_events_total", &["target"], "Audit events that were taken.");
+pub(crate) const AUDIT_EXPORT_FAILURES: MetricFact = counter(
+    "tributary_audit_export_failures_total",
+    &["target"],
+    "Tries to hand audit events on that failed.",
+);
+pub(crate) const AUDIT_EXPORT_DEAD_LETTERS: MetricFact = counter(
+    "tributary_audit_export_dead_letters_total",
+    &["target"],
+    "Audit events that were refused and put aside.",
+);
 pub(crate) const POLICY_DECISIONS: MetricFact =
     counter("tributary_policy_decisions_total", &["outcome"], "Decisions of the policy.");
 pub(crate) const BREAK_GLASS: MetricFact = counter(
@@ -207,6 +224,10 @@ const CATALOGUE: &[MetricFact] = &[
     AUDIT_CHECKPOINT,
     AUDIT_COSIGNATURE,
     AUDIT_WITNESSED,
+    AUDIT_EXPORT_BACKLOG,
+    AUDIT_EXPORT_EVENTS,
+    AUDIT_EXPORT_FAILURES,
+    AUDIT_EXPORT_DEAD_LETTERS,
     POLICY_DECISIONS,
     BREAK_GLASS,
     SHED,

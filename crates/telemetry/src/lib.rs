@@ -12,6 +12,6 @@ pub use labels::{
     WitnessOutcome,
 };
 pub use log::{LogError, LogFormat, LogLayer, init_logs, quiet_panics};
-pub use metrics::{InFlight, Metrics, MetricsError, SourceMetrics};
+pub use metrics::{AuditExport, InFlight, Metrics, MetricsError, SourceMetrics};
 pub use redact::LOGGED_FIELDS;
 pub use tracing::level_filters::LevelFilter;

@@ -1,5 +1,6 @@
 //! All metrics, typed. Registration happens here and nowhere else.
 
+mod export;
 mod sources;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::labels::{
     CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason, WitnessOutcome,
 };
 
+pub use export::AuditExport;
 pub use sources::{InFlight, SourceMetrics};
 
 /// From half a millisecond, where an audit append ends, to thirty seconds, where every deadline does.
@@ -46,6 +48,7 @@ pub struct Metrics {
     audit_checkpoint: IntGauge,
     audit_cosignature: IntGauge,
     audit_witnessed: IntCounterVec,
+    audit_export: AuditExport,
     policy_decisions: IntCounterVec,
     break_glass: IntCounterVec,
     shed: IntCounterVec,
@@ -84,6 +87,7 @@ impl Metrics {
             audit_checkpoint: new.gauge(&facts::AUDIT_CHECKPOINT)?,
             audit_cosignature: new.gauge(&facts::AUDIT_COSIGNATURE)?,
             audit_witnessed: new.counters(&facts::AUDIT_WITNESSED)?,
+            audit_export: AuditExport::new(&new)?,
             policy_decisions: new.counters(&facts::POLICY_DECISIONS)?,
             break_glass: new.counters(&facts::BREAK_GLASS)?,
             shed: new.counters(&facts::SHED)?,
@@ -207,6 +211,11 @@ impl Metrics {
     /// A checkpoint was sent to a witness.
     pub fn audit_witnessed(&self, outcome: WitnessOutcome) {
         self.audit_witnessed.with_label_values(&[outcome.code()]).inc();
+    }
+
+    /// What is counted of handing the audit log on.
+    pub const fn audit_export(&self) -> &AuditExport {
+        &self.audit_export
     }
 
     /// The policy decided.

@@ -59,6 +59,7 @@ pub(crate) fn read(config: &Path) -> Result<Checked, Refused> {
     }
     mistakes.extend(settings.server.tls.iter().filter_map(|files| files.load().err()).flatten());
     mistakes.extend(link_key_mistake(&settings));
+    mistakes.extend(settings.audit.file_mistakes());
     match policy {
         Ok(policy) if mistakes.is_empty() => Ok(Checked { settings, maps, policy }),
         Ok(_) | Err(_) => Err(refused(mistakes)),

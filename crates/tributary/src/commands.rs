@@ -94,7 +94,7 @@ impl Command {
             Self::Query(arguments) => query::run(arguments).await,
             Self::Policy(action) => policy::run(&action, &mut io::stdout().lock()),
             Self::Witness(arguments) => witness::run(arguments).await,
-            Self::Audit(action) => audit::run(&action, &mut io::stdout().lock()),
+            Self::Audit(action) => audit::run(action, &mut io::stdout()).await,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tributary_audit::AuditError;
 use tributary_broker::NoRandomness;
+use tributary_ledger::LedgerError;
 use tributary_model::SourceId;
 use tributary_sources::{EgressError, RegistryError};
 use tributary_telemetry::MetricsError;
@@ -52,6 +53,12 @@ pub enum StartError {
     /// A witness has seen another audit log under the same name.
     #[error("a witness has seen another audit log under the name and key of this one")]
     Forked,
+    /// The audit log in the database cannot be opened.
+    #[error("the audit log cannot be opened")]
+    Ledger(#[from] LedgerError),
+    /// A file that `[audit]` names cannot be used.
+    #[error("{0}")]
+    AuditFile(Mistake),
     /// The code maps cannot be used.
     #[error("the code maps cannot be used")]
     Maps(#[from] MapsError),
@@ -101,6 +108,8 @@ impl StartError {
             Self::Audit(..) => "audit.dir".to_owned(),
             Self::AuditKey { .. } => "audit.key_file".to_owned(),
             Self::Witness(_) | Self::BehindWitness { .. } | Self::Forked => "audit.witness".to_owned(),
+            Self::Ledger(_) => "audit.postgres".to_owned(),
+            Self::AuditFile(mistake) => return mistake.clone(),
             Self::Maps(_) => "maps.dir".to_owned(),
             Self::Codelists(_) => "codelists.dir".to_owned(),
             Self::Policy(mistake) => return mistake.clone(),

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Notary, Trail};
 use tributary_broker::{Broker, Lasting, Maps, Policy};
+use tributary_ledger::postgres;
 use tributary_model::{Clock, FixedClock, MemoryBudget, Priority, SystemClock};
 use tributary_server::{Front, Limits, Listeners, Tls, TlsIdentity, serve};
 use tributary_telemetry::Metrics;
@@ -18,8 +20,8 @@ use crate::error::StartError;
 use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
 use crate::policy;
-use crate::settings::{ListenerTls, Settings};
-use crate::wire::{Ground, Kept, counted, wire};
+use crate::settings::{ListenerTls, PostgresSettings, Settings};
+use crate::wire::{Ground, Kept, counted, hand_on, wire};
 use crate::witnessing;
 
 /// A broker that runs. Dropping it lets it run on until the runtime ends; [`Running::stop`] drains it.
@@ -36,7 +38,12 @@ pub struct Running {
     pub(crate) tls: Option<Tls>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
+    /// Follow the log for as long as the broker runs.
+    feeds: Vec<JoinHandle<()>>,
 }
+
+/// How long the end waits for what was just written to be handed on; the rest follows after the next start.
+const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,9 +104,10 @@ impl Running {
                 std::future::pending::<()>().await;
             }
         };
+        let feeds = hand_on(&settings, &ground.trail, &ground.metrics, &settings.server.base_url(data))?;
         let serving = tokio::spawn(serve(listeners, front.clone(), shutdown));
         let (settings, kept) = (Arc::new(settings), Arc::new(kept));
-        Ok(Self { admin, ground, settings, broker, kept, policy, front, tls, stop, serving })
+        Ok(Self { admin, ground, settings, broker, kept, policy, front, tls, stop, serving, feeds })
     }
 
     /// Where records are asked for.
@@ -119,6 +127,13 @@ impl Running {
         let _ended = self.stop.send(());
         self.serving.await?;
         self.broker.close(self.settings.server.drain).await;
+        // The log is closed, so each feed ends when it has handed on what is in it; whoever is away does not hold us.
+        let end = tokio::time::Instant::now() + LAST_EXPORT;
+        for mut feed in self.feeds {
+            if tokio::time::timeout_at(end, &mut feed).await.is_err() {
+                feed.abort();
+            }
+        }
         Ok(())
     }
 }
@@ -134,14 +149,21 @@ async fn open_trail(settings: &Settings, notary: Notary) -> Result<Trail, StartE
         segment_bytes: settings.audit.segment_bytes,
         ..tributary_audit::Settings::default()
     };
-    if notary.key.is_none() {
+    if notary.key.is_none() && settings.audit.postgres.is_none() {
         tracing::warn!("no audit.key_file: checkpoints of the audit log are not signed");
     }
-    // The log tells the true time, whatever clock dates the rules.
-    let open =
-        tokio::task::spawn_blocking(move || Trail::open_signed(&dir, limits, Arc::new(SystemClock), notary));
     let failed = |error| StartError::Audit(settings.audit.dir.clone(), error);
-    let trail = open.await.unwrap_or(Err(AuditError::Closed)).map_err(failed)?;
+    let store = settings.audit.postgres.as_ref().map(PostgresSettings::store).transpose();
+    let store = store.map_err(StartError::AuditFile)?;
+    // The log tells the true time, whatever clock dates the rules.
+    let clock = Arc::new(SystemClock);
+    let open = tokio::task::spawn_blocking(move || match store {
+        Some(store) => Ok(postgres::open(store, limits, clock)?),
+        None => {
+            Trail::open_signed(&dir, limits, clock, notary).map_err(|error| StartError::Audit(dir, error))
+        }
+    });
+    let trail = open.await.unwrap_or_else(|_ended| Err(failed(AuditError::Closed)))?;
     let event = ConfigEvent { change: ConfigChange::Loaded, digest: settings.digest };
     trail.record(Event::Config(event)).await.map_err(failed)?;
     Ok(trail)

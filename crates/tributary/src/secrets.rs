@@ -72,6 +72,11 @@ fn client_key(path: &Path) -> Result<ClientKey, SecretError> {
     ClientKey::read(bytes.expose()).map_err(|error| SecretError::Key(path.to_owned(), error))
 }
 
+/// A password.
+pub(crate) fn word(path: &Path) -> Result<Redacted<String>, SecretError> {
+    api_key(path)
+}
+
 fn api_key(path: &Path) -> Result<Redacted<String>, SecretError> {
     let bytes = read(path)?;
     let text = std::str::from_utf8(bytes.expose()).unwrap_or_default().trim();

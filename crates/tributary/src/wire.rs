@@ -1,5 +1,6 @@
 //! Settings in, a broker out: the one place where the conductor meets its sources.
 
+mod handing_on;
 mod kept;
 pub(crate) mod national;
 mod ports;
@@ -26,6 +27,7 @@ use kept::{Gathered, SealedBy};
 use national::National;
 use ports::{found, port, practices_id};
 
+pub(crate) use handing_on::hand_on;
 pub(crate) use kept::{Ground, Kept};
 
 /// Puts a broker together, with what the one before it leaves, if there is one. Nobody is contacted.

@@ -35,6 +35,7 @@ fn used() -> Metrics {
     metrics.discrepancy("allergy-conflict");
     metrics.audit_record("disclosure", 0.002);
     metrics.audit_failure();
+    metrics.audit_export().begin("repository");
     metrics.policy_decision(PolicyOutcome::Deny);
     metrics.shed(ShedReason::Requests);
     drop((metrics.connected(Listener::Data), metrics.admitted(Priority::Urgent)));

@@ -1,5 +1,11 @@
 //! `tributary audit`: looks after audit logs.
 
+pub mod export;
+pub mod init;
+mod place;
+pub mod report;
+pub mod search;
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -8,7 +14,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use tributary_audit::{Expected, Flaw, KeyKind, Report, SigningKey, Verdict, VerifyingKey, verify_against};
+use tributary_audit::{
+    Expected, Flaw, KeyKind, NodeName, Report, SigningKey, Verdict, VerifyingKey, verify_against,
+    verify_up_to,
+};
 
 use super::Done;
 
@@ -20,6 +29,14 @@ pub enum Action {
     Verify(VerifyArguments),
     /// Makes a key: of a log, for `[audit] key_file`, or of a witness. Prints the public part.
     Keygen(KeygenArguments),
+    /// Makes the tables of a log in PostgreSQL, as their owner.
+    Init(init::Arguments),
+    /// Who looked: records by patient, user, organisation or time. Itself put on record.
+    Search(search::Arguments),
+    /// Who looked at one patient's record, in words for that patient. Itself put on record.
+    Report(report::Arguments),
+    /// Copies a log, or hands it on as FHIR audit events. Itself put on record.
+    Export(export::Arguments),
 }
 
 /// Arguments of `audit keygen`.
@@ -66,15 +83,21 @@ pub struct VerifyArguments {
 }
 
 fn head(text: &str) -> Result<u64, &'static str> {
-    let digits = text.strip_prefix("local-").unwrap_or(text);
+    // `local-17`, or the name of a node that keeps its log in a database.
+    let named = text.rsplit_once('-').filter(|(node, _)| NodeName::parse(node).is_some());
+    let digits = named.map_or(text, |(_node, digits)| digits);
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| is_number).ok_or("is no number of a record, as in local-17 or 17")
 }
 
-pub(super) fn run(action: &Action, out: &mut dyn Write) -> Done {
+pub(super) async fn run(action: Action, out: &mut dyn Write) -> Done {
     match action {
-        Action::Verify(arguments) => verify(arguments, out),
-        Action::Keygen(arguments) => keygen(arguments, out),
+        Action::Verify(arguments) => verify(&arguments, out),
+        Action::Keygen(arguments) => keygen(&arguments, out),
+        Action::Init(arguments) => init::run(&arguments, out).await,
+        Action::Search(arguments) => search::run(&arguments, out).await,
+        Action::Report(arguments) => report::run(&arguments, out).await,
+        Action::Export(arguments) => export::run(&arguments, out).await,
     }
 }
 
@@ -104,12 +127,22 @@ fn verify(arguments: &VerifyArguments, out: &mut dyn Write) -> Done {
             checkpoints,
         },
     );
+    // What was written down about reading the log lies within it.
+    let reads = arguments.dir.join(tributary_ledger::READS);
+    let reads = reads.is_dir().then(|| verify_up_to(&reads, 0));
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&JsonReport::of(&report))?)?;
+        let told =
+            JsonReport { reads: reads.as_ref().map(JsonReport::of).map(Box::new), ..JsonReport::of(&report) };
+        writeln!(out, "{}", serde_json::to_string_pretty(&told)?)?;
     } else {
         told(out, &report)?;
+        if let Some(reads) = &reads {
+            write!(out, "readings of this log: ")?;
+            told(out, reads)?;
+        }
     }
-    Ok(report.verdict().exit_code())
+    let verdict = reads.map_or(Verdict::Ok, |reads| reads.verdict()).max(report.verdict());
+    Ok(verdict.exit_code())
 }
 
 const fn word(verdict: Verdict) -> &'static str {
@@ -195,6 +228,8 @@ struct JsonReport {
     signed_size: u64,
     cosigned_checkpoints: u64,
     cosigned_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reads: Option<Box<Self>>,
 }
 
 #[derive(Serialize)]
@@ -231,6 +266,7 @@ impl JsonReport {
             signed_size: report.signed_size,
             cosigned_checkpoints: report.cosigned_checkpoints,
             cosigned_size: report.cosigned_size,
+            reads: None,
         }
     }
 }

@@ -63,7 +63,7 @@ fn summary(out: &mut dyn io::Write, settings: &Settings, maps: &Maps) -> io::Res
     let server = &settings.server;
     writeln!(out, "data listener   {}://{}", server.scheme(), server.listen)?;
     writeln!(out, "admin listener  {}", server.admin_listen)?;
-    writeln!(out, "audit log       {}", settings.audit.dir.display())?;
+    writeln!(out, "audit log       {}", settings.audit.place())?;
     let expected = settings.locator.expected(&settings.sources);
     for source in &settings.sources {
         let is_expected = expected.contains(&source.id);

@@ -31,13 +31,12 @@ pub(super) async fn run(arguments: Arguments, hardening: &Hardening) -> Done {
     // Listened for before anything else starts, so that no signal is lost.
     let stopped = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let audit = settings.audit.dir.clone();
+    let audit = settings.audit.clone();
     let scheme = settings.server.scheme();
     let mut running = Running::start(settings).await?;
     say(format_args!("records  {scheme}://{}", running.data_addr()));
     say(format_args!("admin    http://{}", running.admin_addr()));
-    // It exists by now, so that its plain name can be told.
-    say(format_args!("audit    {}", audit.canonicalize().unwrap_or(audit).display()));
+    say(format_args!("audit    {}", audit.place()));
     say("callers are not proven: invented patients only");
     reload_until(stopped, &mut running, &mut hangup, &arguments.config).await;
     running.stop().await?;

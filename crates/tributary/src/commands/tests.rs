@@ -56,7 +56,7 @@ fn what_is_not_offered_is_refused() {
         "query 9990000107 --json --format fhir",
         "audit",
         "audit search",
-        "audit verify var/audit --head other-17",
+        "audit verify var/audit --head Other-17",
         "audit verify var/audit --head local-",
         "audit verify var/audit --head +17",
         "doctor",
@@ -121,7 +121,7 @@ fn verify_tells_a_sound_log_from_a_broken_one() {
         let cli = Cli::try_parse_from(words.iter().chain(more)).unwrap();
         let Command::Audit(action) = cli.command else { panic!("parsed as something else") };
         let mut out = Vec::new();
-        let code = audit::run(&action, &mut out).unwrap();
+        let code = runtime.block_on(audit::run(action, &mut out)).unwrap();
         (code, out)
     };
     let verify = |dir: &std::path::Path| {

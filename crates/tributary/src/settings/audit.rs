@@ -6,6 +6,7 @@ use std::time::Duration;
 use tributary_audit::{KeyKind, VerifyingKey, WitnessPolicy};
 use url::Url;
 
+use super::ledger::{self, ExportSettings, PostgresSettings};
 use super::reader::Reader;
 
 /// Most witnesses: each is sent every checkpoint.
@@ -26,6 +27,10 @@ pub struct AuditSettings {
     pub policy: WitnessPolicy,
     /// Between two checkpoints sent to a witness.
     pub witness_interval: Duration,
+    /// The database that keeps it instead, where that is configured.
+    pub postgres: Option<PostgresSettings>,
+    /// Whom it is handed on to.
+    pub export: Option<ExportSettings>,
 }
 
 /// One witness.
@@ -46,6 +51,8 @@ impl Default for AuditSettings {
             witnesses: Vec::new(),
             policy: WitnessPolicy::default(),
             witness_interval: Duration::from_secs(5),
+            postgres: None,
+            export: None,
         }
     }
 }
@@ -55,6 +62,8 @@ impl AuditSettings {
     pub(super) fn begin_at(&mut self, folder: &Path) {
         self.dir = folder.join(&self.dir);
         self.key_file = self.key_file.take().map(|file| folder.join(file));
+        self.postgres = self.postgres.take().map(|postgres| postgres.within(folder));
+        self.export = self.export.take().map(|export| export.within(folder));
     }
 }
 
@@ -77,13 +86,21 @@ pub(super) fn read(mut table: Reader<'_>) -> AuditSettings {
         policy: WitnessPolicy { needed, ..policy },
         witness_interval,
         witnesses,
+        postgres: table.table("postgres").and_then(ledger::read_postgres),
+        export: table.table("export").map(ledger::read_export),
     };
     check(&table, &settings);
-    let sink = table.text("sink").unwrap_or("local");
-    match sink {
+    match table.text("sink").unwrap_or("local") {
+        "local" if table.has("postgres") => {
+            table.wrong("sink", "is \"local\", and there is an [audit.postgres]");
+        }
         "local" => {}
-        "postgres" => table.wrong("sink", "\"postgres\" is not offered yet; leave it out or say \"local\""),
-        _ => table.wrong("sink", "is not \"local\""),
+        "postgres" if settings.key_file.is_some() => {
+            table.wrong("key_file", "signs the log in files; one in a database has no checkpoints");
+        }
+        "postgres" if table.has("postgres") => {}
+        "postgres" => table.wrong("postgres", "is missing: sink = \"postgres\" needs it"),
+        _ => table.wrong("sink", "is neither \"local\" nor \"postgres\""),
     }
     table.close();
     settings

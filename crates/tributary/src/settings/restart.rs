@@ -19,8 +19,12 @@ impl Settings {
                 "audit",
                 self.audit != next.audit
                     && self.audit.dir == next.audit.dir
-                    && self.audit.segment_bytes == next.audit.segment_bytes,
+                    && self.audit.segment_bytes == next.audit.segment_bytes
+                    && self.audit.postgres == next.audit.postgres
+                    && self.audit.export == next.audit.export,
             ),
+            ("audit.postgres", self.audit.postgres != next.audit.postgres),
+            ("audit.export", self.audit.export != next.audit.export),
             ("limits.memory_bytes", self.limits.memory_bytes != next.limits.memory_bytes),
             ("process", self.process != next.process),
             ("demo", demo.is_some() != next_demo.is_some()),

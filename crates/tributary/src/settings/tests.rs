@@ -208,10 +208,27 @@ fn the_locator_names_sources_of_the_right_kind() {
 #[test]
 fn what_is_not_offered_is_refused_in_words() {
     check("fhir-r4", "tributary", &["line 17: source[2].protocol: \"tributary\" is not offered yet"]);
+}
+
+#[test]
+fn a_log_in_a_database_needs_the_database_and_the_name_of_a_node() {
+    let check = |audit: &str, says: &[&str]| check("[demo]", &format!("[audit]\n{audit}\n[demo]"), says);
+    check("sink = \"postgres\"", &["line 20: audit.postgres: is missing: sink = \"postgres\" needs it"]);
+    check("sink = \"s3\"", &["line 21: audit.sink: is neither \"local\" nor \"postgres\""]);
+    let both = "[audit.postgres]\nhost = \"db\"\nuser = \"u\"\nnode = \"n\"";
+    check(both, &["line 20: audit.sink: is \"local\", and there is an [audit.postgres]"]);
     check(
-        "[demo]",
-        "[audit]\nsink = \"postgres\"\n[demo]",
-        &["line 21: audit.sink: \"postgres\" is not offered yet; leave it out or say \"local\""],
+        "sink = \"postgres\"\n[audit.postgres]\nnode = \"reads\"",
+        &[
+            "line 22: audit.postgres.host: and socket_dir: one of them says where the server is, and not both",
+            "line 22: audit.postgres.user: is missing",
+            "line 23: audit.postgres.node: is not 1 to 24 lower-case letters, digits and hyphens, or is one of \
+             \"reads\" and \"local\"",
+        ],
+    );
+    check(
+        "[audit.export]",
+        &["line 21: audit.export.url: and file: one of them says where audit events go, or both"],
     );
 }
 
@@ -380,11 +397,12 @@ fn every_key_is_in_the_shipped_file() {
                     || line == format!("[[audit.{key}]]")
                     || line == format!("[sds.{key}]")
                     || line == format!("[source.{key}]")
+                    || line == format!("[audit.{key}]")
             });
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 25, "{mistakes:?}");
+    assert_eq!(tables, 27, "{mistakes:?}");
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! What a search came to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::entry::Entry;
+use crate::search::{Sieve, ended};
+
+/// One record that was looked for.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// Whose log it is in.
+    pub node: String,
+    /// The record.
+    pub entry: Entry,
+    /// The record that tells how it ended: whether an answer arrived, or that an intent has no known end.
+    pub end: Option<Entry>,
+}
+
+impl Hit {
+    /// How the record is named.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.node, self.entry.seq)
+    }
+}
+
+/// Records that are not where they must be. What was found may not be all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// In whose log.
+    pub node: String,
+    /// What is wrong.
+    pub says: String,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// What was looked for, oldest first within a node.
+    pub hits: Vec<Hit>,
+    /// How many records were looked at; where a database looks, how many there are.
+    pub scanned: u64,
+    /// Where records are missing or cannot be read.
+    pub gaps: Vec<Gap>,
+}
+
+impl Found {
+    /// Leaves out intents that a disclosure or denial which was found ends: one looking is told once.
+    #[must_use]
+    pub fn told_once(mut self) -> Self {
+        let ends = |hit: &Hit| Some((hit.node.clone(), hit.entry.corr?));
+        let ended: BTreeSet<(String, u64)> = self.hits.iter().filter_map(ends).collect();
+        let is_told =
+            |hit: &Hit| hit.entry.kind == "intent" && ended.contains(&(hit.node.clone(), hit.entry.seq));
+        self.hits.retain(|hit| !is_told(hit));
+        self
+    }
+
+    /// By time, whatever the node.
+    pub(crate) fn in_order(mut self) -> Self {
+        self.hits.sort_by(|one, other| one.entry.at.cmp(&other.entry.at));
+        self
+    }
+}
+
+/// Gathers what is found in one node's log.
+pub(crate) struct Gathering<'s> {
+    sieve: &'s Sieve<'s>,
+    node: String,
+    hits: Vec<Hit>,
+    places: BTreeMap<u64, usize>,
+    gaps: Vec<Gap>,
+    pub(crate) scanned: u64,
+}
+
+impl<'s> Gathering<'s> {
+    pub(crate) fn new(sieve: &'s Sieve<'s>, node: &str) -> Self {
+        let (hits, places, gaps) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { sieve, node: node.to_owned(), hits, places, gaps, scanned: 0 }
+    }
+
+    /// Looks at the next record.
+    pub(crate) fn look(&mut self, seq: u64, payload: &[u8]) {
+        self.scanned += 1;
+        match self.sieve.look(payload) {
+            Ok(Some(entry)) => {
+                self.places.insert(seq, self.hits.len());
+                self.hits.push(Hit { node: self.node.clone(), entry, end: None });
+            }
+            Ok(None) => self.note_end(payload),
+            Err(_unreadable) => self.gap(format!("record {seq} cannot be read")),
+        }
+    }
+
+    /// Looks whether a record tells how one that was found ended.
+    pub(crate) fn note_end(&mut self, payload: &[u8]) {
+        let Some(place) = ended(payload).and_then(|seq| self.places.get(&seq)) else { return };
+        if let Some(hit) = self.hits.get_mut(*place) {
+            hit.end = Entry::parse(payload);
+        }
+    }
+
+    /// The lowest number that was found.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.places.first_key_value().map(|(seq, _)| *seq)
+    }
+
+    pub(crate) fn gap(&mut self, says: String) {
+        self.gaps.push(Gap { node: self.node.clone(), says });
+    }
+
+    pub(crate) fn into(self, found: &mut Found) {
+        found.hits.extend(self.hits);
+        found.gaps.extend(self.gaps);
+        found.scanned += self.scanned;
+    }
+}

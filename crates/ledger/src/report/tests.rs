@@ -1,0 +1,110 @@
+//! The page itself.
+
+use super::*;
+use crate::entry::{Outcome, Patient, Source, User, What, Why};
+
+fn hit(kind: &str, seq: u64, at: &str) -> Hit {
+    let entry = Entry {
+        kind: kind.to_owned(),
+        seq,
+        at: at.to_owned(),
+        user: Some(User {
+            id: "u-17".to_owned(),
+            name: "Ann O'Brien".to_owned(),
+            role: "ambulance".to_owned(),
+            org: "RX7".to_owned(),
+            ..User::default()
+        }),
+        patient: Some(Patient { nhs: "9990000107".to_owned(), asked_as: None }),
+        why: Some(Why {
+            purpose: "directcare".to_owned(),
+            rule: Some("ambulance-direct-care".to_owned()),
+            denied: (kind == "denied").then(|| "no-rule".to_owned()),
+            break_glass: "not-asked".to_owned(),
+        }),
+        what: Some(What {
+            interaction: "record".to_owned(),
+            sections: vec!["allergies".to_owned(), "flags".to_owned()],
+        }),
+        sources: vec![
+            Source { source: "gp".to_owned(), status: "ok".to_owned() },
+            Source { source: "acute".to_owned(), status: "timeout".to_owned() },
+        ],
+        outcome: (kind == "disclosure").then(|| Outcome { http: 200, ..Outcome::default() }),
+        ..Entry::default()
+    };
+    Hit { node: "north".to_owned(), entry, end: None }
+}
+
+fn page(found: &Found) -> String {
+    let mut names = Names::default();
+    names.sources.insert("acute".to_owned(), "Mersey Royal Hospital".to_owned());
+    names.organisations.insert("RX7".to_owned(), "North West Ambulance Service".to_owned());
+    names.rules.insert(
+        "ambulance-direct-care".to_owned(),
+        "ambulance crews may see it while they care for you".to_owned(),
+    );
+    Report {
+        patient: NhsNumber::parse("9990000107").unwrap(),
+        found,
+        names: &names,
+        case: "IG-2026-014",
+        made_at: "2026-03-12T09:00:00Z".parse().unwrap(),
+        period: (None, None),
+    }
+    .to_string()
+}
+
+#[test]
+fn a_page_tells_who_when_from_where_why_and_what_was_not_shown() {
+    let found = Found {
+        hits: vec![
+            hit("disclosure", 5, "2026-03-10T02:10:00.000000Z"),
+            hit("denied", 9, "2026-07-01T11:00:00.000000Z"),
+        ],
+        ..Found::default()
+    };
+    let page = page(&found);
+    for words in [
+        "NHS number 999 000 0107",
+        "for case IG-2026-014",
+        "Your record was opened 1 time, by 1 person from 1 organisation.",
+        "1 request was refused.",
+        "Nobody used the emergency override.",
+        "1. Tuesday 10 March 2026, 02:10",
+        "Ann O'Brien, ambulance crew",
+        "North West Ambulance Service (code RX7)",
+        "To care for you.",
+        "because ambulance crews may see it while they care for you",
+        "the shared record: allergies and alerts.",
+        "Mersey Royal Hospital did not answer in time, and was not shown.",
+        "Not asked for, or not for this role: care plans, medicines,",
+        "north-5",
+        // British summer time.
+        "2. Wednesday 1 July 2026, 12:00",
+        "because no rule allows it for this person's role and purpose.",
+    ] {
+        let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(words), "{words}:\n{page}");
+    }
+    for line in page.lines() {
+        assert!(line.chars().count() <= WIDTH, "{line}");
+    }
+}
+
+#[test]
+fn a_page_of_a_log_with_a_gap_says_that_it_may_not_be_whole() {
+    let gap = crate::Gap { node: "north".to_owned(), says: "records after 3 are missing".to_owned() };
+    let found = Found { gaps: vec![gap], ..Found::default() };
+    let told = page(&found);
+    assert!(told.contains("PLEASE NOTE") && told.contains("Nobody was given anything"), "{told}");
+    assert!(!page(&Found::default()).contains("PLEASE NOTE"));
+}
+
+#[test]
+fn an_intent_without_an_end_is_told_as_not_known() {
+    let found = Found { hits: vec![hit("intent", 4, "2026-03-10T02:10:00.000000Z")], ..Found::default() };
+    let page = page(&found);
+    assert!(page.contains("Asked for") && page.contains("Not known: the service stopped"), "{page}");
+    assert!(page.contains("1 request brought no answer"), "{page}");
+}

@@ -1,0 +1,217 @@
+//! The audit log in a database: what is disclosed is there, whatever happens to the broker or to the database.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+#![expect(clippy::indexing_slicing, reason = "a test may stop where it stands")]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tributary_tests::audit::records;
+use tributary_tests::postgres::{BROKER, DATABASE, OWNER, Postgres};
+use tributary_tests::process::{Process, run};
+use tributary_tests::{GEORGE, Plan, configuration, federation, http, parameters};
+
+/// A broker's configuration that keeps its log in this database.
+fn in_database(plain: &str, postgres: &Postgres, node: &str) -> String {
+    let more = postgres.table(node);
+    let (before, after) = plain.split_once("[maps]").unwrap();
+    format!("{before}{more}[maps]{after}")
+}
+
+/// Writes a configuration down and makes the tables.
+fn made(dir: &Path, text: &str) -> PathBuf {
+    let config = dir.join("init.toml");
+    std::fs::write(&config, text).unwrap();
+    let (code, out, error) = run(&["audit", "init", "--config", config.to_str().unwrap(), "--owner", OWNER]);
+    assert_eq!(code, 0, "{out}{error}");
+    config
+}
+
+/// What callers saw.
+#[derive(Default)]
+struct Seen {
+    disclosed: Mutex<BTreeSet<String>>,
+    asked: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+/// Asks until so many were asked by all; notes the number of every disclosure that came through.
+async fn call(address: Arc<Mutex<SocketAddr>>, most: usize, seen: Arc<Seen>) {
+    let body = parameters(GEORGE, &["flags"]);
+    while seen.asked.load(Ordering::Relaxed) < most {
+        let to = *address.lock().unwrap();
+        let path = "/fhir/R4/Patient/$record";
+        let reply = http::post(to, path, "application/fhir+json", &body, &[]).await;
+        if let Some(id) = reply.header("Tributary-Audit") {
+            seen.disclosed.lock().unwrap().insert(id.to_owned());
+        } else {
+            assert!(!reply.body.contains("Just in case"), "disclosed without a number: {}", reply.body);
+        }
+        // Who was killed is asked again as soon as it is there again.
+        if reply.status == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        } else {
+            seen.asked.fetch_add(1, Ordering::Relaxed);
+            seen.refused.fetch_add(usize::from(reply.status != 200), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Waits until callers have asked so often.
+async fn asked(seen: &Seen, times: usize) {
+    while seen.asked.load(Ordering::Relaxed) < times {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Copies a node's log out of the database, has it verified, and gives the names of its disclosures.
+fn exported(config: &Path, dir: &Path, node: &str) -> BTreeSet<String> {
+    let to = dir.join(format!("copy-of-{node}"));
+    let (config, out_dir) = (config.to_str().unwrap(), to.to_str().unwrap());
+    let (code, out, error) =
+        run(&["audit", "export", "--config", config, "--node", node, "--out", out_dir, "--case", "T-1"]);
+    assert_eq!(code, 0, "{out}{error}");
+    let (code, out, error) = run(&["audit", "verify", out_dir]);
+    assert_eq!(code, 0, "{out}{error}");
+    let found = records(&to);
+    for (place, record) in (1_u64..).zip(&found) {
+        assert_eq!(record["seq"], place, "the log of {node} has a gap");
+    }
+    let of_disclosure = |record: &&serde_json::Value| record["kind"] == "disclosure";
+    found.iter().filter(of_disclosure).map(|record| format!("{node}-{}", record["seq"])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_lose_nothing_when_one_is_killed_and_the_database_crashes() {
+    let Some(postgres) = Postgres::start() else { return };
+    let plan = Plan { expected: vec!["specialist"], ..Plan::default() };
+    let federation = federation(&plan).await;
+    let dir = tempfile::tempdir().unwrap();
+    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let config = made(dir.path(), &in_database(&plain, &postgres, "north"));
+    let folders = ["north", "south"].map(|node| dir.path().join(node));
+    let texts = ["north", "south"].map(|node| in_database(&plain, &postgres, node));
+    for folder in &folders {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let north = Process::serve(&folders[0], &texts[0]);
+    let mut south = Process::serve(&folders[1], &texts[1]);
+    let addresses = [north.data, south.data].map(|address| Arc::new(Mutex::new(address)));
+    let seen = Arc::new(Seen::default());
+    let mut callers = tokio::task::JoinSet::new();
+    for place in 0..8 {
+        callers.spawn(call(Arc::clone(&addresses[place % 2]), 2_000, Arc::clone(&seen)));
+    }
+    asked(&seen, 500).await;
+    south.kill();
+    let south = Process::serve(&folders[1], &texts[1]);
+    *addresses[1].lock().unwrap() = south.data;
+    asked(&seen, 1_000).await;
+    postgres.crash();
+    postgres.begin();
+    while let Some(done) = callers.join_next().await {
+        done.unwrap();
+    }
+    let disclosed = seen.disclosed.lock().unwrap().clone();
+    assert!(disclosed.len() > 1_000, "only {} answers came through", disclosed.len());
+    let mut on_record = exported(&config, dir.path(), "north");
+    on_record.append(&mut exported(&config, dir.path(), "south"));
+    let lost: Vec<&String> = disclosed.difference(&on_record).collect();
+    assert!(lost.is_empty(), "lost {lost:?}");
+    println!(
+        "{} disclosed, {} on record, {} refused",
+        disclosed.len(),
+        on_record.len(),
+        seen.refused.load(Ordering::Relaxed)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_database_a_broker_discloses_nothing_and_recovers() {
+    let Some(postgres) = Postgres::start() else { return };
+    let plan = Plan::default();
+    let federation = federation(&plan).await;
+    let dir = tempfile::tempdir().unwrap();
+    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let text = in_database(&plain, &postgres, "north");
+    made(dir.path(), &text);
+    let broker = Process::serve(dir.path(), &text);
+    let ask = || async {
+        let body = parameters(GEORGE, &[]);
+        http::post(broker.data, "/fhir/R4/Patient/$record", "application/fhir+json", &body, &[]).await
+    };
+    assert_eq!(ask().await.status, 200);
+    let other = dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("a.toml"), &text).unwrap();
+    let (code, _, error) = run(&["serve", "--config", other.join("a.toml").to_str().unwrap()]);
+    assert_eq!(code, 1, "{error}");
+    assert!(error.contains("in use by another process"), "{error}");
+    postgres.crash();
+    let counted =
+        || -> u64 { federation.providers().iter().map(mock_providers::ProviderHandle::ask_count).sum() };
+    let before = counted();
+    let reply = ask().await;
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    assert_eq!(reply.json()["resourceType"], "OperationOutcome");
+    assert!(!reply.body.contains("resuscitation"));
+    assert_eq!(before, counted(), "a source was asked without an intent on record");
+    assert_eq!(http::get(broker.admin, "/health/ready").await.status, 503);
+    postgres.begin();
+    assert_eq!(ask().await.status, 200, "it goes on when the database is back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_could_lose_or_change_records_is_refused() {
+    let Some(postgres) = Postgres::start() else { return };
+    let plan = Plan::default();
+    let federation = federation(&plan).await;
+    let dir = tempfile::tempdir().unwrap();
+    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let text = in_database(&plain, &postgres, "north");
+    let config = dir.path().join("a.toml");
+    std::fs::write(&config, &text).unwrap();
+    let config = config.to_str().unwrap();
+    let refused = |says: &str| {
+        let (code, _, error) = run(&["serve", "--config", config]);
+        assert_eq!(code, 1, "{error}");
+        assert!(error.contains(says), "{says}: {error}");
+    };
+    refused("run `tributary audit init`");
+    let (code, _, error) = run(&["audit", "init", "--config", config, "--owner", BROKER]);
+    assert_eq!((code, error.contains("cannot be the broker's user")), (1, true), "{error}");
+    made(dir.path(), &text);
+    let said = |user: &str, statement: &str| postgres.sql(user, DATABASE, statement);
+    for weaker in ["off", "local", "remote_write"] {
+        said("postgres", &format!("ALTER ROLE {BROKER} SET synchronous_commit TO {weaker}"));
+        refused(&format!("synchronous_commit is {weaker}"));
+    }
+    said("postgres", &format!("ALTER ROLE {BROKER} RESET synchronous_commit"));
+    for power in ["UPDATE", "DELETE", "TRUNCATE"] {
+        assert!(said(OWNER, &format!("GRANT {power} ON tributary_audit.record TO {BROKER}")).0);
+        refused("and no more");
+        assert!(said(OWNER, &format!("REVOKE {power} ON tributary_audit.record FROM {BROKER}")).0);
+    }
+    said("postgres", &format!("GRANT {OWNER} TO {BROKER}"));
+    refused("and no more");
+    said("postgres", &format!("REVOKE {OWNER} FROM {BROKER}"));
+
+    let folder = dir.path().join("node");
+    std::fs::create_dir(&folder).unwrap();
+    let mut broker = Process::serve(&folder, &text);
+    assert_eq!(broker.terminate(), Some(0));
+    for statement in [
+        "UPDATE tributary_audit.record SET payload = 'x'",
+        "DELETE FROM tributary_audit.record",
+        "TRUNCATE tributary_audit.record",
+    ] {
+        for user in [BROKER, OWNER, "postgres"] {
+            let (done, words) = said(user, statement);
+            assert!(!done, "{user}: {statement}: {words}");
+        }
+    }
+}
