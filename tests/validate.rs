@@ -59,6 +59,7 @@ async fn what_we_put_out_is_read_by_validators_that_are_not_ours() {
     scenes::without_answer(&mut folder).await;
     scenes::refusals(&mut folder).await;
     scenes::practice(&mut folder).await;
+    folder.audit_events();
     let recorded = scenes::recordings(&mut folder).await;
     folder.close();
     // A line of the list that only the recordings need is not called idle without them.

@@ -74,6 +74,20 @@ impl Folder {
         names
     }
 
+    /// Keeps the audit events of a record of every kind.
+    pub(crate) fn audit_events(&mut self) {
+        let records = include_str!("../../crates/ledger/src/export/records.ndjson");
+        for record in records.lines() {
+            let entry = tributary_ledger::Entry::parse(record.as_bytes()).unwrap();
+            for event in
+                tributary_ledger::export::audit_events("north", "https://record.example.test", &entry)
+            {
+                let row = json!({"version": "R4", "ours": true, "inputs": []});
+                self.keep(&format!("audit event {}", event.id), &event.json, row);
+            }
+        }
+    }
+
     /// Writes the index.
     pub(crate) fn close(&self) {
         fs::write(self.path.join("index.json"), Value::from(self.index.clone()).to_string()).unwrap();

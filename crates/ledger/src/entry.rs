@@ -34,7 +34,8 @@ pub struct Entry {
     pub expected: Vec<String>,
     /// What became of each.
     pub sources: Vec<Source>,
-    /// What was sent.
+    /// What was sent. Of an intent without an end the record has a word here, which is passed over.
+    #[serde(deserialize_with = "sent")]
     pub outcome: Option<Outcome>,
     /// Whether it arrived.
     pub delivery: Option<Delivery>,
@@ -184,6 +185,20 @@ pub struct Read {
     pub question: Option<String>,
     /// How many records were handed over.
     pub records: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SentOrWord {
+    Sent(Outcome),
+    Word(serde::de::IgnoredAny),
+}
+
+fn sent<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Outcome>, D::Error> {
+    Ok(match Option::<SentOrWord>::deserialize(from)? {
+        Some(SentOrWord::Sent(sent)) => Some(sent),
+        Some(SentOrWord::Word(_)) | None => None,
+    })
 }
 
 impl Entry {

@@ -335,3 +335,6 @@ fn named(record: &str) -> Value {
         "type": {"system": "urn:x-tributary:audit-entity", "code": "record"},
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,7 @@ impl Feed {
             if *seq != cursor.seq + 1 {
                 return Err(io::Error::from(io::ErrorKind::InvalidData).into());
             }
-            if !self.hand_on(payload).await? {
+            if !self.hand_on(*seq, payload).await? {
                 step = Step::Away;
                 break;
             }
@@ -152,9 +152,13 @@ impl Feed {
     }
 
     /// Whether the events of a record are taken or put aside.
-    async fn hand_on(&mut self, payload: &[u8]) -> Result<bool, LedgerError> {
+    async fn hand_on(&mut self, seq: u64, payload: &[u8]) -> Result<bool, LedgerError> {
         let Some(entry) = Entry::parse(payload) else {
-            return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+            // It is in the log, where the verifier and people find it; the next record is not kept back for it.
+            let record = format!("{}-{}", self.node, seq);
+            let nothing = AuditEvent { id: String::new(), record, json: "null".to_owned() };
+            self.set_aside(&nothing, 0)?;
+            return Ok(true);
         };
         for event in audit_events(&self.node, &self.address, &entry) {
             if !self.hand_on_one(&event).await? {
@@ -174,14 +178,7 @@ impl Feed {
                     return Ok(true);
                 }
                 Handed::Away => return Ok(false),
-                Handed::Refused(status) if tried == self.patience.tries => {
-                    put_aside(&self.patience.state_dir, target, event, status)?;
-                    tracing::error!(
-                        { audit.record = event.record, http.status = status },
-                        "an audit event was refused and put aside"
-                    );
-                    self.observer.put_aside(target);
-                }
+                Handed::Refused(status) if tried == self.patience.tries => self.set_aside(event, status)?,
                 Handed::Refused(_) => {
                     self.observer.failed(target);
                     tokio::time::sleep(pause).await;
@@ -190,6 +187,17 @@ impl Feed {
             }
         }
         Ok(true)
+    }
+}
+
+impl Feed {
+    fn set_aside(&self, event: &AuditEvent, status: u16) -> io::Result<()> {
+        let target = self.target.name();
+        put_aside(&self.patience.state_dir, target, event, status)?;
+        let (record, status) = (event.record.as_str(), status);
+        tracing::error!({ audit.record = record, http.status = status }, "an audit event was refused and put aside");
+        self.observer.put_aside(target);
+        Ok(())
     }
 }
 
