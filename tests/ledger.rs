@@ -215,3 +215,43 @@ async fn a_database_that_could_lose_or_change_records_is_refused() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_searched_over_all_nodes_and_its_readers_are_in_it() {
+    let Some(postgres) = Postgres::start() else { return };
+    let plan = Plan { expected: vec!["specialist"], ..Plan::default() };
+    let federation = federation(&plan).await;
+    let dir = tempfile::tempdir().unwrap();
+    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let config = made(dir.path(), &in_database(&plain, &postgres, "north"));
+    for node in ["north", "south"] {
+        let folder = dir.path().join(node);
+        std::fs::create_dir(&folder).unwrap();
+        let mut broker = Process::serve(&folder, &in_database(&plain, &postgres, node));
+        let body = parameters(GEORGE, &["flags"]);
+        http::post(broker.data, "/fhir/R4/Patient/$record", "application/fhir+json", &body, &[]).await;
+        assert_eq!(broker.terminate(), Some(0));
+    }
+    let config_text = config.to_str().unwrap();
+    let search = |more: &[&str]| {
+        let words = ["audit", "search", "--config", config_text, "--case", "IG-1"];
+        run(&[&words, more].concat())
+    };
+    let (code, out, error) = search(&["--patient", GEORGE]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("north-5") && out.contains("south-5") && out.contains("delivered whole"), "{out}");
+    let (_, out, _) = search(&["--patient", GEORGE]);
+    assert!(out.contains("reads-") && out.contains("search for case IG-1"), "{out}");
+    let (_, out, _) = search(&["--patient", "9990000115"]);
+    assert!(out.starts_with("0 records found among"), "{out}");
+    exported(&config, dir.path(), "reads");
+    // What an administrator takes out is missed.
+    for statement in [
+        "ALTER TABLE tributary_audit.record DISABLE TRIGGER only_added",
+        "DELETE FROM tributary_audit.record WHERE node = 'south' AND seq = 3",
+    ] {
+        assert!(postgres.sql("postgres", DATABASE, statement).0);
+    }
+    let (code, _, error) = search(&["--patient", GEORGE]);
+    assert_eq!((code, error.contains("the log of south is not whole")), (3, true), "{error}");
+}

@@ -55,16 +55,20 @@ impl Records {
                 return Ok(());
             };
             // Asked before it is read: what was durable before that is in this segment, or told by the next.
-            let told = self.told_by(number + 1)?;
+            let told = self.told_by(number + 1);
+            // If that is damaged, what stands here is read first.
             let limit = match told {
-                Begun::Tells(told) => told.filter(|told| told.segment == number).map(|told| told.bytes),
-                Begun::NotYet => None,
+                Ok(Begun::Tells(told)) => told.filter(|told| told.segment == number).map(|told| told.bytes),
+                Ok(Begun::NotYet) | Err(_) => None,
             };
             let mut frames = Frames::open(&segment::path(&self.dir, number), limit)?;
             frames.go_to(offset)?;
             let through = self.segment(&mut frames, last, visit)?;
             self.at = Some((number, frames.offset()));
-            match (through, told) {
+            match (through, told?) {
+                (Through::Torn, Begun::NotYet) if frames.is_damaged()? => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
                 (Through::Enough, _) | (Through::Clean | Through::Torn, Begun::NotYet) => return Ok(()),
                 (Through::Clean, Begun::Tells(_)) => self.at = Some((number + 1, 0)),
                 (Through::Torn, Begun::Tells(_)) => return Err(io::ErrorKind::InvalidData.into()),
@@ -101,9 +105,18 @@ impl Records {
 
     /// What a segment tells of the one before; one that is not there, or was just begun, tells nothing yet.
     fn told_by(&self, number: u32) -> io::Result<Begun> {
-        match Frames::open(&segment::path(&self.dir, number), None) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Begun::NotYet),
-            frames => frames?.first(),
+        let mut frames = match Frames::open(&segment::path(&self.dir, number), None) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Segments are made one after the other.
+                let numbers = segment::list(&self.dir)?;
+                let is_missing = !numbers.contains(&number) && numbers.iter().any(|later| *later > number);
+                return if is_missing { Err(io::ErrorKind::InvalidData.into()) } else { Ok(Begun::NotYet) };
+            }
+            frames => frames?,
+        };
+        match frames.first()? {
+            Begun::NotYet if frames.is_damaged()? => Err(io::ErrorKind::InvalidData.into()),
+            begun @ (Begun::NotYet | Begun::Tells(_)) => Ok(begun),
         }
     }
 }

@@ -246,6 +246,11 @@ impl Frames {
         })
     }
 
+    /// Whether what stands here is no unfinished end of a crash, or of a record that is being written.
+    pub(crate) fn is_damaged(&mut self) -> io::Result<bool> {
+        Ok(self.tail()? == Tail::Damage)
+    }
+
     pub(crate) fn open(path: &Path, limit: Option<u64>) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();

@@ -101,7 +101,9 @@ impl Report<'_> {
         let places: BTreeSet<_> = people.iter().map(|(org, _)| org).collect();
         let refused = self.of(|entry| entry.kind == "denied").count();
         let unsent = self.of(|entry| is_look(entry) && entry.kind != "denied" && !entry.is_answer()).count();
-        let glass = self.of(|entry| is_look(entry) && entry.is_break_glass()).count();
+        let is_glass = |entry: &Entry| is_look(entry) && entry.is_break_glass();
+        let glass = self.of(|entry| is_glass(entry) && entry.kind != "denied").count();
+        let wished = self.of(|entry| is_glass(entry) && entry.kind == "denied").count();
         writeln!(f, "IN SHORT")?;
         let opened = match seen.len() {
             0 => "Nobody was given anything from your record.".to_owned(),
@@ -124,7 +126,12 @@ impl Report<'_> {
             0 => "Nobody used the emergency override.".to_owned(),
             times => format!("The emergency override was used {}.", counted(times, "time", "times")),
         };
-        paragraph(f, 2, &glass)
+        paragraph(f, 2, &glass)?;
+        if wished > 0 {
+            let times = counted(wished, "time", "times");
+            paragraph(f, 2, &format!("The emergency override was asked for {times} and not allowed."))?;
+        }
+        Ok(())
     }
 
     fn look(&self, f: &mut fmt::Formatter<'_>, number: usize, hit: &Hit) -> fmt::Result {
@@ -136,7 +143,9 @@ impl Report<'_> {
         let why = entry.why.clone().unwrap_or_default();
         row(f, "Why", words::purpose(&why.purpose))?;
         if entry.is_break_glass() {
-            row(f, "Override", "The emergency override was used, and a reason was given at the time.")?;
+            let became = if why.denied.is_some() { "asked for" } else { "used" };
+            let words = format!("The emergency override was {became}, and a reason was given at the time.");
+            row(f, "Override", &words)?;
         }
         match why.denied.as_deref() {
             Some(reason) => {
