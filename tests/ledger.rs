@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tributary_tests::audit::records;
 use tributary_tests::postgres::{BROKER, DATABASE, OWNER, Postgres};
 use tributary_tests::process::{Process, run};
@@ -239,7 +240,7 @@ async fn a_database_is_searched_over_all_nodes_and_its_readers_are_in_it() {
     };
     let (code, out, error) = search(&["--patient", GEORGE]);
     assert_eq!(code, 0, "{error}");
-    assert!(out.contains("north-5") && out.contains("south-5") && out.contains("delivered whole"), "{out}");
+    assert!(out.contains("north-4") && out.contains("south-4") && out.contains("delivered whole"), "{out}");
     let (_, out, _) = search(&["--patient", GEORGE]);
     assert!(out.contains("reads-") && out.contains("search for case IG-1"), "{out}");
     let (_, out, _) = search(&["--patient", "9990000115"]);
@@ -254,4 +255,72 @@ async fn a_database_is_searched_over_all_nodes_and_its_readers_are_in_it() {
     }
     let (code, _, error) = search(&["--patient", GEORGE]);
     assert_eq!((code, error.contains("the log of south is not whole")), (3, true), "{error}");
+}
+
+/// Stands before the server's socket. When it is told to, it passes a statement on, waits for the answer, and lets
+/// nobody have it: what was committed is in doubt.
+async fn forgetful(to: PathBuf, at: PathBuf, forgets: Arc<AtomicUsize>) {
+    let listener = tokio::net::UnixListener::bind(at).unwrap();
+    while let Ok((mut client, _)) = listener.accept().await {
+        let (to, forgets) = (to.clone(), Arc::clone(&forgets));
+        tokio::spawn(async move {
+            let Ok(mut server) = tokio::net::UnixStream::connect(to).await else { return };
+            let (mut asked, mut said) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+            loop {
+                tokio::select! {
+                    read = client.read(&mut asked) => match read {
+                        Ok(length @ 1..) if server.write_all(&asked[..length]).await.is_ok() => {}
+                        _ => return,
+                    },
+                    read = server.read(&mut said) => match read {
+                        Ok(length @ 1..) => {
+                            let is_forgotten =
+                                forgets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+                            if is_forgotten.is_ok() || client.write_all(&said[..length]).await.is_err() {
+                                return;
+                            }
+                        }
+                        _ => return,
+                    },
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_written_twice() {
+    let Some(postgres) = Postgres::start() else { return };
+    let plan = Plan { expected: vec!["specialist"], ..Plan::default() };
+    let federation = federation(&plan).await;
+    let dir = tempfile::tempdir().unwrap();
+    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let direct = in_database(&plain, &postgres, "north");
+    let config = made(dir.path(), &direct);
+    let between = dir.path().join("between");
+    std::fs::create_dir(&between).unwrap();
+    let forgets = Arc::new(AtomicUsize::new(0));
+    let socket = ".s.PGSQL.5432";
+    tokio::spawn(forgetful(postgres.socket_dir().join(socket), between.join(socket), Arc::clone(&forgets)));
+    let text = direct.replace(&postgres.socket_dir().display().to_string(), &between.display().to_string());
+    let folder = dir.path().join("node");
+    std::fs::create_dir(&folder).unwrap();
+    let mut broker = Process::serve(&folder, &text);
+    let mut disclosed = BTreeSet::new();
+    for round in 0..20 {
+        // Twice in a row also loses the answer of the look.
+        forgets.store(1 + round % 2, Ordering::Relaxed);
+        let body = parameters(GEORGE, &["flags"]);
+        let path = "/fhir/R4/Patient/$record";
+        let reply = http::post(broker.data, path, "application/fhir+json", &body, &[]).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        disclosed.insert(reply.header("Tributary-Audit").unwrap().to_owned());
+    }
+    forgets.store(0, Ordering::Relaxed);
+    assert_eq!(broker.terminate(), Some(0));
+    assert_eq!(disclosed.len(), 20);
+    let (_, sessions) = postgres.sql(BROKER, DATABASE, "SELECT count(*) FROM tributary_audit.session");
+    assert!(sessions.parse::<u32>().unwrap() >= 15, "only {sessions} sessions: no answer was lost");
+    let on_record = exported(&config, dir.path(), "north");
+    assert_eq!(on_record, disclosed, "each disclosure is there, and once");
 }
