@@ -20,6 +20,7 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server with an empty database, its owner and the broker's user; `None`, with a word, where it is not
     /// installed.
+    #[expect(clippy::print_stdout, reason = "whoever runs the tests must hear what was not looked at")]
     pub fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             println!("NOT RUN: there is no PostgreSQL here; install Debian's postgresql package");
