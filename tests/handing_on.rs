@@ -75,8 +75,8 @@ impl Repository {
     }
 }
 
-fn with_export(plain: &str, address: SocketAddr, state: &Path) -> String {
-    let (before, after) = plain.split_once("[maps]").unwrap();
+fn with_export(base: &str, address: SocketAddr, state: &Path) -> String {
+    let (before, after) = base.split_once("[maps]").unwrap();
     let state = state.display();
     format!(
         "{before}[audit.export]\nurl = \"http://{address}/AuditEvent\"\nstate_dir = \"{state}\"\npause_max_secs = 1\n\
@@ -92,7 +92,7 @@ async fn ask(broker: &Process) -> http::Reply {
 async fn metric(broker: &Process, name: &str) -> f64 {
     let page = http::get(broker.admin, "/metrics").await.body;
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    line.unwrap_or_else(|| panic!("{name} is not told"))
+    line.unwrap()
 }
 
 async fn until(mut is_so: impl AsyncFnMut() -> bool) {
@@ -114,8 +114,8 @@ async fn a_repository_that_is_away_holds_nobody_up_and_gets_everything_in_order(
     let place = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = place.local_addr().unwrap();
     drop(place);
-    let plain = configuration(federation.source_facts(), &plan, &log);
-    let text = with_export(&plain, address, &dir.path().join("export"));
+    let base = configuration(federation.source_facts(), &plan, &log);
+    let text = with_export(&base, address, &dir.path().join("export"));
     let mut broker = Process::serve(dir.path(), &text);
     for _ in 0..20 {
         assert_eq!(ask(&broker).await.status, 200);
@@ -169,8 +169,8 @@ async fn an_event_that_is_refused_is_put_aside_and_the_rest_goes_on() {
     // The first disclosure of this log: segment, start, configuration, intent, disclosure.
     *repository.refuses.lock().unwrap() = Some("local-5".to_owned());
     tokio::spawn(Arc::clone(&repository).serve(listener));
-    let plain = configuration(federation.source_facts(), &plan, &log);
-    let text = with_export(&plain, address, &dir.path().join("export"));
+    let base = configuration(federation.source_facts(), &plan, &log);
+    let text = with_export(&base, address, &dir.path().join("export"));
     let broker = Process::serve(dir.path(), &text);
     for _ in 0..3 {
         assert_eq!(ask(&broker).await.status, 200);

@@ -17,9 +17,9 @@ use tributary_tests::process::{Process, run};
 use tributary_tests::{GEORGE, Plan, configuration, federation, http, parameters};
 
 /// A broker's configuration that keeps its log in this database.
-fn in_database(plain: &str, postgres: &Postgres, node: &str) -> String {
+fn in_database(base: &str, postgres: &Postgres, node: &str) -> String {
     let more = postgres.table(node);
-    let (before, after) = plain.split_once("[maps]").unwrap();
+    let (before, after) = base.split_once("[maps]").unwrap();
     format!("{before}{more}[maps]{after}")
 }
 
@@ -92,10 +92,10 @@ async fn two_nodes_lose_nothing_when_one_is_killed_and_the_database_crashes() {
     let plan = Plan { expected: vec!["specialist"], ..Plan::default() };
     let federation = federation(&plan).await;
     let dir = tempfile::tempdir().unwrap();
-    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
-    let config = made(dir.path(), &in_database(&plain, &postgres, "north"));
+    let base = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let config = made(dir.path(), &in_database(&base, &postgres, "north"));
     let folders = ["north", "south"].map(|node| dir.path().join(node));
-    let texts = ["north", "south"].map(|node| in_database(&plain, &postgres, node));
+    let texts = ["north", "south"].map(|node| in_database(&base, &postgres, node));
     for folder in &folders {
         std::fs::create_dir(folder).unwrap();
     }
@@ -137,8 +137,8 @@ async fn without_its_database_a_broker_discloses_nothing_and_recovers() {
     let plan = Plan::default();
     let federation = federation(&plan).await;
     let dir = tempfile::tempdir().unwrap();
-    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
-    let text = in_database(&plain, &postgres, "north");
+    let base = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let text = in_database(&base, &postgres, "north");
     made(dir.path(), &text);
     let broker = Process::serve(dir.path(), &text);
     let ask = || async {
@@ -172,8 +172,8 @@ async fn a_database_that_could_lose_or_change_records_is_refused() {
     let plan = Plan::default();
     let federation = federation(&plan).await;
     let dir = tempfile::tempdir().unwrap();
-    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
-    let text = in_database(&plain, &postgres, "north");
+    let base = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let text = in_database(&base, &postgres, "north");
     let config = dir.path().join("a.toml");
     std::fs::write(&config, &text).unwrap();
     let config = config.to_str().unwrap();
@@ -223,12 +223,12 @@ async fn a_database_is_searched_over_all_nodes_and_its_readers_are_in_it() {
     let plan = Plan { expected: vec!["specialist"], ..Plan::default() };
     let federation = federation(&plan).await;
     let dir = tempfile::tempdir().unwrap();
-    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
-    let config = made(dir.path(), &in_database(&plain, &postgres, "north"));
+    let base = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let config = made(dir.path(), &in_database(&base, &postgres, "north"));
     for node in ["north", "south"] {
         let folder = dir.path().join(node);
         std::fs::create_dir(&folder).unwrap();
-        let mut broker = Process::serve(&folder, &in_database(&plain, &postgres, node));
+        let mut broker = Process::serve(&folder, &in_database(&base, &postgres, node));
         let body = parameters(GEORGE, &["flags"]);
         http::post(broker.data, "/fhir/R4/Patient/$record", "application/fhir+json", &body, &[]).await;
         assert_eq!(broker.terminate(), Some(0));
@@ -294,8 +294,8 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_written_twice() {
     let plan = Plan { expected: vec!["specialist"], ..Plan::default() };
     let federation = federation(&plan).await;
     let dir = tempfile::tempdir().unwrap();
-    let plain = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
-    let direct = in_database(&plain, &postgres, "north");
+    let base = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+    let direct = in_database(&base, &postgres, "north");
     let config = made(dir.path(), &direct);
     let between = dir.path().join("between");
     std::fs::create_dir(&between).unwrap();

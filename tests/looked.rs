@@ -1,7 +1,6 @@
 //! Who looked: searching, the report for the patient, and that whoever reads is on record first.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
-#![expect(clippy::indexing_slicing, reason = "a test may stop where it stands")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,11 +28,11 @@ impl Scene {
         let all = parameters(GEORGE, &[]);
         let some = parameters(GEORGE, &["allergies", "flags"]);
         let wish = "{\"name\":\"breakGlass\",\"valueString\":\"found unconscious\"}";
-        let broken = some.replacen("[{\"name\":\"patient\"", &format!("[{wish},{{\"name\":\"patient\""), 1);
+        let glass = some.replacen("[{\"name\":\"patient\"", &format!("[{wish},{{\"name\":\"patient\""), 1);
         let asks = [
             ("ambulance-7", &all, 200),
             ("ward-3", &some, 200),
-            ("ward-3", &broken, 403),
+            ("ward-3", &glass, 403),
             ("ambulance-7", &some, 200),
         ];
         for (user, body, status) in asks {
