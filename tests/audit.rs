@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use tributary_tests::audit::records;
-use tributary_tests::disk::SmallDisk;
+use tributary_tests::disk::{Powered, SmallDisk};
 use tributary_tests::process::{Process, run};
 use tributary_tests::{GEORGE, Plan, Stage, configuration, federation, http, parameters};
 
@@ -32,6 +32,12 @@ async fn call(address: SocketAddr, received: Arc<Mutex<BTreeSet<String>>>) {
     }
 }
 
+/// How often a test cuts: a few times, or as often as the whole campaign says.
+fn cycles(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
+}
+
+/// `TRIBUTARY_AUDIT_KILLS=1000` for the whole campaign.
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_the_process_loses_no_disclosure_that_was_received() {
     let plan = Plan::default();
@@ -40,7 +46,7 @@ async fn killing_the_process_loses_no_disclosure_that_was_received() {
     let log = dir.path().join("audit");
     let text = configuration(federation.source_facts(), &plan, &log);
     let received = Arc::new(Mutex::new(BTreeSet::new()));
-    for round in 0..3_u64 {
+    for round in 0..cycles("TRIBUTARY_AUDIT_KILLS", 3) {
         let mut broker = Process::serve(dir.path(), &text);
         let address = broker.data;
         let mut callers = tokio::task::JoinSet::new();
@@ -48,7 +54,7 @@ async fn killing_the_process_loses_no_disclosure_that_was_received() {
             let received = Arc::clone(&received);
             callers.spawn(call(address, received));
         }
-        tokio::time::sleep(Duration::from_millis(250 + 400 * round)).await;
+        tokio::time::sleep(Duration::from_millis(250 + 400 * (round % 3))).await;
         broker.kill();
         while callers.join_next().await.is_some() {}
     }
@@ -120,4 +126,64 @@ async fn without_a_log_nothing_clinical_leaves() {
     assert_eq!(http::get(broker.admin, "/health/ready").await.status, 503);
     small.empty();
     assert_eq!(ask().await.status, 200, "the log recovers when there is room again");
+}
+
+/// `TRIBUTARY_AUDIT_POWER_CUTS=100` for the whole campaign.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_loses_no_disclosure_that_was_received() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Powered::mount(dir.path()) else {
+        println!(
+            "NOT RUN: no file system in a file can be mounted and frozen here (it takes root and loop devices)"
+        );
+        return;
+    };
+    let plan = Plan::default();
+    let federation = federation(&plan).await;
+    let (_, key, _) =
+        run(&["audit", "keygen", "--origin", "a.test/audit/a", dir.path().join("key").to_str().unwrap()]);
+    let log = disk.path().join("audit");
+    let text = configuration(federation.source_facts(), &plan, &log)
+        .replace("[audit]\n", &format!("[audit]\nkey_file = {:?}\n", dir.path().join("key")));
+    let received = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut broker = Process::serve(dir.path(), &text);
+    let mut cuts = 0;
+    let wanted = cycles("TRIBUTARY_AUDIT_POWER_CUTS", 5);
+    let address = broker.data;
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let received = Arc::clone(&received);
+        callers.spawn(async move {
+            loop {
+                call(address, Arc::clone(&received)).await;
+            }
+        });
+    }
+    for cut in 0..wanted {
+        let before = received.lock().unwrap().len();
+        // More answers have to come through before each cut, and then it comes at any moment.
+        while received.lock().unwrap().len() < before + 5 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(7 * (cut % 23))).await;
+        // Whatever a caller has by now must be on the disk that the power leaves behind.
+        let had = received.lock().unwrap().clone();
+        let copy = dir.path().join(format!("cut-{cut}.img"));
+        disk.cut(&copy);
+        let after = Powered::remount(dir.path(), &copy).expect("the copy can be mounted");
+        let left = after.path().join("audit");
+        let (code, out, error) = run(&["audit", "verify", left.to_str().unwrap(), "--key", key.trim()]);
+        assert_eq!(code, 0, "cut {cut}: {out}{error}");
+        let lost: Vec<_> = had.difference(&disclosures(&left)).cloned().collect();
+        assert!(lost.is_empty(), "cut {cut}: lost {lost:?} of {}", had.len());
+        drop(after);
+        std::fs::remove_file(copy).unwrap();
+        cuts += 1;
+    }
+    callers.abort_all();
+    while callers.join_next().await.is_some() {}
+    broker.kill();
+    let received = received.lock().unwrap().len();
+    assert!(received > 20, "only {received} answers came through");
+    println!("{cuts} power cuts, {received} answers");
 }

@@ -16,8 +16,8 @@ use tributary_audit::{
 };
 use tributary_model::SystemClock;
 
-const MUTATIONS: u64 = 600;
-const CLEAN: u64 = 40;
+const MUTATIONS: u64 = 200;
+const CLEAN: u64 = 20;
 const SEGMENT: u64 = 3000;
 
 fn campaign(variable: &str, usual: u64) -> u64 {

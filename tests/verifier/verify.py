@@ -192,6 +192,15 @@ def no_duplicates(pairs):
     return found
 
 
+def is_previous(told):
+    """Whether this is how a first record tells of the segment before; nothing is right too."""
+    if told is None:
+        return True
+    if not isinstance(told, dict) or told.get("state") not in ("whole", "suspect"):
+        return False
+    return all(isinstance(told.get(name), int) and told[name] >= 0 for name in ("segment", "bytes"))
+
+
 def read_record(data, at, end, cache):
     """A record and where the next one begins; None where there is none."""
     if end - at < 8:
@@ -208,7 +217,9 @@ def read_record(data, at, end, cache):
         try:
             fields = json.loads(payload.decode(), object_pairs_hook=no_duplicates)
             good = fields["v"] == 1 and fields["kind"] in KINDS and isinstance(fields["seq"], int)
-            if not good or not isinstance(fields["prev"], str):
+            if not good or not isinstance(fields["prev"], str) or not isinstance(fields["at"], str):
+                return None
+            if not is_previous(fields.get("previous")) or not isinstance(fields.get("corr"), (int, type(None))):
                 return None
         except (ValueError, KeyError, TypeError):
             return None

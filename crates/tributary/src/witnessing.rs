@@ -108,11 +108,17 @@ impl Courier {
     /// Sends checkpoints as they come, until the log is closed or contradicted.
     async fn carry(mut self, trail: Trail, metrics: Arc<Metrics>, interval: Duration) {
         let mut checkpoints = trail.checkpoints();
+        // The first one may not have been cosigned.
+        let mut last = WitnessOutcome::Unreachable;
         while !trail.is_closed() {
             tokio::time::sleep(interval).await;
-            // A repeat is due, or there is a new one.
-            let _either = tokio::time::timeout(REPEAT, checkpoints.changed()).await;
+            // A repeat is due, or there is a new one. What was not cosigned is sent again without waiting for more:
+            // where nothing may be disclosed, there may be nothing more to record.
+            if last == WitnessOutcome::Cosigned {
+                let _either = tokio::time::timeout(REPEAT, checkpoints.changed()).await;
+            }
             let outcome = self.submit(&trail).await;
+            last = outcome;
             metrics.audit_witnessed(outcome);
             if outcome == WitnessOutcome::Contradicted {
                 trail.contradict();
