@@ -2,7 +2,12 @@
 //!
 //! Here a counted sample; `TRIBUTARY_AUDIT_MUTATIONS=10000` and `TRIBUTARY_AUDIT_CLEAN=1000` for the whole campaign.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it stands"
+)]
 
 use std::fs;
 use std::io::Write as _;
@@ -135,7 +140,10 @@ fn crc32c(bytes: &[u8]) -> u32 {
 
 /// Gives every record from a place in a segment on the right `prev` and checksum again, across all later segments.
 fn rechain(log: &mut [(PathBuf, Vec<u8>)]) {
+    use std::fmt::Write as _;
+
     use sha2::Digest as _;
+
     let mut prev = "0".repeat(64);
     for (_, content) in log.iter_mut().filter(|(name, _)| is_segment(name)) {
         for pair in boundaries(content).windows(2) {
@@ -143,14 +151,27 @@ fn rechain(log: &mut [(PathBuf, Vec<u8>)]) {
             let at = payload.windows(8).position(|word| word == b"\"prev\":\"").unwrap() + 8;
             payload[at..at + 64].copy_from_slice(prev.as_bytes());
             let hash = sha2::Sha256::new().chain_update([0]).chain_update(&payload).finalize();
-            prev = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            prev.clear();
+            for byte in hash {
+                write!(prev, "{byte:02x}").unwrap();
+            }
             let sum = crc32c(payload).to_le_bytes();
             content[pair[0] + 4..pair[0] + 8].copy_from_slice(&sum);
         }
     }
 }
 
-/// Makes one change; `false` if it would leave everything as it was.
+/// Alters a bit of a record, and gives it the checksum that fits.
+fn reseal(content: &mut [u8], chance: &mut Chance) {
+    let places = boundaries(content);
+    let frame = chance.below(places.len() - 1);
+    let (head, end) = (places[frame], places[frame + 1]);
+    content[head + 8 + chance.below(end - head - 8)] ^= 1;
+    let sum = crc32c(&content[head + 8..end]).to_le_bytes();
+    content[head + 4..head + 8].copy_from_slice(&sum);
+}
+
+/// Makes one change, and says which.
 fn mutate(log: &mut Vec<(PathBuf, Vec<u8>)>, chance: &mut Chance) -> &'static str {
     let file = chance.below(log.len());
     let segments: Vec<usize> = (0..log.len()).filter(|place| is_segment(&log[*place].0)).collect();
@@ -215,14 +236,7 @@ fn mutate(log: &mut Vec<(PathBuf, Vec<u8>)>, chance: &mut Chance) -> &'static st
             "a record replaced, and everything after it made to fit"
         }
         _ => {
-            let places = boundaries(&log[segment].1);
-            let frame = chance.below(places.len() - 1);
-            let (head, end) = (places[frame], places[frame + 1]);
-            let content = &mut log[segment].1;
-            let at = head + 8 + chance.below(end - head - 8);
-            content[at] ^= 1;
-            let sum = crc32c(&content[head + 8..end]).to_le_bytes();
-            content[head + 4..head + 8].copy_from_slice(&sum);
+            reseal(&mut log[segment].1, chance);
             "a record altered, with its checksum"
         }
     }
@@ -240,7 +254,7 @@ fn by_python(keys: &Keys, dirs: &[PathBuf]) -> Vec<u8> {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    let lines: String = dirs.iter().map(|dir| format!("{}\n", dir.display())).collect();
+    let lines: String = dirs.iter().flat_map(|dir| [dir.to_str().unwrap(), "\n"]).collect();
     let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()));
     let output = child.wait_with_output().unwrap();
     writing.join().unwrap().unwrap();
