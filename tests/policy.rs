@@ -1,6 +1,6 @@
 //! The shipped policy over the real server: what each role is told, and what nobody can find out.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it stands")]
 
 use serde_json::{Value, json};
 use tributary::{Running, Settings};
