@@ -75,6 +75,7 @@ fn access() -> Result<Arc<Access>, Box<dyn Error>> {
             asid: None,
             spine: tributary_model::SpineIds::default(),
             assurance: Assurance::Demo,
+            proof: None,
             priority: tributary_model::Priority::Interactive,
         }),
         proof: Proof::default(),

@@ -136,8 +136,10 @@ codes! {
         IdentityMismatch, "identity-mismatch";
         /// A source was switched off after proven mix-ups.
         IdentitySwitch, "identity-switch";
-        /// A token was used twice, or outside its time.
+        /// A token was missing, false, used twice, or outside its time.
         TokenRefused, "token-refused";
+        /// A caller that is proven tried what it may not: another organisation, role or way to call, or no entry at all.
+        CallerRefused, "caller-refused";
         /// A request that two parsers could read differently.
         Smuggling, "smuggling";
         /// An answer tried to lead us to an address that is not the source's.

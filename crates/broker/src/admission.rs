@@ -34,7 +34,7 @@ pub(crate) async fn permitted(
     let facts = Facts {
         role: Some(access.requester.role),
         organisation: Some(access.requester.organisation.clone()),
-        assurance: access.requester.assurance,
+        is_proven: access.requester.is_proven(),
         purpose: Some(access.purpose),
         relationship: access.relationship,
         sections,

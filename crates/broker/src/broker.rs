@@ -14,7 +14,7 @@ use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, Demographics, Denial, DenyReason, Expected, Facts, Locate,
     LocateFault, NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest,
-    Requester, SourceId, SystemClock,
+    RequestId, Requester, SourceId, SystemClock,
 };
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
@@ -46,6 +46,15 @@ pub enum Delivery {
     Whole,
     /// The caller went away before the last byte.
     Aborted,
+}
+
+/// Why somebody was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// Who they are was not proven.
+    Unproven,
+    /// It was, and they may not do this.
+    Forbidden,
 }
 
 /// What a broker holds beyond single requests.
@@ -210,6 +219,11 @@ impl Broker {
             Delivery::Aborted => Delivered::Aborted,
         };
         self.room.note_delivery(audit, bytes, how);
+    }
+
+    /// Puts on record that somebody was not let in. They are not let in whether or not it can be recorded.
+    pub async fn turned_away(&self, request: RequestId, why: TurnedAway) {
+        self.room.turned_away(request, why).await;
     }
 
     /// The registered sources.

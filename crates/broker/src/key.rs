@@ -33,6 +33,8 @@ pub(crate) struct Authority {
     spine_role: Option<String>,
     assurance: Assurance,
     grant: Grant,
+    /// The proven system that asks: another one may be allowed less.
+    consumer: Option<String>,
 }
 
 /// What the policy went by besides the asker, and which policy it was.
@@ -61,6 +63,7 @@ impl Key {
                 spine_role: who.spine.role_profile.clone(),
                 assurance: who.assurance,
                 grant,
+                consumer: who.proof.as_ref().map(|proof| proof.consumer.clone()),
             },
         }
     }
@@ -68,7 +71,7 @@ impl Key {
     /// Bytes it keeps in memory.
     pub(crate) fn weight(&self) -> usize {
         let who = &self.authority;
-        let texts = [&who.since, &who.system, &who.spine_user, &who.spine_role];
+        let texts = [&who.since, &who.system, &who.spine_user, &who.spine_role, &who.consumer];
         let optional: usize = texts.into_iter().flatten().map(String::len).sum();
         size_of::<Self>() + self.holding.source.as_str().len() + who.user.len() + optional
     }

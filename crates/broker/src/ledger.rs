@@ -6,15 +6,15 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tributary_audit::{
     Access, AuditError, BreakGlass, Delivered, Denied, Digest, Disclosure, Event, GlassDecision, GlassEvent,
-    Intent, Interaction, Outcome, Proof, Receipt, SecurityEvent, SecurityKind, SourceEntry,
+    Intent, Interaction, Outcome, Proof, Receipt, SecurityEvent, SecurityKind, SourceEntry, TokenKind,
 };
 use tributary_model::{
     Capability, Completeness, Deadline, Denial, DenyReason, NhsNumber, RecordForm, RecordRequest,
-    Relationship, RequestId, SectionSet, SourceFault, SourceId, SourceStatus, TraceId,
+    Relationship, RequestId, Requester, SectionSet, SourceFault, SourceId, SourceStatus, TraceId, requester,
 };
 
 use crate::answer::{AttachmentRequest, RelayRequest};
-use crate::broker::Room;
+use crate::broker::{Room, TurnedAway};
 use crate::flights::forget;
 use crate::key::Holding;
 use crate::mixups::Consequence;
@@ -24,12 +24,28 @@ use crate::refusal::Refusal;
 /// "The client closed the request": the status of answers that nobody waited for.
 const NOBODY_WAITED: u16 = 499;
 
+/// What showed who asks.
+fn proof(requester: &Requester) -> Proof {
+    let Some(proof) = &requester.proof else { return Proof::default() };
+    Proof {
+        consumer: Some(Arc::from(proof.consumer.as_str())),
+        certificate_spki: Some(Digest::from(proof.spki_sha256)),
+        token_issuer: proof.issuer.as_deref().map(Arc::from),
+        token_id: proof.jti_sha256.map(Digest::from),
+        token_kind: Some(match proof.token {
+            requester::TokenKind::Unsigned => TokenKind::AssertedUnsigned,
+            requester::TokenKind::Signed => TokenKind::Signed,
+            requester::TokenKind::Cis2 => TokenKind::Cis2,
+        }),
+    }
+}
+
 /// The access of a record request.
 pub(crate) fn access(room: &Room, request: &RecordRequest, sections: SectionSet) -> Arc<Access> {
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
-        proof: Proof::default(),
+        proof: proof(&request.requester),
         patient: Some(request.patient),
         purpose: request.purpose,
         relationship: request.relationship,
@@ -58,7 +74,7 @@ pub(crate) fn relay_access(
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
-        proof: Proof::default(),
+        proof: proof(&request.requester),
         patient,
         purpose: tributary_model::Purpose::DirectCare,
         relationship: Relationship::Unknown,
@@ -84,7 +100,7 @@ pub(crate) fn attachment_access(
     Arc::new(Access {
         request: request.id,
         requester: Arc::clone(&request.requester),
-        proof: Proof::default(),
+        proof: proof(&request.requester),
         patient: Some(patient),
         purpose: tributary_model::Purpose::DirectCare,
         relationship: Relationship::Unknown,
@@ -233,6 +249,18 @@ impl Room {
             self.cache.forget_source(source);
             tracing::error!({ source.id = source.as_str() }, "source switched off after proven mix-ups");
             self.warn(SecurityKind::IdentitySwitch, request, patient, source);
+        }
+    }
+
+    /// A caller was not let in. Waited for, so that nobody can try faster than it can be written down.
+    pub(crate) async fn turned_away(&self, request: RequestId, why: TurnedAway) {
+        let what = match why {
+            TurnedAway::Unproven => SecurityKind::TokenRefused,
+            TurnedAway::Forbidden => SecurityKind::CallerRefused,
+        };
+        let event = SecurityEvent { what, request: Some(request), source: None, patient: None };
+        if let Err(error) = self.trail.record(Event::Security(event)).await {
+            complain(&error);
         }
     }
 

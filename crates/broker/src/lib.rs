@@ -26,7 +26,7 @@ pub use answer::{
     Answer, AttachmentAnswer, AttachmentForm, AttachmentRequest, DocumentsRoot, Practice, Pulse, RelayAnswer,
     RelayRequest, SourceSummary, Subject, Verdict,
 };
-pub use broker::{Broker, Delivery, Usage};
+pub use broker::{Broker, Delivery, TurnedAway, Usage};
 pub use lasting::Lasting;
 pub use links::{LinkKey, NoRandomness};
 pub use parts::{

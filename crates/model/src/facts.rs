@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::locate::Barred;
 use crate::request::{Purpose, Relationship};
-use crate::requester::{Assurance, Role};
+use crate::requester::Role;
 use crate::role_view::Views;
 use crate::section::SectionSet;
 use crate::source::{KindSet, OdsCode};
@@ -19,8 +19,8 @@ pub struct Facts {
     pub role: Option<Role>,
     /// Organisation of the requester.
     pub organisation: Option<OdsCode>,
-    /// How the identity was established.
-    pub assurance: Assurance,
+    /// Whether the system that asks proved who it is, and so whom it names.
+    pub is_proven: bool,
     /// Purpose of the request.
     pub purpose: Option<Purpose>,
     /// What shows that the requester has to do with the patient.

@@ -1,5 +1,7 @@
 //! Who asks.
 
+use std::sync::Arc;
+
 use crate::priority::Priority;
 use crate::source::OdsCode;
 
@@ -62,6 +64,11 @@ pub enum Assurance {
     Demo,
     /// An unsigned GP Connect token: an assertion, not a proof.
     AssertedUnsigned,
+    /// A token that the caller's system signed, over a connection of that system: the system is proven, and answers
+    /// for the person.
+    Signed,
+    /// The same, with an id token of the national sign-in (CIS2): the person is proven too.
+    Cis2,
 }
 
 impl Assurance {
@@ -70,15 +77,49 @@ impl Assurance {
         match self {
             Self::Demo => "demo",
             Self::AssertedUnsigned => "asserted-unsigned",
+            Self::Signed => "signed",
+            Self::Cis2 => "cis2",
         }
     }
+}
 
-    /// Whether somebody proved who asks. What is only asserted is believed by a demo and by nobody else.
-    pub const fn is_proven(self) -> bool {
+/// The kind of token that named the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// An unsigned GP Connect token.
+    Unsigned,
+    /// A token signed by the caller's system.
+    Signed,
+    /// Such a token together with an id token of CIS2.
+    Cis2,
+}
+
+impl TokenKind {
+    /// The code in audit.
+    pub const fn code(self) -> &'static str {
         match self {
-            Self::Demo | Self::AssertedUnsigned => false,
+            Self::Unsigned => "unsigned",
+            Self::Signed => "signed",
+            Self::Cis2 => "cis2",
         }
     }
+}
+
+/// What was proven about a caller, for the audit log. No part of it can be used to log in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Proof {
+    /// The entry of the caller's system, by the certificate that it showed.
+    pub consumer: String,
+    /// SHA-256 of the public key of that certificate (its `SubjectPublicKeyInfo`).
+    pub spki_sha256: [u8; 32],
+    /// What named the person.
+    pub token: TokenKind,
+    /// Who vouches for the person: the `iss` of the token that was verified. An unsigned token has nobody.
+    pub issuer: Option<String>,
+    /// SHA-256 of the token's `jti`.
+    pub jti_sha256: Option<[u8; 32]>,
+    /// How surely the person signed in, 1 to 3 (authentication assurance level), where a token says so.
+    pub aal: Option<u8>,
 }
 
 /// Ids of a person in the Spine's user directory. Without a smartcard there are none.
@@ -111,6 +152,16 @@ pub struct Requester {
     pub spine: SpineIds,
     /// How far the identity can be trusted.
     pub assurance: Assurance,
+    /// What was proven, and by what. Nothing in a demo.
+    pub proof: Option<Arc<Proof>>,
     /// How long this request of theirs can wait.
     pub priority: Priority,
+}
+
+impl Requester {
+    /// Whether the system that asks proved who it is: it answers for the person whom it names. What is only asserted
+    /// is believed by a demo and by nobody else.
+    pub const fn is_proven(&self) -> bool {
+        self.proof.is_some()
+    }
 }

@@ -136,7 +136,7 @@ impl Table {
     /// May this requester see these sections? Denied unless a rule permits it, and a denial wins.
     pub fn decide(&self, facts: &Facts) -> Decision {
         let Some(subject) = Subject::of(facts) else { return denied(DenyReason::NoRule) };
-        if !facts.demo && !facts.assurance.is_proven() {
+        if !facts.demo && !facts.is_proven {
             return denied(DenyReason::NotProven);
         }
         if subject.glass == Glass::Broken && !self.offers_glass(&subject, facts.sections) {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tributary_model::requester::Assurance;
 use tributary_model::{
     Decision, DenyReason, Facts, OdsCode, Purpose, Relationship, Role, Section, SectionSet, SourceKind,
     ViewRole,
@@ -45,7 +44,7 @@ fn facts(role: Role) -> Facts {
     Facts {
         role: Some(role),
         organisation: OdsCode::parse("RX901").ok(),
-        assurance: Assurance::Demo,
+        is_proven: false,
         purpose: Some(Purpose::DirectCare),
         relationship: Relationship::Unknown,
         sections: SectionSet::all(),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
-use tributary_model::requester::Assurance;
 use tributary_model::{
     Decision, DenyReason, Facts, Label, OdsCode, Purpose, Relationship, Role, Section, SectionSet,
     SourceKind, ViewRole,
@@ -131,7 +130,7 @@ fn facts(row: &Row) -> Facts {
     Facts {
         role: Some(row.role),
         organisation: Some(row.organisation.clone().unwrap_or_else(|| codes()[0].clone())),
-        assurance: Assurance::Demo,
+        is_proven: false,
         purpose: Some(row.purpose),
         relationship: row.relationship,
         sections: SectionSet::all(),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tributary_broker::{
     Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Practice, Refusal, RelayAnswer,
-    RelayRequest, SourceSummary,
+    RelayRequest, SourceSummary, TurnedAway,
 };
-use tributary_model::{Capability, OdsCode, RecordRequest};
+use tributary_model::{Capability, OdsCode, RecordRequest, RequestId};
 
 use crate::exchange::BoxFuture;
 
@@ -18,6 +18,8 @@ pub(crate) trait Desk: Send + Sync + 'static {
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>>;
     /// Fetches what is attached to a record.
     fn attachment(&self, request: AttachmentRequest) -> BoxFuture<Result<AttachmentAnswer, Refusal>>;
+    /// Puts on record that somebody was not let in.
+    fn turned_away(&self, request: RequestId, why: TurnedAway) -> BoxFuture<()>;
     /// Notes how a delivery ended.
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery);
     /// A practice whose GP system is served here.
@@ -46,6 +48,11 @@ impl Desk for Broker {
     fn attachment(&self, request: AttachmentRequest) -> BoxFuture<Result<AttachmentAnswer, Refusal>> {
         let broker = self.clone();
         Box::pin(async move { Self::attachment(&broker, request).await })
+    }
+
+    fn turned_away(&self, request: RequestId, why: TurnedAway) -> BoxFuture<()> {
+        let broker = self.clone();
+        Box::pin(async move { Self::turned_away(&broker, request, why).await })
     }
 
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery) {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::util::BoxCloneSyncService;
 use tributary_model::{Deadline, RequestId, Requester};
@@ -16,8 +16,9 @@ use crate::body::ReplyBody;
 use crate::desk::Desk;
 use crate::hosts::Hosts;
 use crate::house::House;
-use crate::layers::Asked;
-use crate::settings::Settings;
+use crate::identity::Caller;
+use crate::layers::{Asked, HEALTH};
+use crate::settings::{Callers, Settings};
 
 /// A request body that has not been read.
 pub(crate) type Inbound = UnsyncBoxBody<Bytes, ReadError>;
@@ -25,7 +26,7 @@ pub(crate) type Inbound = UnsyncBoxBody<Bytes, ReadError>;
 pub(crate) type Reply = Response<ReplyBody>;
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// The rest of the onion, seen from one of its layers.
-pub(crate) type Next<B> = BoxCloneSyncService<http::Request<B>, Reply, Infallible>;
+pub(crate) type Next<B> = BoxCloneSyncService<Request<B>, Reply, Infallible>;
 
 /// The media type of everything FHIR.
 pub(crate) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
@@ -107,8 +108,40 @@ pub(crate) struct Exchange {
     pub(crate) id: RequestId,
     pub(crate) deadline: Deadline,
     pub(crate) requester: Arc<Requester>,
+    /// The system that is proven by its certificate, where its token is only an assertion.
+    pub(crate) caller: Option<Caller>,
     /// How the caller lowered its priority.
     pub(crate) asked: Asked,
+}
+
+impl Exchange {
+    /// The request as handlers get it; nothing where it got here without anybody having looked who asks.
+    pub(crate) fn of(edge: Arc<Edge>, request: Request<Bytes>) -> Option<Self> {
+        let (head, body) = request.into_parts();
+        // The layers have set all of it; the stand-ins keep a mistake in their order from becoming a panic.
+        let extensions = &head.extensions;
+        let limit = edge.settings.limits.deadline_default;
+        let id = extensions.get().copied().unwrap_or_else(RequestId::random);
+        let deadline = extensions.get().copied().unwrap_or_else(|| Deadline::after(limit));
+        let asked = extensions.get().copied().unwrap_or_default();
+        let is_demo = matches!(edge.settings.callers, Callers::Believed);
+        // Whether we live is told to anybody, and by nobody's leave.
+        let is_open = is_demo || HEALTH.contains(&head.uri.path());
+        let nobody = || is_open.then(|| Arc::new(edge.settings.demo_requester.clone()));
+        let requester = extensions.get::<Arc<Requester>>().map(Arc::clone).or_else(nobody)?;
+        let caller = extensions.get::<Caller>().cloned();
+        Some(Self {
+            id,
+            deadline,
+            requester,
+            caller,
+            asked,
+            query: head.uri.query().map(str::to_owned),
+            headers: head.headers,
+            body,
+            edge,
+        })
+    }
 }
 
 /// The one value of a header, as text.

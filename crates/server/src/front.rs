@@ -46,6 +46,12 @@ impl Front {
         Self::of(Edge::new(Arc::new(broker), metrics, settings))
     }
 
+    /// The front of another listener of the same node: it shares what belongs to no edge.
+    #[must_use]
+    pub fn beside(&self, broker: Broker, settings: Settings) -> Self {
+        Self::of(self.edge().followed_by(Arc::new(broker), settings))
+    }
+
     /// The same for any desk.
     pub(crate) fn of(edge: Arc<Edge>) -> Self {
         Self { now: Arc::new(RwLock::new(Present::of(edge))) }

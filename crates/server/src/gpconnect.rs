@@ -17,12 +17,14 @@ use std::sync::Arc;
 use http::{Method, StatusCode, header};
 use tributary_broker::{DocumentsRoot, RelayAnswer, RelayRequest, Subject};
 use tributary_fhir::{Document, Limits};
+use tributary_identity::Refused;
 use tributary_model::date::zoned;
 use tributary_model::{Capability, Interaction, OdsCode, Redacted, Requester};
 use tributary_xml::to_xml;
 
 use crate::exchange::{Exchange, FHIR_JSON, FHIR_XML, Reply, reply, set, status};
 use crate::identity::token::Token;
+use crate::identity::{Caller, turned_away};
 use crate::negotiate::{self, Format};
 use crate::problem::{Problem, Spine};
 use crate::render::outcome::{gp_connect, respond_as};
@@ -85,7 +87,10 @@ pub(crate) async fn serve_proxied(exchange: Exchange, method: Method, path: Stri
 async fn answer(exchange: &Exchange, method: &Method, target: Target<'_>) -> Reply {
     let Admitted { interaction, format, call } = match checked(exchange, method, target) {
         Ok(admitted) => admitted,
-        Err((format, problem)) => return respond_as(format, problem),
+        Err((format, Denied::Problem(problem))) => return respond_as(format, problem),
+        Err((format, Denied::Caller(refused))) => {
+            return respond_as(format, turned_away(&exchange.edge, exchange.id, refused).await);
+        }
     };
     let Some(request) = call else { return metadata::statement(exchange, interaction, format) };
     match exchange.edge.desk.relay(request).await {
@@ -98,6 +103,20 @@ async fn answer(exchange: &Exchange, method: &Method, target: Target<'_>) -> Rep
     }
 }
 
+/// Why a request may not go on.
+enum Denied {
+    /// Something is wrong with it.
+    Problem(Problem),
+    /// Something is wrong with who asks.
+    Caller(Refused),
+}
+
+impl From<Problem> for Denied {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
 /// A request that may go on.
 struct Admitted {
     interaction: Interaction,
@@ -107,8 +126,8 @@ struct Admitted {
 }
 
 /// Every check, in its order. What is refused before the format is known is refused in JSON.
-fn checked(exchange: &Exchange, method: &Method, target: Target<'_>) -> Result<Admitted, (Format, Problem)> {
-    let in_json = |problem| (Format::Json, problem);
+fn checked(exchange: &Exchange, method: &Method, target: Target<'_>) -> Result<Admitted, (Format, Denied)> {
+    let in_json = |problem| (Format::Json, Denied::Problem(problem));
     let headers = &exchange.headers;
     let practice = match target.practice {
         Some(ods) => Some(exchange.edge.desk.practice(ods).ok_or_else(|| in_json(no_such_practice()))?),
@@ -124,10 +143,11 @@ fn checked(exchange: &Exchange, method: &Method, target: Target<'_>) -> Result<A
     }
     let query = exchange.query.as_deref();
     let format = negotiate::stu3_answer(headers, query, is_given_in_xml(interaction)).map_err(in_json)?;
-    let told = |problem| (format, problem);
+    let told = |problem| (format, Denied::Problem(problem));
     let token = Token::read(authorization)
         .map_err(|fault| told(Problem::bad(fault.words()).naming("Authorization")))?;
-    let requester = requester(exchange, &token, spine.from, interaction).map_err(told)?;
+    let requester =
+        requester(exchange, &token, spine.from, interaction).map_err(|denied| (format, denied))?;
     let is_metadata = matches!(
         interaction,
         Interaction::StructuredMetadata | Interaction::DocumentsMetadata | Interaction::FoundationsMetadata
@@ -165,12 +185,21 @@ fn requester(
     token: &Token,
     from: &str,
     interaction: Interaction,
-) -> Result<Requester, Problem> {
+) -> Result<Requester, Denied> {
     let settings = &exchange.edge.settings;
     token.check(settings.clock.now().as_second(), interaction.scope())?;
     let requester = token.requester(settings.demo_requester.role);
     let unnamed = || Problem::resource("Authorization: requesting_practitioner", "It names nobody.");
     let requester = requester.ok_or_else(unnamed)?;
+    // The certificate proves the system; what its token says is believed as far as the system may say it.
+    let requester = match &exchange.caller {
+        None => requester,
+        Some(Caller { consumer, certificate }) => {
+            let asserted = consumer.asserted(certificate, requester).map_err(Denied::Caller)?;
+            exchange.edge.metrics.login("asserted");
+            asserted
+        }
+    };
     let priority = exchange.asked.lowers(requester.priority);
     Ok(Requester { asid: Some(from.to_owned()), priority, ..requester })
 }

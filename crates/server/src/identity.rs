@@ -1,5 +1,6 @@
-//! Who asks. Today this is the demo's identity: nobody is proven, everybody is named.
+//! Who asks.
 
+mod proven;
 pub(crate) mod token;
 
 use std::sync::Arc;
@@ -12,17 +13,30 @@ use tributary_model::Requester;
 use crate::exchange::{Edge, Next, Reply};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
+use crate::settings::Callers;
 use token::Token;
 
-/// The layer: an unsigned bearer names user and organisation, none means the built-in demo requester.
+pub(crate) use proven::{Caller, turned_away};
+
+/// The layer: nobody gets past it whom the listener does not let in.
+pub(crate) async fn identified(edge: Arc<Edge>, request: Request<Bytes>, next: Next<Bytes>) -> Reply {
+    match &edge.settings.callers {
+        Callers::Believed => believed(&edge, request, next).await,
+        Callers::Proven(gate) => proven::signed(&edge, gate, request, next).await,
+        Callers::GpConnect(gate) => proven::asserted(&edge, gate, request, next).await,
+    }
+}
+
+/// In a demo nobody is proven and everybody is named: an unsigned bearer names user and organisation, none means the
+/// built-in demo requester.
 ///
 /// GP Connect paths check their token themselves, in the order their consumers know; there a token that cannot
 /// be read is not this layer's business.
-pub(crate) async fn identified(edge: Arc<Edge>, mut request: Request<Bytes>, next: Next<Bytes>) -> Reply {
+async fn believed(edge: &Edge, mut request: Request<Bytes>, next: Next<Bytes>) -> Reply {
     let demo = &edge.settings.demo_requester;
     let dialect = Dialect::of(request.uri().path());
     let requester = match request.headers().get(header::AUTHORIZATION) {
-        Some(value) if dialect == Dialect::R4 => match asserted(value, demo) {
+        Some(value) if dialect == Dialect::R4 => match named(value, demo) {
             Ok(requester) => requester,
             Err(problem) => return respond(dialect, problem),
         },
@@ -33,7 +47,7 @@ pub(crate) async fn identified(edge: Arc<Edge>, mut request: Request<Bytes>, nex
     reply
 }
 
-fn asserted(value: &HeaderValue, demo: &Requester) -> Result<Requester, Problem> {
+fn named(value: &HeaderValue, demo: &Requester) -> Result<Requester, Problem> {
     let refuse = |text: &str| {
         Problem::new(StatusCode::UNAUTHORIZED, "login", text)
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))

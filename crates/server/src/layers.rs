@@ -18,6 +18,7 @@ use crate::{identity, routes};
 use around::layer;
 
 pub(crate) use admit::Asked;
+pub(crate) use bounds::HEALTH;
 pub(crate) use head::refused;
 pub(crate) use observe::Watch;
 

@@ -23,7 +23,7 @@ mod tls;
 
 pub use front::Front;
 pub use serve::{Listeners, serve};
-pub use settings::{Limits, Settings};
+pub use settings::{Callers, Limits, Settings};
 pub use tls::{Tls, TlsError, TlsIdentity};
 
 #[cfg(test)]

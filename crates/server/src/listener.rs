@@ -13,11 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use rustls_pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tributary_identity::Certificate;
 use tributary_telemetry::{Listener, Metrics, ShedReason};
 
 use crate::exchange::{BoxFuture, Inbound, Reply};
@@ -139,9 +141,12 @@ impl Served {
         match &port.tls {
             None => drop(self.connections.spawn(plain(stream, port.talk(), place))),
             Some(tls) => {
-                let acceptor = TlsAcceptor::from(tls.config());
-                let handshakes = Arc::clone(&self.handshakes);
-                drop(self.connections.spawn(secured(stream, acceptor, handshakes, port.talk(), place)));
+                let handshake = Handshake {
+                    acceptor: TlsAcceptor::from(tls.config()),
+                    turns: Arc::clone(&self.handshakes),
+                    port: Arc::clone(port),
+                };
+                drop(self.connections.spawn(secured(stream, handshake, port.talk(), place)));
             }
         }
     }
@@ -153,28 +158,42 @@ async fn plain(stream: TcpStream, talk: Talk, place: Place) {
     drop(place);
 }
 
-/// The protocol is the one that was agreed on in the handshake.
-async fn secured(
-    stream: TcpStream,
+/// What a handshake takes.
+struct Handshake {
     acceptor: TlsAcceptor,
-    handshakes: Arc<Semaphore>,
-    talk: Talk,
-    place: Place,
-) {
+    turns: Arc<Semaphore>,
+    port: Arc<Port>,
+}
+
+/// The protocol is the one that was agreed on in the handshake.
+async fn secured(stream: TcpStream, handshake: Handshake, mut talk: Talk, place: Place) {
+    let Handshake { acceptor, turns, port } = handshake;
     let agreed = async move {
-        let _turn = handshakes.acquire().await.ok()?;
+        let _turn = turns.acquire().await.ok()?;
         acceptor.accept(Scrubbed(stream)).await.ok()
     };
     // Boxed, so that a connection at rest does not keep the room that its handshake took.
     let agreed: BoxFuture<Option<TlsStream<Scrubbed<TcpStream>>>> = Box::pin(agreed);
     let Ok(Some(stream)) = tokio::time::timeout(talk.limits.handshake, agreed).await else {
+        port.metrics.handshake_failed(port.name);
         tracing::debug!("no handshake");
         return;
     };
+    talk.answer = showing(stream.get_ref().1.peer_certificates(), talk.answer);
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
         Box::pin(converse_h2(stream, talk)).await;
     } else {
         Box::pin(converse(stream, talk)).await;
     }
     drop(place);
+}
+
+/// The same answers, to requests that tell which certificate their connection showed.
+fn showing(chain: Option<&[CertificateDer<'_>]>, answer: Answering) -> Answering {
+    let certificate = chain.and_then(|chain| Certificate::read(chain.first()?)).map(Arc::new);
+    let Some(certificate) = certificate else { return answer };
+    Arc::new(move |mut request| {
+        request.extensions_mut().insert(Arc::clone(&certificate));
+        answer(request)
+    })
 }

@@ -6,11 +6,12 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use matchit::Router;
-use tributary_model::{Deadline, Redacted, RequestId, Requester};
+use tributary_model::Redacted;
 
 use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
 use crate::gpconnect::{self, Address, Proxied};
 use crate::handlers::{attachment, health, metadata, openapi, page, record, sources, summary};
+use crate::layers::HEALTH;
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
@@ -129,13 +130,21 @@ pub(crate) async fn dispatch(edge: Arc<Edge>, request: Request<Bytes>) -> Result
     let dialect = Dialect::of(request.uri().path());
     let path = plain(request.uri().path());
     let method = request.method().clone();
-    if edge.settings.spine_position && Proxied::is_it(&path) {
-        return Ok(gpconnect::serve_proxied(exchange(edge, request), method, path).await);
+    let speaks = edge.settings.callers.speaks();
+    if speaks.gp_connect && edge.settings.spine_position && Proxied::is_it(&path) {
+        let Some(exchange) = Exchange::of(edge, request) else {
+            return Ok(respond(dialect, Problem::internal()));
+        };
+        return Ok(gpconnect::serve_proxied(exchange, method, path).await);
     }
-    if Address::of(&path).is_some() {
-        return Ok(gpconnect::serve(exchange(edge, request), method, path).await);
+    if speaks.gp_connect && Address::of(&path).is_some() {
+        let Some(exchange) = Exchange::of(edge, request) else {
+            return Ok(respond(dialect, Problem::internal()));
+        };
+        return Ok(gpconnect::serve(exchange, method, path).await);
     }
-    let Ok(found) = ROUTER.at(&path) else {
+    let found = ROUTER.at(&path).ok().filter(|_| speaks.ours || HEALTH.contains(&path.as_str()));
+    let Some(found) = found else {
         return Ok(respond(dialect, not_found()));
     };
     let (_, routes) = found.value;
@@ -143,35 +152,14 @@ pub(crate) async fn dispatch(edge: Arc<Edge>, request: Request<Bytes>) -> Result
         return Ok(respond(dialect, not_allowed(routes)));
     };
     let named = found.params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default();
-    let exchange = exchange(edge, request);
+    let Some(exchange) = Exchange::of(edge, request) else {
+        return Ok(respond(dialect, Problem::internal()));
+    };
     Ok(match route.handler {
         Handler::Tell(tell) => tell(&exchange),
         Handler::Ask(ask) => ask(exchange).await,
         Handler::AskOf(ask) => ask(exchange, named).await,
     })
-}
-
-fn exchange(edge: Arc<Edge>, request: Request<Bytes>) -> Exchange {
-    let (head, body) = request.into_parts();
-    // The layers have set all three; the stand-ins keep a mistake in their order from becoming a panic.
-    let extensions = &head.extensions;
-    let limit = edge.settings.limits.deadline_default;
-    let id = extensions.get().copied().unwrap_or_else(RequestId::random);
-    let deadline = extensions.get().copied().unwrap_or_else(|| Deadline::after(limit));
-    let asked = extensions.get().copied().unwrap_or_default();
-    let requester = extensions
-        .get::<Arc<Requester>>()
-        .map_or_else(|| Arc::new(edge.settings.demo_requester.clone()), Arc::clone);
-    Exchange {
-        id,
-        deadline,
-        requester,
-        asked,
-        query: head.uri.query().map(str::to_owned),
-        headers: head.headers,
-        body,
-        edge,
-    }
 }
 
 fn not_found() -> Problem {

@@ -1,4 +1,4 @@
-//! Both listeners, from start to the end of the drain.
+//! The listeners, from start to the end of the drain.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +18,18 @@ const ADMIN_CONNECTIONS: usize = 32;
 /// They ask seldom, and a resting connection keeps one of few places.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
 
-/// The two bound sockets.
+/// The bound sockets.
 #[derive(Debug)]
 pub struct Listeners {
     /// For callers: records, the relay, the viewer.
     pub data: TcpListener,
     /// For operators: metrics, health, sources. No patient data can reach it.
     pub admin: TcpListener,
+    /// For systems that speak GP Connect, with the front that answers them ([`Front::beside`]).
+    pub gpconnect: Option<(TcpListener, Front)>,
 }
 
-/// Serves both listeners until `shutdown`. Then it leaves: it is not ready, and every answer asks its caller to
+/// Serves every listener until `shutdown`. Then it leaves: it is not ready, and every answer asks its caller to
 /// go elsewhere, but whoever comes is served. Then it drains: whoever has come is let in and nobody after that,
 /// and what is in flight has at most the drain time of the settings. The admin listener ends last.
 ///
@@ -47,6 +49,23 @@ pub async fn serve(listeners: Listeners, front: Front, shutdown: impl Future<Out
         answer: answering(&front),
         standing: Arc::clone(&standing),
         metrics: Arc::clone(&metrics),
+    };
+    let gpconnect = listeners.gpconnect.map(|(listener, front)| {
+        let settings = front.bounds().2;
+        let port = Port {
+            name: Listener::GpConnect,
+            limits: settings.limits.clone(),
+            tls: settings.tls.clone(),
+            answer: answering(&front),
+            standing: Arc::clone(&standing),
+            metrics: Arc::clone(&metrics),
+        };
+        port.serve(listener, settings.drain)
+    });
+    let gpconnect = async {
+        if let Some(serving) = gpconnect {
+            serving.await;
+        }
     };
     let admin = Port {
         name: Listener::Admin,
@@ -70,7 +89,7 @@ pub async fn serve(listeners: Listeners, front: Front, shutdown: impl Future<Out
         standing.drain();
     };
     let work = async {
-        tokio::join!(data, ending);
+        tokio::join!(data, gpconnect, ending);
         admin_standing.drain();
     };
     tokio::join!(work, admin);

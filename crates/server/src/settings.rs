@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tributary_identity::Gate;
 use tributary_model::requester::Assurance;
 use tributary_model::{Clock, OdsCode, Priority, Requester, Role, SpineIds, SystemClock};
 
@@ -13,7 +14,9 @@ use crate::tls::Tls;
 pub struct Settings {
     /// Every link we write begins with this, never with the caller's `Host`. No slash at its end.
     pub public_base_url: String,
-    /// Who asks when a request carries no token. Its role is also the role of an unsigned token's user,
+    /// Who may call, and how they prove it.
+    pub callers: Callers,
+    /// In a demo: who asks when a request carries no token. Its role is also the role of an unsigned token's user,
     /// since GP Connect tokens name none.
     pub demo_requester: Requester,
     /// NHS number and title of the patients that the viewer offers.
@@ -33,6 +36,37 @@ pub struct Settings {
     /// The clock that tokens are judged by. It tells the true time even where records are dated by a fixed
     /// clock.
     pub clock: Arc<dyn Clock>,
+}
+
+/// Who may call a listener, and how they prove it.
+#[derive(Clone, Debug)]
+pub enum Callers {
+    /// A demo: anybody, as whom they say they are.
+    Believed,
+    /// A system that shows its certificate and a token that it signed. GP Connect is not spoken here.
+    Proven(Arc<Gate>),
+    /// A system that shows its certificate; its unsigned token says for whom. Nothing but GP Connect is spoken
+    /// here.
+    GpConnect(Arc<Gate>),
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speaks {
+    /// The paths of GP Connect.
+    pub(crate) gp_connect: bool,
+    /// Our own.
+    pub(crate) ours: bool,
+}
+
+impl Callers {
+    pub(crate) const fn speaks(&self) -> Speaks {
+        match self {
+            Self::Believed => Speaks { gp_connect: true, ours: true },
+            Self::Proven(_) => Speaks { gp_connect: false, ours: true },
+            Self::GpConnect(_) => Speaks { gp_connect: true, ours: false },
+        }
+    }
 }
 
 /// Bounds on what callers can send or hold.
@@ -117,6 +151,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             public_base_url: "http://127.0.0.1:8443".to_owned(),
+            callers: Callers::Believed,
             demo_requester: demo_requester(),
             demo_patients: Vec::new(),
             spine_position: false,
@@ -142,6 +177,7 @@ fn demo_requester() -> Requester {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        proof: None,
         priority: Priority::of(Role::Demo),
     }
 }

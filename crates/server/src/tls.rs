@@ -1,15 +1,15 @@
-//! TLS of the data listener, in a cell that can be filled anew without closing a connection.
+//! TLS of a listener, in a cell that can be filled anew without closing a connection.
 
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::server::{ServerConfig, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::version::{TLS12, TLS13};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tributary_identity::{ClientTrust, ClientVerifier, TrustError};
 
 /// HTTP/2 by its name in ALPN.
 pub(crate) const H2: &[u8] = b"h2";
@@ -27,9 +27,9 @@ pub enum TlsError {
     /// The key is of a kind that is not offered, or does not belong to the certificate.
     #[error("does not fit the certificate")]
     Mismatch,
-    /// No authority in it that could be believed.
-    #[error("holds no authority in PEM form")]
-    Authorities,
+    /// Callers' certificates could not be verified.
+    #[error("{0}")]
+    Callers(#[from] TrustError),
     /// The library refused what should be right.
     #[error("cannot be used")]
     Library,
@@ -40,33 +40,32 @@ pub enum TlsError {
 pub struct TlsIdentity(Arc<ServerConfig>);
 
 impl TlsIdentity {
-    /// Reads our certificate with its chain, its key and, if callers must show a certificate, the authorities
-    /// that theirs must come from; all in PEM form.
+    /// Reads our certificate with its chain, its key and, if callers must show a certificate, whom theirs must come
+    /// from; all in PEM form.
     ///
-    /// TLS 1.3, or 1.2 with ephemeral keys and authenticated encryption. Sessions resume by tickets, whose key
-    /// changes with every identity; nothing is taken before the handshake ends (0-RTT), since it could be
-    /// replayed.
-    pub fn read(chain: &[u8], key: &[u8], client_authorities: Option<&[u8]>) -> Result<Self, TlsError> {
+    /// TLS 1.3, or 1.2 with ephemeral keys and authenticated encryption. Nothing is taken before the handshake ends
+    /// (0-RTT), since it could be replayed. Sessions resume by tickets, whose key changes every six hours and with
+    /// every identity; but where callers show a certificate none does, so that each connection is held against what
+    /// was revoked.
+    pub fn read(chain: &[u8], key: &[u8], callers: Option<&ClientTrust<'_>>) -> Result<Self, TlsError> {
         let chain = certificates(chain).ok_or(TlsError::Certificates)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_no_key| TlsError::Key)?;
         let provider = Arc::new(default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|_discarded| TlsError::Library)?;
-        let builder = match client_authorities {
+        let builder = match callers {
             None => builder.with_no_client_auth(),
-            Some(pem) => {
-                let mut roots = RootCertStore::empty();
-                for root in certificates(pem).ok_or(TlsError::Authorities)? {
-                    roots.add(root).map_err(|_discarded| TlsError::Authorities)?;
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                builder.with_client_cert_verifier(verifier.map_err(|_discarded| TlsError::Authorities)?)
-            }
+            Some(trust) => builder.with_client_cert_verifier(Arc::new(ClientVerifier::of(trust, provider)?)),
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|_discarded| TlsError::Mismatch)?;
         config.alpn_protocols = vec![H2.to_vec(), HTTP_11.to_vec()];
-        config.ticketer = Ticketer::new().map_err(|_discarded| TlsError::Library)?;
+        if callers.is_none() {
+            config.ticketer = Ticketer::new().map_err(|_discarded| TlsError::Library)?;
+        } else {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         config.max_early_data_size = 0;
         Ok(Self(Arc::new(config)))
     }

@@ -9,6 +9,7 @@ mod connect;
 mod contact;
 mod decode;
 mod exchange;
+mod fetch;
 mod line;
 mod lobby;
 mod names;
@@ -37,6 +38,7 @@ use names::{Names, Resolve, SystemResolver};
 use torrent::Torrents;
 
 pub use certificate::earliest_end;
+pub use fetch::FetchFault;
 pub use tls::{ClientIdentity, PemError, SourceTls, TlsVersions, certificates, revocations};
 
 /// Bodies of error answers are read only for their codes.

@@ -149,6 +149,7 @@ mod tests {
             asid: None,
             spine: SpineIds { user: Some("555021935107".into()), role_profile: None },
             assurance: Assurance::Demo,
+            proof: None,
             priority: tributary_model::Priority::Interactive,
         };
         let doc = decoded(&token(&Claims {

@@ -122,6 +122,7 @@ fn requester() -> Arc<Requester> {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        proof: None,
         priority: tributary_model::Priority::Interactive,
     })
 }

@@ -164,6 +164,31 @@ pub(crate) const BREAK_GLASS: MetricFact = counter(
     &["outcome"],
     "Wishes to break the glass, by what became of them. Each that was granted wants a review.",
 );
+pub(crate) const LOGINS: MetricFact = counter(
+    "tributary_logins_total",
+    &["outcome"],
+    "Requests by what came of proving who calls: `proven`, `asserted` by an unsigned token, or why not.",
+);
+pub(crate) const HANDSHAKE_FAILURES: MetricFact = counter(
+    "tributary_tls_handshake_failures_total",
+    &["listener"],
+    "Connections that ended before their TLS handshake did: among them those of callers whose certificate is refused.",
+);
+pub(crate) const CRL_MADE: MetricFact = gauge(
+    "tributary_crl_this_update_timestamp_seconds",
+    &["listener"],
+    "When the oldest revocation list of a listener was made: seconds since 1970.",
+);
+pub(crate) const CRL_NEXT: MetricFact = gauge(
+    "tributary_crl_next_update_timestamp_seconds",
+    &["listener"],
+    "When the first of a listener's revocation lists is out of date: seconds since 1970. Callers are refused a time of grace later.",
+);
+pub(crate) const JWKS_FETCHED: MetricFact = gauge(
+    "tributary_jwks_fetched_timestamp_seconds",
+    &["issuer"],
+    "When the keys of an issuer were last fetched: seconds since 1970.",
+);
 pub(crate) const SHED: MetricFact =
     counter("tributary_shed_total", &["reason"], "Requests refused for load.");
 pub(crate) const CONNECTIONS: MetricFact =
@@ -230,6 +255,11 @@ const CATALOGUE: &[MetricFact] = &[
     AUDIT_EXPORT_DEAD_LETTERS,
     POLICY_DECISIONS,
     BREAK_GLASS,
+    LOGINS,
+    HANDSHAKE_FAILURES,
+    CRL_MADE,
+    CRL_NEXT,
+    JWKS_FETCHED,
     SHED,
     CONNECTIONS,
     ADMITTED,

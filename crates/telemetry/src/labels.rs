@@ -65,6 +65,8 @@ labels! {
         Data, "data";
         /// Metrics and health.
         Admin, "admin";
+        /// GP Connect, where unsigned tokens are taken down as said.
+        GpConnect, "gpconnect";
     }
 }
 

@@ -51,6 +51,11 @@ pub struct Metrics {
     audit_export: AuditExport,
     policy_decisions: IntCounterVec,
     break_glass: IntCounterVec,
+    logins: IntCounterVec,
+    handshake_failures: IntCounterVec,
+    crl_made: IntGaugeVec,
+    crl_next: IntGaugeVec,
+    jwks_fetched: IntGaugeVec,
     shed: IntCounterVec,
     connections: IntGaugeVec,
     admitted: IntGaugeVec,
@@ -90,6 +95,11 @@ impl Metrics {
             audit_export: AuditExport::new(&new)?,
             policy_decisions: new.counters(&facts::POLICY_DECISIONS)?,
             break_glass: new.counters(&facts::BREAK_GLASS)?,
+            logins: new.counters(&facts::LOGINS)?,
+            handshake_failures: new.counters(&facts::HANDSHAKE_FAILURES)?,
+            crl_made: new.gauges(&facts::CRL_MADE)?,
+            crl_next: new.gauges(&facts::CRL_NEXT)?,
+            jwks_fetched: new.gauges(&facts::JWKS_FETCHED)?,
             shed: new.counters(&facts::SHED)?,
             connections: new.gauges(&facts::CONNECTIONS)?,
             admitted: new.gauges(&facts::ADMITTED)?,
@@ -132,6 +142,7 @@ impl Metrics {
         }
         for value in Listener::ALL {
             drop(self.connections.with_label_values(&[value.code()]));
+            begin(&self.handshake_failures, value.code());
         }
         for value in Priority::ALL {
             drop(self.admitted.with_label_values(&[value.code()]));
@@ -221,6 +232,32 @@ impl Metrics {
     /// The policy decided.
     pub fn policy_decision(&self, outcome: PolicyOutcome) {
         self.policy_decisions.with_label_values(&[outcome.code()]).inc();
+    }
+
+    /// Who calls was proven, or not; `outcome` is of a closed set.
+    pub fn login(&self, outcome: &'static str) {
+        self.logins.with_label_values(&[outcome]).inc();
+    }
+
+    /// A connection ended before its handshake did.
+    pub fn handshake_failed(&self, listener: Listener) {
+        self.handshake_failures.with_label_values(&[listener.code()]).inc();
+    }
+
+    /// These are the revocation lists in force: of which listener, and the seconds since 1970 at which the oldest was
+    /// made and the first is out of date.
+    pub fn revocation_lists(&self, lists: &[(Listener, i64, i64)]) {
+        self.crl_made.reset();
+        self.crl_next.reset();
+        for (listener, made, next) in lists {
+            self.crl_made.with_label_values(&[listener.code()]).set(*made);
+            self.crl_next.with_label_values(&[listener.code()]).set(*next);
+        }
+    }
+
+    /// The keys of an issuer, by its entry in the configuration, were fetched at this second since 1970.
+    pub fn keys_fetched(&self, issuer: &str, second: i64) {
+        self.jwks_fetched.with_label_values(&[issuer]).set(second);
     }
 
     /// A request was refused for load.

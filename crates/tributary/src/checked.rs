@@ -10,7 +10,24 @@ use tributary_sources::Registry;
 use crate::error::StartError;
 use crate::settings::{Mistake, Settings, is_open_to_others};
 use crate::wire::{entries, outward};
-use crate::{codelists, maps, policy, secrets};
+use crate::{callers, codelists, maps, policy, secrets};
+
+/// Whether callers are to be proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// As the configuration says.
+    AsConfigured,
+    /// Everybody is believed, on loopback: `--insecure-demo`.
+    InsecureDemo,
+}
+
+impl Asked {
+    /// What was asked for when these settings came to be.
+    pub(crate) fn when(settings: &Settings) -> Self {
+        let is_by_command = settings.demo.as_ref().is_some_and(|demo| demo.is_by_command);
+        if is_by_command { Self::InsecureDemo } else { Self::AsConfigured }
+    }
+}
 
 /// Settings in which no mistake was found, the maps and the policy that they name.
 #[derive(Debug)]
@@ -29,13 +46,17 @@ pub(crate) struct Refused {
 }
 
 /// Reads a configuration, its certificates, keys, secrets, maps and lists. Every mistake is told.
-pub(crate) fn read(config: &Path) -> Result<Checked, Refused> {
+pub(crate) fn read(config: &Path, asked: Asked) -> Result<Checked, Refused> {
     let nothing = Digest::of(b"");
     let text = fs::read_to_string(config)
         .map_err(|error| Refused { digest: nothing, mistakes: vec![Settings::unreadable(&error)] })?;
     let digest = Digest::of(text.as_bytes());
     let refused = |mistakes| Refused { digest, mistakes };
-    let settings = Settings::parse_at(&text, config).map_err(refused)?;
+    let mut settings = Settings::parse_at(&text, config).map_err(refused)?;
+    if asked == Asked::InsecureDemo {
+        settings.believe().map_err(|mistake| refused(vec![mistake]))?;
+    }
+    let settings = settings;
     let mut mistakes = settings.obstacles();
     let maps = match maps::load(settings.maps.as_deref()) {
         Ok(maps) => {
@@ -58,6 +79,9 @@ pub(crate) fn read(config: &Path) -> Result<Checked, Refused> {
         mistakes.extend(files.load().err().into_iter().flatten());
     }
     mistakes.extend(settings.server.tls.iter().filter_map(|files| files.load().err()).flatten());
+    let gpconnect = settings.server.gpconnect.iter().map(|gpconnect| &gpconnect.tls);
+    mistakes.extend(gpconnect.filter_map(|files| files.load().err()).flatten());
+    mistakes.extend(callers::mistakes(&settings));
     mistakes.extend(link_key_mistake(&settings));
     mistakes.extend(settings.audit.file_mistakes());
     match policy {

@@ -83,6 +83,9 @@ pub enum StartError {
     /// The certificate of the data listener cannot be used; `tributary check` says why.
     #[error("the certificate of the data listener cannot be used")]
     ListenerTls,
+    /// The files of an issuer cannot be used; `tributary check` says why.
+    #[error("the keys or certificates of {0} cannot be used")]
+    Callers(String),
     /// The file of the link key does not hold 32 bytes.
     #[error("{} does not hold a key of 32 bytes", .0.display())]
     LinkKey(PathBuf),
@@ -116,6 +119,7 @@ impl StartError {
             Self::Tls(source) | Self::Registry(RegistryError::Tls(source)) => tls_path(settings, source),
             Self::Registry(_) => "source".to_owned(),
             Self::ListenerTls => "server.tls".to_owned(),
+            Self::Callers(_) => "issuer".to_owned(),
             Self::LinkKey(_) => "server.link_key_file".to_owned(),
             Self::Egress(_) | Self::Secret(_) | Self::Randomness(_) | Self::Metrics(_) => String::new(),
         };

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod callers;
 mod certificates;
 mod checked;
 pub mod codelists;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use tributary_audit::{ConfigChange, ConfigEvent, Digest, Event};
 use tributary_broker::{Broker, Policy};
-use tributary_server::TlsIdentity;
-use tributary_telemetry::{Metrics, ReloadOutcome};
+use tributary_telemetry::{Listener, Metrics, ReloadOutcome};
 
+use crate::callers::{KeptCallers, Registered};
 use crate::certificates;
-use crate::checked::{self, Checked, Refused};
+use crate::checked::{self, Asked, Checked, Refused};
+use crate::error::StartError;
 use crate::observe::MapRows;
 use crate::policy;
-use crate::running::{Running, edge, listener_identity};
+use crate::running::{Identities, Running, SecondFront, edge, gpconnect_edge};
 use crate::settings::{Mistake, Settings};
 use crate::wire::{Ground, Kept, counted, wire};
 
@@ -24,9 +25,13 @@ struct Next {
     broker: Broker,
     kept: Kept,
     /// Who we are to callers from now on.
-    identity: Option<TlsIdentity>,
+    identities: Identities,
+    /// Who they are.
+    callers: Registered,
     /// When our certificates end.
     ends: Vec<(String, i64)>,
+    /// Of when the revocation lists are.
+    lists: Vec<(Listener, i64, i64)>,
 }
 
 impl Running {
@@ -38,8 +43,9 @@ impl Running {
     pub async fn reload(&mut self, config: &Path) -> Result<Digest, Vec<Mistake>> {
         let (config, now) = (config.to_owned(), Arc::clone(&self.settings));
         let (ground, kept, policy) = (self.ground.clone(), Arc::clone(&self.kept), self.policy.clone());
-        let work = move || build(&config, (&now, &policy), &ground, &kept);
-        let built = tokio::task::spawn_blocking(work).await;
+        let callers = self.kept_callers.clone();
+        let standing = Standing { settings: now, policy, ground, kept, callers };
+        let built = tokio::task::spawn_blocking(move || build(&config, &standing)).await;
         let unbuilt = |_panicked| {
             Err(Refused { digest: Digest::of(b""), mistakes: vec![at_large("it could not be built")] })
         };
@@ -58,16 +64,26 @@ impl Running {
     }
 
     fn put_in_force(&mut self, next: Next) {
-        let Next { settings, maps, policy, broker, kept, identity, ends } = next;
+        let Next { settings, maps, policy, broker, kept, identities, callers, ends, lists } = next;
         let metrics = &self.ground.metrics;
         metrics.sources().register(&counted(&settings));
         show_limits(&broker, metrics);
         maps.note(metrics);
         metrics.certificates_end(&ends);
-        if let (Some(tls), Some(identity)) = (&self.tls, identity) {
+        metrics.revocation_lists(&lists);
+        if let (Some(tls), Some(identity)) = (&self.tls, identities.data) {
             tls.swap(identity);
         }
-        self.front.swap(broker.clone(), edge(&settings, self.ground.data, self.tls.clone()));
+        self.front.swap(broker.clone(), edge(&settings, self.ground.data, self.tls.clone(), callers.data));
+        if let (Some(SecondFront { address, tls, front }), Some(callers)) =
+            (&self.gpconnect, callers.gpconnect)
+        {
+            if let Some(identity) = identities.gpconnect {
+                tls.swap(identity);
+            }
+            front.swap(broker.clone(), gpconnect_edge(&settings, *address, tls.clone(), callers));
+        }
+        self.kept_callers = callers.kept;
         std::mem::replace(&mut self.broker, broker).retire();
         self.kept = Arc::new(kept);
         self.policy = policy;
@@ -110,14 +126,19 @@ fn at_large(says: &str) -> Mistake {
     Mistake { path: String::new(), line: None, says: says.to_owned() }
 }
 
+/// What stands when another configuration comes.
+struct Standing {
+    settings: Arc<Settings>,
+    policy: Policy,
+    ground: Ground,
+    kept: Arc<Kept>,
+    callers: KeptCallers,
+}
+
 /// Everything that can go wrong goes wrong here, where nothing has changed yet.
-fn build(
-    config: &Path,
-    (now, in_force): (&Settings, &Policy),
-    ground: &Ground,
-    kept: &Kept,
-) -> Result<Next, Refused> {
-    let Checked { settings, maps, policy } = checked::read(config)?;
+fn build(config: &Path, standing: &Standing) -> Result<Next, Refused> {
+    let Standing { settings: now, policy: in_force, ground, kept, callers } = standing;
+    let Checked { settings, maps, policy } = checked::read(config, Asked::when(now))?;
     let refused = |mistakes| Refused { digest: settings.digest, mistakes };
     let fixed = now.needs_restart(&settings);
     if !fixed.is_empty() {
@@ -126,10 +147,11 @@ fn build(
     if let Some(unapproved) = policy::unapproved(in_force, &policy, &settings.policy) {
         return Err(refused(vec![unapproved]));
     }
+    let unfit = |error: StartError| refused(vec![error.mistake(&settings)]);
     let rows = MapRows::of(&maps);
-    let (broker, kept) = wire(&settings, (maps, policy.clone()), ground, Some(kept))
-        .map_err(|error| refused(vec![error.mistake(&settings)]))?;
-    let identity = listener_identity(&settings).map_err(|error| refused(vec![error.mistake(&settings)]))?;
-    let ends = certificates::ends(&settings);
-    Ok(Next { settings, maps: rows, policy, broker, kept, identity, ends })
+    let (broker, kept) = wire(&settings, (maps, policy.clone()), ground, Some(kept)).map_err(unfit)?;
+    let identities = Identities::load(&settings).map_err(unfit)?;
+    let callers = Registered::by(&settings, callers, &ground.metrics).map_err(unfit)?;
+    let (ends, lists) = (certificates::ends(&settings), certificates::lists(&settings));
+    Ok(Next { settings, maps: rows, policy, broker, kept, identities, callers, ends, lists })
 }

@@ -12,9 +12,10 @@ use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Notary, Trai
 use tributary_broker::{Broker, Lasting, Maps, Policy};
 use tributary_ledger::postgres;
 use tributary_model::{Clock, FixedClock, MemoryBudget, Priority, SystemClock};
-use tributary_server::{Front, Limits, Listeners, Tls, TlsIdentity, serve};
+use tributary_server::{Callers, Front, Limits, Listeners, Tls, TlsIdentity, serve};
 use tributary_telemetry::Metrics;
 
+use crate::callers::{KeptCallers, Registered};
 use crate::certificates;
 use crate::error::StartError;
 use crate::maps;
@@ -36,6 +37,8 @@ pub struct Running {
     pub(crate) front: Front,
     /// Who we are to callers; the listener looks here for each handshake.
     pub(crate) tls: Option<Tls>,
+    pub(crate) kept_callers: KeptCallers,
+    pub(crate) gpconnect: Option<SecondFront>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     /// Follow the log for as long as the broker runs.
@@ -44,6 +47,13 @@ pub struct Running {
 
 /// How long the end waits for what was just written to be handed on; the rest follows after the next start.
 const LAST_EXPORT: Duration = Duration::from_secs(2);
+
+/// The listener for GP Connect.
+pub(crate) struct SecondFront {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Tls,
+    pub(crate) front: Front,
+}
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,13 +73,15 @@ impl Running {
         let listeners = Listeners {
             data: listen(settings.server.listen).await?,
             admin: listen(settings.server.admin_listen).await?,
+            // Bound when there is somebody to answer.
+            gpconnect: None,
         };
         Self::start_on(listeners, settings, maps, clock).await
     }
 
     /// Starts a broker on sockets that are bound, with maps that are loaded; `clock` dates its rules.
     pub async fn start_on(
-        listeners: Listeners,
+        mut listeners: Listeners,
         settings: Settings,
         maps: Maps,
         clock: Arc<dyn Clock>,
@@ -93,10 +105,26 @@ impl Running {
         let policy = policy::load(settings.policy.file.as_deref()).map_err(StartError::policy)?;
         let (broker, kept) = wire(&settings, (maps, policy.clone()), &ground, None)?;
         tracing::info!({ config.digest = settings.name() }, "configuration in force");
-        let tls = listener_identity(&settings)?.map(Tls::new);
+        let Identities { data: own, gpconnect: other } = Identities::load(&settings)?;
         ground.metrics.certificates_end(&certificates::ends(&settings));
-        let front =
-            Front::new(broker.clone(), Arc::clone(&ground.metrics), edge(&settings, data, tls.clone()));
+        ground.metrics.revocation_lists(&certificates::lists(&settings));
+        let registered = Registered::by(&settings, &KeptCallers::default(), &ground.metrics)?;
+        let tls = own.map(Tls::new);
+        let edge_settings = edge(&settings, data, tls.clone(), registered.data);
+        let front = Front::new(broker.clone(), Arc::clone(&ground.metrics), edge_settings);
+        let gpconnect = match (&settings.server.gpconnect, registered.gpconnect, other) {
+            (Some(section), Some(callers), Some(identity)) => {
+                let listener = listen(section.listen).await?;
+                let address = address(&listener, section.listen)?;
+                let tls = Tls::new(identity);
+                let edge = gpconnect_edge(&settings, address, tls.clone(), callers);
+                let front = front.beside(broker.clone(), edge);
+                listeners.gpconnect = Some((listener, front.clone()));
+                Some(SecondFront { address, tls, front })
+            }
+            _ => None,
+        };
+        let kept_callers = registered.kept;
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // Whoever drops the handle wants the broker to run on.
@@ -107,7 +135,21 @@ impl Running {
         let feeds = hand_on(&settings, &ground.trail, &ground.metrics, &settings.server.base_url(data))?;
         let serving = tokio::spawn(serve(listeners, front.clone(), shutdown));
         let (settings, kept) = (Arc::new(settings), Arc::new(kept));
-        Ok(Self { admin, ground, settings, broker, kept, policy, front, tls, stop, serving, feeds })
+        Ok(Self {
+            admin,
+            ground,
+            settings,
+            broker,
+            kept,
+            policy,
+            front,
+            tls,
+            kept_callers,
+            gpconnect,
+            stop,
+            serving,
+            feeds,
+        })
     }
 
     /// Where records are asked for.
@@ -118,6 +160,11 @@ impl Running {
     /// Where metrics and health are.
     pub const fn admin_addr(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where GP Connect is spoken, if that has a listener of its own.
+    pub fn gpconnect_addr(&self) -> Option<SocketAddr> {
+        self.gpconnect.as_ref().map(|gpconnect| gpconnect.address)
     }
 
     /// Leaves and drains: no new connections after the time to leave, then at most the drain time for what is in
@@ -170,13 +217,40 @@ async fn open_trail(settings: &Settings, notary: Notary) -> Result<Trail, StartE
 }
 
 /// Who we are to callers, from the files of the settings.
-pub(crate) fn listener_identity(settings: &Settings) -> Result<Option<TlsIdentity>, StartError> {
-    let identity = settings.server.tls.as_ref().map(ListenerTls::load).transpose();
-    identity.map_err(|_told_by_check| StartError::ListenerTls)
+pub(crate) struct Identities {
+    pub(crate) data: Option<TlsIdentity>,
+    pub(crate) gpconnect: Option<TlsIdentity>,
+}
+
+impl Identities {
+    pub(crate) fn load(settings: &Settings) -> Result<Self, StartError> {
+        let load = |tls: Option<&ListenerTls>| {
+            tls.map(ListenerTls::load).transpose().map_err(|_told_by_check| StartError::ListenerTls)
+        };
+        let gpconnect = settings.server.gpconnect.as_ref().map(|gpconnect| &gpconnect.tls);
+        Ok(Self { data: load(settings.server.tls.as_ref())?, gpconnect: load(gpconnect)? })
+    }
+}
+
+/// The edge of the listener for GP Connect: that of the other, but for who calls and what they call us.
+pub(crate) fn gpconnect_edge(
+    settings: &Settings,
+    address: SocketAddr,
+    tls: Tls,
+    callers: Callers,
+) -> tributary_server::Settings {
+    let usual = edge(settings, address, Some(tls), callers);
+    let base_url = settings.server.gpconnect.as_ref().map(|gpconnect| gpconnect.base_url(address));
+    tributary_server::Settings { public_base_url: base_url.unwrap_or_default(), ..usual }
 }
 
 /// The edge's part of the settings.
-pub(crate) fn edge(settings: &Settings, data: SocketAddr, tls: Option<Tls>) -> tributary_server::Settings {
+pub(crate) fn edge(
+    settings: &Settings,
+    data: SocketAddr,
+    tls: Option<Tls>,
+    callers: Callers,
+) -> tributary_server::Settings {
     let usual = tributary_server::Settings::default();
     let patients = settings.demo.iter().flat_map(|demo| &demo.patients);
     let mut demo_requester = usual.demo_requester.clone();
@@ -188,6 +262,7 @@ pub(crate) fn edge(settings: &Settings, data: SocketAddr, tls: Option<Tls>) -> t
         demo_requester,
         public_base_url: settings.server.base_url(data),
         config: settings.name(),
+        callers,
         spine_position: settings.server.spine_position,
         demo_patients: patients
             .map(|patient| (patient.nhs_number.expose().to_owned(), patient.title.clone()))

@@ -3,8 +3,10 @@
 mod address;
 mod audit;
 mod cache;
+mod callers;
 mod demo;
 mod examples;
+mod gpconnect;
 mod identity;
 mod ledger;
 mod listener_tls;
@@ -34,11 +36,13 @@ use tributary_sources::{Route, SourceEntry};
 
 pub use audit::{AuditSettings, WitnessEntry};
 pub use cache::CacheSettings;
+pub use callers::{CallerSettings, IssuerSettings, KeyAddress, KeysFrom};
 pub use demo::{DemoPatient, DemoSettings};
 pub use examples::{Example, read as read_examples};
+pub use gpconnect::GpConnectSettings;
 pub use identity::IdentitySettings;
 pub use ledger::{ExportSettings, LedgerFiles, PostgresSettings};
-pub use listener_tls::ListenerTls;
+pub use listener_tls::{ClientCrl, ListenerTls};
 pub use locator::LocatorSettings;
 pub use mistake::Mistake;
 pub use national::{NationalSettings, OauthSection, SdsSection};
@@ -76,6 +80,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// `[broker]`
     pub identity: IdentitySettings,
+    /// `[[consumer]]`, `[[issuer]]`
+    pub callers: CallerSettings,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceEntry>,
     /// `[source.tls]`, by source.
@@ -111,6 +117,7 @@ impl Default for Settings {
             log: LogSettings::default(),
             audit: AuditSettings::default(),
             identity: IdentitySettings::default(),
+            callers: CallerSettings::default(),
             sources: Vec::new(),
             source_tls: BTreeMap::new(),
             spine: None,
@@ -152,6 +159,8 @@ impl Settings {
         self.national.begin_at(folder);
         self.server.link_key_file = self.server.link_key_file.take().map(|file| folder.join(file));
         self.server.tls = self.server.tls.take().map(|files| files.within(folder));
+        self.server.gpconnect = self.server.gpconnect.take().map(|gpconnect| gpconnect.within(folder));
+        self.callers.begin_at(folder);
         let tls = std::mem::take(&mut self.source_tls).into_iter();
         self.source_tls = tls.map(|(id, files)| (id, files.within(folder))).collect();
         if let Some(spine) = &mut self.spine {
@@ -166,6 +175,22 @@ impl Settings {
     /// The first twelve digits of the digest: how logs and answers name this configuration.
     pub fn name(&self) -> String {
         self.digest.to_string().chars().take(NAME_DIGITS).collect()
+    }
+
+    /// Believes every caller, as `[demo] insecure = true` does and under the same condition.
+    pub(crate) fn believe(&mut self) -> Result<(), Mistake> {
+        if self.demo.is_some() {
+            return Ok(());
+        }
+        if !self.server.listen.ip().is_loopback() || !self.server.admin_listen.ip().is_loopback() {
+            return Err(Mistake {
+                path: "server.listen".to_owned(),
+                line: None,
+                says: "--insecure-demo is refused unless every listener is a loopback address".to_owned(),
+            });
+        }
+        self.demo = Some(DemoSettings { is_by_command: true, ..DemoSettings::default() });
+        Ok(())
     }
 
     /// Reads a configuration. What is wrong is told in the order of the file.
@@ -193,10 +218,12 @@ impl Settings {
             obstacles.push(obstacle("source", "is missing: without a source every record would be empty"));
         }
         if self.demo.is_none() {
+            obstacles.extend(self.callers.obstacles(&self.server));
+        } else if !self.callers.is_empty() || self.server.gpconnect.is_some() {
             obstacles.push(obstacle(
                 "demo",
-                "is missing: this version cannot yet prove who calls (no signed tokens), so it serves only \
-                 with [demo] insecure = true, on loopback addresses, to invented patients",
+                "believes every caller, and there are [[consumer]], [[issuer]] or [server.gpconnect], which say who \
+                 is to be believed: a configuration is one or the other",
             ));
         }
         obstacles
@@ -215,6 +242,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         log: root.table("log").map(server::read_log).unwrap_or_default(),
         audit: root.table("audit").map(audit::read).unwrap_or_default(),
         identity: root.table("broker").map(identity::read).unwrap_or_default(),
+        callers: callers::read(&mut root),
         national: national::read(&mut root, &sources, &locator),
         locator,
         maps: root.table("maps").and_then(read_dir),

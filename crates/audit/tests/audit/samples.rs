@@ -33,6 +33,7 @@ pub(crate) fn access() -> Arc<Access> {
             asid: None,
             spine: tributary_model::SpineIds::default(),
             assurance: Assurance::Demo,
+            proof: None,
             priority: tributary_model::Priority::Interactive,
         }),
         proof: Proof::default(),

@@ -22,6 +22,7 @@ fn ask(user: &str) -> Ask {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        proof: None,
         priority: Priority::Interactive,
     };
     Ask {

@@ -401,6 +401,7 @@ pub(crate) fn requester() -> Requester {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        proof: None,
         priority: tributary_model::Priority::Interactive,
     }
 }

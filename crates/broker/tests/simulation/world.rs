@@ -53,6 +53,7 @@ pub(crate) fn person(index: usize) -> Requester {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        proof: None,
         priority: tributary_model::Priority::Interactive,
     }
 }

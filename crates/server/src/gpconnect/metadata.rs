@@ -6,7 +6,7 @@ use tributary_model::{Capability, Interaction};
 
 use super::in_format;
 use crate::exchange::{Exchange, Reply, reply};
-use crate::handlers::metadata::{DATE, SECURITY, software};
+use crate::handlers::metadata::{DATE, security, software};
 use crate::negotiate::Format;
 use crate::problem::Problem;
 use crate::render::outcome::respond_as;
@@ -172,14 +172,15 @@ const DOCUMENTS: Statement = Statement {
 /// The statement of a capability.
 pub(super) fn statement(exchange: &Exchange, interaction: Interaction, format: Format) -> Reply {
     let capability = interaction.capability();
-    let text = written(capability, &exchange.edge.settings.public_base_url);
+    let settings = &exchange.edge.settings;
+    let text = written(capability, &settings.public_base_url, security(&settings.callers));
     let Ok((media, body)) = in_format(text.into(), format) else {
         return respond_as(Format::Json, Problem::internal());
     };
     reply(StatusCode::OK, media, body)
 }
 
-fn written(capability: Capability, base: &str) -> String {
+fn written(capability: Capability, base: &str, security: &str) -> String {
     let statement = match capability {
         Capability::Structured => &STRUCTURED,
         Capability::Documents => &DOCUMENTS,
@@ -207,7 +208,7 @@ fn written(capability: Capability, base: &str) -> String {
             formats.string("application/fhir+xml");
         });
         write_profiles(out, statement);
-        out.key("rest").array(|rest| rest.object(|server| write_server(server, statement)));
+        out.key("rest").array(|rest| rest.object(|server| write_server(server, statement, security)));
     });
     json.finish()
 }
@@ -233,11 +234,11 @@ fn write_profiles(out: &mut Writer, statement: &Statement) {
     });
 }
 
-fn write_server(server: &mut Writer, statement: &Statement) {
+fn write_server(server: &mut Writer, statement: &Statement, security: &str) {
     server.text("mode", "server");
-    server.key("security").object(|security| {
-        security.key("cors").truth(false);
-        security.text("description", SECURITY);
+    server.key("security").object(|told| {
+        told.key("cors").truth(false);
+        told.text("description", security);
     });
     if !statement.resources.is_empty() {
         server.key("resource").array(|resources| {

@@ -6,12 +6,25 @@ use tributary_fhir::{FhirVersion, Writer};
 use crate::exchange::{Exchange, FHIR_JSON, Reply, reply};
 use crate::negotiate;
 use crate::render::outcome::{Dialect, respond};
+use crate::settings::Callers;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The day the statements last changed.
 pub(crate) const DATE: &str = "2026-11-21";
-/// Who is believed to ask.
-pub(crate) const SECURITY: &str = "Demonstration only: callers are named, not proven. An unsigned GP Connect style bearer \
+/// Who may ask, as capability statements say it.
+pub(crate) const fn security(callers: &Callers) -> &'static str {
+    match callers {
+        Callers::Believed => BELIEVED,
+        Callers::Proven(_) => PROVEN,
+        Callers::GpConnect(_) => ASSERTED,
+    }
+}
+
+const PROVEN: &str = "Mutual TLS with the certificate of a registered system, and a bearer token (JWT) that it signed, \
+    which names user and organisation.";
+const ASSERTED: &str = "Mutual TLS with the certificate of a registered system; its unsigned GP Connect token says for \
+    whom it asks.";
+const BELIEVED: &str = "Demonstration only: callers are named, not proven. An unsigned GP Connect style bearer \
     names user and organisation; without one the built-in demo requester asks.";
 /// The summary operation of the International Patient Summary guide.
 const SUMMARY: &str = "http://hl7.org/fhir/uv/ips/OperationDefinition/summary";
@@ -22,7 +35,7 @@ pub(crate) fn r4(exchange: &Exchange) -> Reply {
         return respond(Dialect::R4, problem);
     }
     let base = &exchange.edge.settings.public_base_url;
-    reply(StatusCode::OK, FHIR_JSON, r4_statement(base))
+    reply(StatusCode::OK, FHIR_JSON, r4_statement(base, security(&exchange.edge.settings.callers)))
 }
 
 /// `GET /fhir/STU3/metadata`.
@@ -31,11 +44,11 @@ pub(crate) fn stu3(exchange: &Exchange) -> Reply {
         return respond(Dialect::R4, problem);
     }
     let base = &exchange.edge.settings.public_base_url;
-    reply(StatusCode::OK, FHIR_JSON, stu3_statement(base))
+    reply(StatusCode::OK, FHIR_JSON, stu3_statement(base, security(&exchange.edge.settings.callers)))
 }
 
 /// STU3 wants to know what becomes of unknown elements, and names operations beside the resources.
-fn stu3_statement(base: &str) -> String {
+fn stu3_statement(base: &str, security: &str) -> String {
     let mut json = Writer::with_capacity(2_048);
     json.object(|statement| {
         head(FhirVersion::Stu3, statement);
@@ -46,7 +59,7 @@ fn stu3_statement(base: &str) -> String {
         statement.key("rest").array(|rest| {
             rest.object(|server| {
                 server.text("mode", "server");
-                server.key("security").object(|security| security.text("description", SECURITY));
+                server.key("security").object(|told| told.text("description", security));
                 let record = |operation: &mut Writer| {
                     operation.text("name", "record");
                     operation.key("definition").record([("reference", definition.as_str())]);
@@ -65,20 +78,20 @@ fn implementation(statement: &mut Writer, url: &str) {
     });
 }
 
-fn r4_statement(base: &str) -> String {
+fn r4_statement(base: &str, security: &str) -> String {
     let mut json = Writer::with_capacity(2_048);
     json.object(|statement| {
         head(FhirVersion::R4, statement);
         implementation(statement, &format!("{base}/fhir/R4"));
         formats(statement);
-        statement.key("rest").array(|rest| rest.object(|server| r4_server(server, base)));
+        statement.key("rest").array(|rest| rest.object(|server| r4_server(server, base, security)));
     });
     json.finish()
 }
 
-fn r4_server(server: &mut Writer, base: &str) {
+fn r4_server(server: &mut Writer, base: &str, security: &str) {
     server.text("mode", "server");
-    server.key("security").object(|security| security.text("description", SECURITY));
+    server.key("security").object(|told| told.text("description", security));
     let definition = format!("{base}/fhir/R4/OperationDefinition/record");
     let patient = |patient: &mut Writer| {
         patient.text("type", "Patient");

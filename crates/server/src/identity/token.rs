@@ -146,6 +146,7 @@ impl Token {
             asid: None,
             spine: practitioner.map(spine_ids).unwrap_or_default(),
             assurance: Assurance::AssertedUnsigned,
+            proof: None,
             priority: Priority::of(role),
         })
     }

@@ -14,6 +14,7 @@ use crate::exchange::{Edge, Next, Reply};
 use crate::identity::token::Token;
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
+use crate::settings::Callers;
 
 /// The layer.
 pub(super) async fn admitted(edge: Arc<Edge>, mut request: Request<Bytes>, next: Next<Bytes>) -> Reply {
@@ -77,7 +78,8 @@ impl Asked {
             organisation: requester.organisation.clone(),
             priority: self.lowers(requester.priority),
         };
-        if dialect == Dialect::GpConnect {
+        let is_demo = matches!(edge.settings.callers, Callers::Believed);
+        if dialect == Dialect::GpConnect && is_demo {
             // There the token is read later, in the order its consumers know; here only for whom it names.
             let token =
                 request.headers().get(header::AUTHORIZATION).and_then(|value| Token::read(value).ok());

@@ -22,7 +22,7 @@ use crate::settings::Limits;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Answered from what is at hand, and asked most when there is too much to do.
-pub(super) const HEALTH: &[&str] = &["/_ping", "/_status"];
+pub(crate) const HEALTH: &[&str] = &["/_ping", "/_status"];
 
 /// Refuses what is too much at once; never queues. Whether we live is told in any case.
 pub(super) async fn in_flight(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {

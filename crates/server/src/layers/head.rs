@@ -31,6 +31,7 @@ const SINGLE: &[&str] = &[
     "transfer-encoding",
     "tributary-deadline-ms",
     "tributary-priority",
+    "tributary-user-token",
     "x-request-id",
 ];
 

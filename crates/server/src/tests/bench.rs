@@ -14,11 +14,11 @@ use tributary_broker::view::{
 };
 use tributary_broker::{
     Answer, AttachmentAnswer, AttachmentRequest, Delivery, Practice, Pulse, Refusal, RelayAnswer,
-    RelayRequest, SourceSummary, Verdict,
+    RelayRequest, SourceSummary, TurnedAway, Verdict,
 };
 use tributary_model::{
-    Capability, Lease, OdsCode, RecordRequest, Section, SectionSet, SectionState, SourceId, SourceKind,
-    SourceStatus, Tally,
+    Capability, Lease, OdsCode, RecordRequest, RequestId, Section, SectionSet, SectionState, SourceId,
+    SourceKind, SourceStatus, Tally,
 };
 use tributary_telemetry::{BreakerState, Metrics};
 
@@ -46,6 +46,7 @@ pub(crate) struct FakeDesk {
     pub(crate) asked: Mutex<Vec<RecordRequest>>,
     pub(crate) relayed: Mutex<Vec<RelayRequest>>,
     pub(crate) delivered: Mutex<Vec<(String, u64, Delivery)>>,
+    pub(crate) turned_away: Mutex<Vec<TurnedAway>>,
     pub(crate) body: Bytes,
     pub(crate) gate: Arc<Semaphore>,
 }
@@ -63,6 +64,7 @@ impl FakeDesk {
             asked: Mutex::default(),
             relayed: Mutex::default(),
             delivered: Mutex::default(),
+            turned_away: Mutex::default(),
             body,
             gate: Arc::new(Semaphore::new(0)),
         })
@@ -120,6 +122,11 @@ impl Desk for FakeDesk {
                 }
             }
         })
+    }
+
+    fn turned_away(&self, _request: RequestId, why: TurnedAway) -> BoxFuture<()> {
+        self.turned_away.lock().unwrap().push(why);
+        Box::pin(async {})
     }
 
     fn delivered(&self, audit: &str, bytes: u64, delivery: Delivery) {

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -17,6 +20,7 @@ use super::bench::{FakeDesk, Say, settings};
 use super::sockets::{Server, raw, start_with};
 use crate::settings::{Limits, Settings};
 use crate::tls::{Tls, TlsError, TlsIdentity};
+use tributary_identity::{ClientTrust, TrustError};
 
 /// An authority of the test's own.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -31,7 +35,9 @@ impl Authority {
 
     /// A certificate and its key.
     pub(super) fn issue(&self) -> (String, String) {
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         (certificate.pem(), key.serialize_pem())
@@ -39,8 +45,9 @@ impl Authority {
 
     pub(super) fn identity(&self, clients: Option<&Self>) -> TlsIdentity {
         let (chain, key) = self.issue();
-        let clients = clients.map(|clients| clients.0.pem());
-        TlsIdentity::read(chain.as_bytes(), key.as_bytes(), clients.as_deref().map(str::as_bytes)).unwrap()
+        let authorities = clients.map(|clients| clients.0.pem());
+        let trust = authorities.as_deref().map(trust);
+        TlsIdentity::read(chain.as_bytes(), key.as_bytes(), trust.as_ref()).unwrap()
     }
 
     /// Shakes hands as a client that believes this authority.
@@ -70,6 +77,10 @@ impl Authority {
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
+}
+
+fn trust(authorities: &str) -> ClientTrust<'_> {
+    ClientTrust { authorities: authorities.as_bytes(), revoked: None, grace: Duration::ZERO }
 }
 
 pub(super) async fn secured(identity: TlsIdentity, limits: Limits) -> (Server, Tls) {
@@ -159,11 +170,11 @@ fn what_cannot_be_used_is_told_by_its_part() {
     let (authority, other) = (Authority::new(), Authority::new());
     let ((chain, key), (_, other_key)) = (authority.issue(), other.issue());
     let read = |chain: &str, key: &str, clients: Option<&str>| {
-        TlsIdentity::read(chain.as_bytes(), key.as_bytes(), clients.map(str::as_bytes)).err()
+        TlsIdentity::read(chain.as_bytes(), key.as_bytes(), clients.map(trust).as_ref()).err()
     };
     assert_eq!(read(&chain, &key, None), None);
     assert_eq!(read("", &key, None), Some(TlsError::Certificates));
     assert_eq!(read(&chain, &chain, None), Some(TlsError::Key));
     assert_eq!(read(&chain, &other_key, None), Some(TlsError::Mismatch));
-    assert_eq!(read(&chain, &key, Some("")), Some(TlsError::Authorities));
+    assert_eq!(read(&chain, &key, Some("")), Some(TlsError::Callers(TrustError::Authorities)));
 }

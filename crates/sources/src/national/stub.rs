@@ -99,6 +99,7 @@ pub(crate) fn requester(user: &str) -> Arc<Requester> {
         asid: None,
         spine: tributary_model::SpineIds::default(),
         assurance: Assurance::Demo,
+        proof: None,
         priority: tributary_model::Priority::Interactive,
     })
 }

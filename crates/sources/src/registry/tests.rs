@@ -97,6 +97,7 @@ async fn ask(registry: &Registry, id: &SourceId) -> FaultClass {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        proof: None,
         priority: Priority::Interactive,
     };
     let ask = Ask {

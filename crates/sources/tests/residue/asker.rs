@@ -100,6 +100,7 @@ fn requester() -> Requester {
         asid: None,
         spine: SpineIds::default(),
         assurance: Assurance::Demo,
+        proof: None,
         priority: Priority::Interactive,
     }
 }

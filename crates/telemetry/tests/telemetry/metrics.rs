@@ -37,6 +37,10 @@ fn used() -> Metrics {
     metrics.audit_failure();
     metrics.audit_export().begin("repository");
     metrics.policy_decision(PolicyOutcome::Deny);
+    metrics.login("proven");
+    metrics.handshake_failed(Listener::GpConnect);
+    metrics.revocation_lists(&[(Listener::Data, 1_700_000_000, 1_800_000_000)]);
+    metrics.keys_fetched("cis2", 1_700_000_000);
     metrics.shed(ShedReason::Requests);
     drop((metrics.connected(Listener::Data), metrics.admitted(Priority::Urgent)));
     metrics.admission_limit(64);

@@ -8,7 +8,7 @@ use tributary_broker::{MAP_NAMES, Maps};
 use tributary_model::Section;
 
 use super::{BAD_CONFIGURATION, Done, say};
-use crate::checked::{self, Checked};
+use crate::checked::{self, Asked, Checked};
 use crate::settings::{Mistake, Settings};
 
 /// Arguments of `check`.
@@ -20,7 +20,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Done {
-    let Some(Checked { settings, maps, policy }) = sound(&arguments.config) else {
+    let Some(Checked { settings, maps, policy }) = sound(&arguments.config, Asked::AsConfigured) else {
         return Ok(BAD_CONFIGURATION);
     };
     let mut out = io::stdout().lock();
@@ -35,8 +35,8 @@ pub(super) fn run(arguments: &Arguments) -> Done {
 }
 
 /// A configuration that can be served, or nothing after every mistake was told.
-pub(super) fn sound(config: &Path) -> Option<Checked> {
-    let read = checked::read(config).map_err(|refused| refused.mistakes);
+pub(super) fn sound(config: &Path, asked: Asked) -> Option<Checked> {
+    let read = checked::read(config, asked).map_err(|refused| refused.mistakes);
     let fitting = read.and_then(|checked| match checked.misfit() {
         None => Ok(checked),
         Some(misfit) => Err(vec![misfit]),
@@ -46,7 +46,7 @@ pub(super) fn sound(config: &Path) -> Option<Checked> {
 
 /// Settings without a mistake in them or in what they name, whether or not the parts fit together.
 pub(super) fn load(config: &Path) -> Option<Settings> {
-    let read = checked::read(config).map(|checked| checked.settings);
+    let read = checked::read(config, Asked::AsConfigured).map(|checked| checked.settings);
     read.map_err(|refused| tell(config, &refused.mistakes)).ok()
 }
 
@@ -62,6 +62,9 @@ fn tell(config: &Path, mistakes: &[Mistake]) {
 fn summary(out: &mut dyn io::Write, settings: &Settings, maps: &Maps) -> io::Result<()> {
     let server = &settings.server;
     writeln!(out, "data listener   {}://{}", server.scheme(), server.listen)?;
+    if let Some(gpconnect) = &server.gpconnect {
+        writeln!(out, "gp connect      https://{}", gpconnect.listen)?;
+    }
     writeln!(out, "admin listener  {}", server.admin_listen)?;
     writeln!(out, "audit log       {}", settings.audit.place())?;
     let expected = settings.locator.expected(&settings.sources);
@@ -82,6 +85,12 @@ fn summary(out: &mut dyn io::Write, settings: &Settings, maps: &Maps) -> io::Res
     for name in settings.prompts.names() {
         let signed = settings.prompts.signed.as_deref().unwrap_or_default();
         writeln!(out, "prompt          {name}: on, signed for by {signed}")?;
+    }
+    for consumer in &settings.callers.consumers {
+        let profiles: Vec<_> = consumer.profiles.iter().map(|profile| profile.code()).collect();
+        let organisations: Vec<_> = consumer.organisations.iter().map(ToString::to_string).collect();
+        let (profiles, organisations) = (profiles.join(" "), organisations.join(" "));
+        writeln!(out, "caller          {}  {profiles}  for {organisations}", consumer.id)?;
     }
     if settings.demo.is_some() {
         writeln!(out, "demo            callers are believed; invented patients only")?;

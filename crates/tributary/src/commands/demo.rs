@@ -81,6 +81,7 @@ async fn listeners(settings: &Settings) -> io::Result<Listeners> {
     Ok(Listeners {
         data: usual_or_any(settings.server.listen).await?,
         admin: usual_or_any(settings.server.admin_listen).await?,
+        gpconnect: None,
     })
 }
 

@@ -10,7 +10,7 @@ use tributary_guard::Hardening;
 use tributary_model::SystemClock;
 
 use super::{BAD_CONFIGURATION, Done, check, say};
-use crate::checked::Checked;
+use crate::checked::{Asked, Checked};
 use crate::protection::protect;
 use crate::running::Running;
 
@@ -20,10 +20,14 @@ pub struct Arguments {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Believe every caller, as [demo] insecure = true does: on loopback only, for invented patients.
+    #[arg(long)]
+    insecure_demo: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, hardening: &Hardening) -> Done {
-    let Some(Checked { settings, .. }) = check::sound(&arguments.config) else {
+    let asked = if arguments.insecure_demo { Asked::InsecureDemo } else { Asked::AsConfigured };
+    let Some(Checked { settings, .. }) = check::sound(&arguments.config, asked) else {
         return Ok(BAD_CONFIGURATION);
     };
     tributary_telemetry::init_logs(settings.log.format, settings.log.level, Arc::new(SystemClock))?;
@@ -33,11 +37,17 @@ pub(super) async fn run(arguments: Arguments, hardening: &Hardening) -> Done {
     let mut hangup = signal(SignalKind::hangup())?;
     let audit = settings.audit.clone();
     let scheme = settings.server.scheme();
+    let is_demo = settings.demo.is_some();
     let mut running = Running::start(settings).await?;
     say(format_args!("records  {scheme}://{}", running.data_addr()));
     say(format_args!("admin    http://{}", running.admin_addr()));
+    if let Some(address) = running.gpconnect_addr() {
+        say(format_args!("gpconnect https://{address}"));
+    }
     say(format_args!("audit    {}", audit.place()));
-    say("callers are not proven: invented patients only");
+    if is_demo {
+        say("callers are not proven: invented patients only");
+    }
     reload_until(stopped, &mut running, &mut hangup, &arguments.config).await;
     running.stop().await?;
     Ok(0)

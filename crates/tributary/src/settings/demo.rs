@@ -18,6 +18,8 @@ pub struct DemoSettings {
     pub role: Option<Role>,
     /// The patients that the page offers.
     pub patients: Vec<DemoPatient>,
+    /// Whether the command line asked for it (`--insecure-demo`), and not the configuration.
+    pub is_by_command: bool,
 }
 
 /// An invented patient.
@@ -35,7 +37,10 @@ pub(super) fn read(mut table: Reader<'_>, server: &ServerSettings, sources: &[So
     let insecure = table.truth("insecure");
     let insecure = table.required("insecure", insecure);
     if insecure == Some(false) {
-        table.wrong("insecure", "must be true; to run without a demo leave [demo] out");
+        table.wrong(
+            "insecure",
+            "must be true: it says that callers are believed. To have them proven leave [demo] out",
+        );
     }
     let is_loopback = server.listen.ip().is_loopback() && server.admin_listen.ip().is_loopback();
     if !is_loopback {
@@ -54,7 +59,7 @@ pub(super) fn read(mut table: Reader<'_>, server: &ServerSettings, sources: &[So
     let patients = table.tables("patient");
     let patients = patients.into_iter().filter_map(|table| patient(table, sources, &mut numbers)).collect();
     table.close();
-    DemoSettings { as_of, role, patients }
+    DemoSettings { as_of, role, patients, is_by_command: false }
 }
 
 fn patient(

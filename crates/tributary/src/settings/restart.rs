@@ -1,6 +1,8 @@
 //! What of a configuration takes effect only at a restart.
 
-use super::{Mistake, ServerSettings, Settings};
+use std::net::SocketAddr;
+
+use super::{GpConnectSettings, Mistake, ServerSettings, Settings};
 
 impl Settings {
     /// What another configuration would change that a broker that runs cannot change, by its keys.
@@ -42,6 +44,10 @@ impl Settings {
 }
 
 impl ServerSettings {
+    fn gpconnect_listen(&self) -> Option<SocketAddr> {
+        self.gpconnect.as_ref().map(|gpconnect| gpconnect.listen)
+    }
+
     fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
         let settled = Self {
             public_base_url: next.public_base_url.clone(),
@@ -49,6 +55,10 @@ impl ServerSettings {
             link_key_file: next.link_key_file.clone(),
             // Certificates change while we run; whether there is TLS at all does not.
             tls: if self.tls.is_some() == next.tls.is_some() { next.tls.clone() } else { self.tls.clone() },
+            gpconnect: match (&self.gpconnect, &next.gpconnect) {
+                (Some(now), Some(next)) => Some(GpConnectSettings { listen: now.listen, ..next.clone() }),
+                (now, _) => now.clone(),
+            },
             ..self.clone()
         };
         if settled == *next {
@@ -58,6 +68,7 @@ impl ServerSettings {
             ("server.listen", self.listen != next.listen),
             ("server.admin_listen", self.admin_listen != next.admin_listen),
             ("server.tls", self.tls.is_some() != next.tls.is_some()),
+            ("server.gpconnect", self.gpconnect_listen() != next.gpconnect_listen()),
             ("server.lame_duck_secs", self.lame_duck != next.lame_duck),
             ("server.drain_secs", self.drain != next.drain),
             ("server.max_in_flight", self.max_in_flight != next.max_in_flight),

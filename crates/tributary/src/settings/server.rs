@@ -7,6 +7,7 @@ use std::time::Duration;
 use tributary_telemetry::{LevelFilter, LogFormat};
 
 use super::address;
+use super::gpconnect::{self, GpConnectSettings};
 use super::listener_tls::{self, ListenerTls};
 use super::reader::Reader;
 
@@ -25,6 +26,8 @@ pub struct ServerSettings {
     pub link_key_file: Option<PathBuf>,
     /// TLS on the data listener; absent means plain HTTP/1.1, on loopback only.
     pub tls: Option<ListenerTls>,
+    /// The listener for systems that speak GP Connect; absent means there is none.
+    pub gpconnect: Option<GpConnectSettings>,
     /// How long requests are still taken once shutdown began.
     pub lame_duck: Duration,
     /// How long requests in flight may take after that.
@@ -50,6 +53,7 @@ impl Default for ServerSettings {
             spine_position: false,
             link_key_file: None,
             tls: None,
+            gpconnect: None,
             lame_duck: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             max_in_flight: 256,
@@ -84,6 +88,7 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
         spine_position: table.truth("spine_position").unwrap_or(usual.spine_position),
         link_key_file: table.words("link_key_file").map(PathBuf::from),
         tls: table.table("tls").and_then(listener_tls::read),
+        gpconnect: table.table("gpconnect").and_then(gpconnect::read),
         lame_duck: table.number("lame_duck_secs", 0..=60).map_or(usual.lame_duck, Duration::from_secs),
         drain: seconds(&mut table, "drain_secs", usual.drain),
         max_in_flight: count(&mut table, "max_in_flight", usual.max_in_flight),
@@ -109,6 +114,10 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
             "admin_listen",
             "is not a loopback address; it has no TLS, and whoever reaches it is told",
         );
+    }
+    let gpconnect = settings.gpconnect.as_ref().map(|gpconnect| gpconnect.listen);
+    if gpconnect.is_some_and(|it| it.port() != 0 && (it == settings.listen || it == settings.admin_listen)) {
+        table.wrong("gpconnect", "listens on the address of another listener; they must differ");
     }
     if settings.listen == settings.admin_listen && settings.listen.port() != 0 {
         table.wrong("admin_listen", "is the address of the data listener; they must differ");

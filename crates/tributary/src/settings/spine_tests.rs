@@ -67,6 +67,7 @@ fn requester(ods: &str, asid: Option<&str>) -> Requester {
         asid: asid.map(Into::into),
         spine: SpineIds::default(),
         assurance: Assurance::AssertedUnsigned,
+        proof: None,
         priority: tributary_model::Priority::Interactive,
     }
 }

@@ -75,7 +75,7 @@ cache_ttl_secs = 901
         &[
             "line 3: server.listen: is not an address and a port, as in \"127.0.0.1:8443\"",
             "line 4: server.drain_secs: is not between 1 and 600",
-            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, spine_position, link_key_file, tls, lame_duck_secs, drain_secs, max_in_flight, max_behind_ms, max_connections, max_connections_per_address, max_requests_per_connection",
+            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, spine_position, link_key_file, tls, gpconnect, lame_duck_secs, drain_secs, max_in_flight, max_behind_ms, max_connections, max_connections_per_address, max_requests_per_connection",
             "line 7: source[1].ods: is missing",
             "line 7: source[1].asid: is missing",
             "line 8: source[1].id: a source id is 1 to 64 lower-case letters, digits and hyphens, beginning with a letter",
@@ -84,7 +84,7 @@ cache_ttl_secs = 901
             "line 12: source[1].sections[2]: is no section; sections are plans, flags, allergies, medications, problems, results, reports, encounters, procedures, immunisations, documents, referrals, diary, appointments, socialcare, uncategorised",
             "line 13: source[1].timeout_ms: is a text, not a whole number",
             "line 14: source[1].cache_ttl_secs: is not between 0 and 900",
-            "line 16: audits: is no key here; known are server, source, locator, limits, cache, log, audit, broker, oauth, pds, sds, maps, prompts, codelists, policy, demo, process, organisation, spine",
+            "line 16: audits: is no key here; known are server, source, locator, limits, cache, log, audit, broker, identity, issuer, consumer, oauth, pds, sds, maps, prompts, codelists, policy, demo, process, organisation, spine",
         ],
     );
 }
@@ -107,7 +107,7 @@ fn other_addresses_than_loopback_need_tls() {
         &text.replace("key_file = \"a.key\"", "key = \"a.key\""),
         &[
             "line 3: server.tls.key_file: is missing",
-            "line 5: server.tls.key: is no key here; known are cert_file, key_file, client_ca_file",
+            "line 5: server.tls.key: is no key here; known are cert_file, key_file, client_ca_file, client_crl_file, client_crl_grace_hours, without_client_crl",
         ],
     );
     told(
@@ -127,6 +127,8 @@ fn every_mistake_in_the_files_of_tls_is_told() {
     fs::write(&key, "CANARY").unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let files = ListenerTls {
+        path: "server.tls".to_owned(),
+        client_crl: ClientCrl::Unsaid,
         cert_file: dir.path().join("none"),
         key_file: key,
         client_ca_file: Some(dir.path().join("x")),
@@ -326,7 +328,9 @@ fn a_demo_says_that_it_is_insecure() {
     check(
         "insecure = true",
         "insecure = false",
-        &["line 21: demo.insecure: must be true; to run without a demo leave [demo] out"],
+        &[
+            "line 21: demo.insecure: must be true: it says that callers are believed. To have them proven leave [demo] out",
+        ],
     );
     check(
         "insecure = true",
@@ -340,12 +344,12 @@ fn a_demo_says_that_it_is_insecure() {
 }
 
 #[test]
-fn without_a_demo_nothing_is_served_yet() {
+fn without_a_demo_callers_must_be_provable() {
     let settings = Settings::parse(&GOOD.replace("[demo]\ninsecure = true", "")).unwrap();
     let obstacles: Vec<_> = settings.obstacles().into_iter().map(|obstacle| obstacle.path).collect();
-    assert_eq!(obstacles, ["demo"]);
+    assert_eq!(obstacles, ["server.tls", "consumer", "issuer"]);
     let paths = Settings::default().obstacles().into_iter().map(|obstacle| obstacle.path);
-    assert_eq!(paths.collect::<Vec<_>>(), ["source", "demo"]);
+    assert_eq!(paths.collect::<Vec<_>>(), ["source", "server.tls", "consumer", "issuer"]);
 }
 
 const SHIPPED: &str = include_str!("../../../../config/tributary.toml");
@@ -396,13 +400,15 @@ fn every_key_is_in_the_shipped_file() {
                     || line == format!("[[demo.{key}]]")
                     || line == format!("[[audit.{key}]]")
                     || line == format!("[sds.{key}]")
+                    || line == format!("[server.{key}]")
+                    || line == format!("[[issuer.{key}]]")
                     || line == format!("[source.{key}]")
                     || line == format!("[audit.{key}]")
             });
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 27, "{mistakes:?}");
+    assert_eq!(tables, 34, "{mistakes:?}");
 }
 
 #[test]

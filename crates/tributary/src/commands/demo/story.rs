@@ -47,7 +47,7 @@ pub(crate) fn settings(federation: &Federation, audit_dir: PathBuf) -> Settings 
         audit: AuditSettings { dir: audit_dir, ..AuditSettings::default() },
         // What a mock says of itself that cannot be registered drops out; a test counts them.
         sources: federation.source_facts().iter().filter_map(|facts| entry(federation, facts)).collect(),
-        demo: Some(DemoSettings { as_of: None, role: None, patients }),
+        demo: Some(DemoSettings { as_of: None, role: None, patients, is_by_command: true }),
         // Nobody stands before a demo who would have to learn that it ends.
         server: ServerSettings { lame_duck: Duration::ZERO, ..ServerSettings::default() },
         ..Settings::default()

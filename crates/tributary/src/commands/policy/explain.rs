@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use tributary_model::requester::Assurance;
 use tributary_model::{
     Decision, Facts, OdsCode, Purpose, Relationship, Role, Section, SectionSet, Shown, SourceKind,
 };
@@ -73,7 +72,7 @@ impl Question {
         Facts {
             role: Some(self.role),
             organisation: Some(self.organisation.clone()),
-            assurance: Assurance::Demo,
+            is_proven: false,
             purpose: Some(self.purpose),
             relationship: self.relationship,
             sections,

@@ -1,0 +1,125 @@
+//! The systems that may call us, each found by a name of the certificate that it shows.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tributary_model::{OdsCode, Priority, Role};
+
+use crate::certificate::{Certificate, CertificateName};
+use crate::refused::Refused;
+
+/// In which way a system calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Profile {
+    /// With a signed token that names the person.
+    Native,
+    /// With a signed token, and the person's id token of CIS2.
+    Cis2,
+    /// With an unsigned token of GP Connect, on the listener for that.
+    GpConnect,
+}
+
+impl Profile {
+    /// Every profile.
+    pub const ALL: &[Self] = &[Self::Native, Self::Cis2, Self::GpConnect];
+
+    /// The code in the configuration.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Cis2 => "cis2",
+            Self::GpConnect => "gpconnect",
+        }
+    }
+
+    /// Reads a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|profile| profile.code() == code)
+    }
+}
+
+/// One system that may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// Names the entry, in the audit log.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The organisations that it may speak for. Without any it speaks for nobody.
+    pub organisations: BTreeSet<OdsCode>,
+    /// The names by which its certificates are known.
+    pub names: Vec<CertificateName>,
+    /// SHA-256 of the public keys that it may show; any, where there are none.
+    pub pins: Vec<[u8; 32]>,
+    /// How long its requests can wait; absent means what the person's role is given.
+    pub priority: Option<Priority>,
+    /// In which ways it may call.
+    pub profiles: Vec<Profile>,
+    /// The roles that it may assert.
+    pub roles: Vec<Role>,
+    /// The role of people whose token names none. One of `roles`.
+    pub default_role: Option<Role>,
+    /// The issuers whose tokens it may show.
+    pub issuers: Vec<String>,
+    /// Its own client at CIS2: the audience of the id tokens that it may show.
+    pub cis2_client: Option<String>,
+}
+
+impl Consumer {
+    /// The role that a token names, if this system may assert it.
+    pub(crate) fn role(&self, named: Option<Role>) -> Result<Role, Refused> {
+        let role = named.or(self.default_role);
+        role.filter(|role| self.roles.contains(role)).ok_or(Refused::Role)
+    }
+
+    /// Refuses an organisation that it may not speak for.
+    pub(crate) fn speaks_for(&self, organisation: &OdsCode) -> Result<(), Refused> {
+        if self.organisations.contains(organisation) { Ok(()) } else { Err(Refused::Organisation) }
+    }
+
+    /// Whether it may call in this way.
+    pub fn may(&self, profile: Profile) -> bool {
+        self.profiles.contains(&profile)
+    }
+}
+
+/// Every system that may call.
+#[derive(Clone, Debug, Default)]
+pub struct Consumers {
+    by_name: HashMap<CertificateName, Arc<Consumer>>,
+}
+
+/// Two entries know a certificate by one name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("has a certificate name of an earlier entry")]
+pub struct SharedName {
+    /// The later entry, from 0.
+    pub index: usize,
+}
+
+impl Consumers {
+    /// Of these entries.
+    pub fn of(entries: Vec<Consumer>) -> Result<Self, SharedName> {
+        let mut by_name = HashMap::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let entry = Arc::new(entry);
+            for name in &entry.names {
+                if by_name.insert(name.clone(), Arc::clone(&entry)).is_some() {
+                    return Err(SharedName { index });
+                }
+            }
+        }
+        Ok(Self { by_name })
+    }
+
+    /// Whose certificate it is. One with names of two entries is nobody's.
+    pub(crate) fn find(&self, certificate: &Certificate) -> Result<&Arc<Consumer>, Refused> {
+        let mut found = certificate.names().iter().filter_map(|name| self.by_name.get(name));
+        let first = found.next().ok_or(Refused::UnknownCaller)?;
+        if found.any(|other| other.id != first.id) {
+            return Err(Refused::UnknownCaller);
+        }
+        let is_pinned = first.pins.is_empty() || first.pins.contains(&certificate.spki_sha256());
+        if is_pinned { Ok(first) } else { Err(Refused::Pin) }
+    }
+}
