@@ -1,5 +1,9 @@
 //! Certificates, over real handshakes: C11 to C15.
 
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::ExtendedKeyUsagePurpose;
 use tributary_tests::http;
 use tributary_tests::tls::Authority;
@@ -136,4 +140,24 @@ async fn a_caller_who_believes_another_authority_ends_the_handshake() {
     let scene = Scene::set(&Plan::default()).await;
     let opened = Line::open(&Authority::new(), scene.running.data_addr(), Some(&scene.usual())).await;
     assert!(opened.is_err());
+}
+
+#[tokio::test]
+async fn the_certificate_is_known_to_every_request_of_a_connection_of_http_2() {
+    let scene = Scene::set(&Plan::default()).await;
+    let shown = scene.usual();
+    let opened = scene.ours.connect(scene.running.data_addr(), &["h2"], Some(&shown.issued)).await.unwrap();
+    let (mut asking, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(opened)).await.unwrap();
+    let running = tokio::spawn(connection);
+    for (token, status) in [(Some(scene.bearer(&shown)), 200), (None, 401), (Some(scene.bearer(&shown)), 200)]
+    {
+        let mut request = hyper::Request::get("https://localhost/sources");
+        if let Some(token) = &token {
+            request = request.header("Authorization", token);
+        }
+        let answer = asking.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+    }
+    running.abort();
 }

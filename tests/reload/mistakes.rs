@@ -41,7 +41,7 @@ const ROWS: &[Row] = &[
         let last = text.rsplit("[[source]]").next().unwrap();
         format!("{text}[[source]]{last}")
     }),
-    row("callers that nobody proves", "demo", |text| text.replacen("[demo]\ninsecure = true\n", "", 1)),
+    row("callers that nobody proves", "consumer", |text| text.replacen("[demo]\ninsecure = true\n", "", 1)),
     row("maps that are not there", "maps.dir", |text| text.replacen("config/maps", "config/no-maps", 1)),
     row("lists that are not there", "codelists.dir", |text| {
         format!("{text}[codelists]\ndir = \"no-lists\"\n")
