@@ -138,6 +138,12 @@ pub fn lock_memory() -> Result<(), NotLocked> {
     Err(NotLocked::Unsupported)
 }
 
+/// Whom this process acts as: its effective user.
+#[cfg(unix)]
+pub fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Whether this machine swaps.
 pub fn swap() -> Swap {
     std::fs::read_to_string("/proc/swaps").map_or(Swap::Unknown, |table| Swap::read(&table))
