@@ -37,7 +37,7 @@ pub use pick::pick;
 pub use read::Records;
 pub use record::{Appended, Draft, NodeName, Receipt, RecordId};
 pub use recover::LogTail;
-pub use segment::{Files, SegmentFile};
+pub use segment::{Files, SegmentFile, make_dir};
 pub use sink::Sink;
 pub use standing::{Standing, WitnessPolicy};
 pub use trail::{AuditObserver, Settings, Trail};

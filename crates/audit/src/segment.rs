@@ -123,7 +123,7 @@ fn number_of(name: &str) -> Option<u32> {
 }
 
 /// Makes a directory that survives a power cut: every new level is made durable in the one above.
-pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+pub fn make_dir(dir: &Path) -> io::Result<()> {
     let missing: Vec<_> = dir.ancestors().take_while(|level| !level.exists()).collect();
     fs::DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(dir)?;
     for level in missing {

@@ -44,7 +44,9 @@ fn told(edge: &Edge, request: &Request<Inbound>) -> Result<Reply, Problem> {
     match request.uri().path() {
         "/metrics" => Ok(reply(StatusCode::OK, METRICS, edge.metrics.render())),
         "/health/live" => Ok(reply(StatusCode::OK, PLAIN, "live\n")),
-        "/health/ready" if edge.is_ready() => Ok(reply(StatusCode::OK, PLAIN, "ready\n")),
+        "/health/ready" if edge.is_ready() => {
+            Ok(reply(StatusCode::OK, PLAIN, format!("ready\n{}", edge.settings.posture)))
+        }
         "/health/ready" => Ok(reply(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n")),
         "/sources" => Ok(sources::for_operators(&edge.desk.sources())),
         _ => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.")),

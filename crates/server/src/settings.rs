@@ -31,6 +31,8 @@ pub struct Settings {
     pub drain: Duration,
     /// Names the configuration: the `Tributary-Config` of every record.
     pub config: String,
+    /// How the process is protected, in lines for operators: told after "ready".
+    pub posture: String,
     /// TLS on the data listener; absent for plain HTTP/1.1.
     pub tls: Option<Tls>,
     /// The clock that tokens are judged by. It tells the true time even where records are dated by a fixed
@@ -159,6 +161,7 @@ impl Default for Settings {
             lame_duck: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             config: "none".to_owned(),
+            posture: String::new(),
             tls: None,
             clock: Arc::new(SystemClock),
         }

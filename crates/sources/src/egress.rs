@@ -37,7 +37,7 @@ use lobby::Lobby;
 use names::{Names, Resolve, SystemResolver};
 use torrent::Torrents;
 
-pub use certificate::earliest_end;
+pub use certificate::{earliest_end, earliest_update};
 pub use fetch::FetchFault;
 pub use tls::{ClientIdentity, PemError, SourceTls, TlsVersions, certificates, revocations};
 

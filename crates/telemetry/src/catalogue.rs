@@ -215,7 +215,12 @@ pub(crate) const PANICS: MetricFact =
 pub(crate) const CERTIFICATE_EXPIRY: MetricFact = gauge(
     "tributary_certificate_expiry_timestamp_seconds",
     &["certificate"],
-    "When a certificate of ours, or another of its chain, ends first: seconds since 1970, by its configuration key.",
+    "When a certificate, another of its chain, or a revocation list ends first: seconds since 1970, by its key in the configuration.",
+);
+pub(crate) const SANDBOX: MetricFact = gauge(
+    "tributary_sandbox",
+    &["wall"],
+    "Whether a wall of the sandbox stands around the process: 1 if it does.",
 );
 pub(crate) const MAP_LOADED: MetricFact =
     gauge("tributary_map_loaded", &["map"], "Whether a code map is loaded.");
@@ -268,6 +273,7 @@ const CATALOGUE: &[MetricFact] = &[
     RELOADS,
     PANICS,
     CERTIFICATE_EXPIRY,
+    SANDBOX,
     MAP_LOADED,
     MAP_ROWS,
     BUILD_INFO,

@@ -64,6 +64,7 @@ pub struct Metrics {
     reloads: IntCounterVec,
     panics: IntCounter,
     certificate_expiry: IntGaugeVec,
+    sandbox: IntGaugeVec,
     map_loaded: IntGaugeVec,
     map_rows: IntGaugeVec,
 }
@@ -108,6 +109,7 @@ impl Metrics {
             reloads: new.counters(&facts::RELOADS)?,
             panics: new.counter(&facts::PANICS)?,
             certificate_expiry: new.gauges(&facts::CERTIFICATE_EXPIRY)?,
+            sandbox: new.gauges(&facts::SANDBOX)?,
             map_loaded: new.gauges(&facts::MAP_LOADED)?,
             map_rows: new.gauges(&facts::MAP_ROWS)?,
             registry,
@@ -302,6 +304,13 @@ impl Metrics {
         self.certificate_expiry.reset();
         for (certificate, second) in ends {
             self.certificate_expiry.with_label_values(&[certificate]).set(*second);
+        }
+    }
+
+    /// These walls stand around the process, or do not.
+    pub fn sandboxed(&self, walls: &[(&'static str, bool)]) {
+        for (wall, stands) in walls {
+            self.sandbox.with_label_values(&[wall]).set(i64::from(*stands));
         }
     }
 

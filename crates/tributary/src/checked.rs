@@ -8,7 +8,7 @@ use tributary_broker::{Maps, Policy};
 use tributary_sources::Registry;
 
 use crate::error::StartError;
-use crate::settings::{Mistake, Settings, is_open_to_others};
+use crate::settings::{Mistake, Settings};
 use crate::wire::{entries, outward};
 use crate::{callers, codelists, maps, policy, secrets};
 
@@ -115,8 +115,7 @@ fn link_key_mistake(settings: &Settings) -> Option<Mistake> {
     let says = match fs::read(file) {
         Err(error) => format!("cannot be read: {}", error.kind()),
         Ok(bytes) if bytes.len() != 32 => "does not hold 32 bytes".to_owned(),
-        Ok(_) if is_open_to_others(file) => "can be read by other users of this machine".to_owned(),
-        Ok(_) => return None,
+        Ok(_) => secrets::exposure(file)?.of(file),
     };
     Some(Mistake { path: "server.link_key_file".to_owned(), line: None, says })
 }

@@ -18,6 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tributary_guard::Hardening;
 
+use crate::protection::Shelter;
+
 /// Exit codes that mean the same in every command.
 pub(crate) const FAILED: u8 = 1;
 /// A configuration with mistakes.
@@ -67,11 +69,17 @@ pub fn run() -> ExitCode {
     };
     // Before there is any thread, and before anything is read that nobody else may read.
     let hardening = tributary_guard::harden();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        // Read from files that are out of reach afterwards.
+        builder.worker_threads(std::thread::available_parallelism().map_or(1, usize::from));
+    }
+    let shelter = cli.command.shelter();
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let done = runtime.block_on(cli.command.run(&hardening));
+    let done = runtime.block_on(cli.command.run(&hardening, shelter));
     done.map_or_else(|error| failed(error.as_ref()), ExitCode::from)
 }
 
@@ -84,11 +92,26 @@ fn usage_code(error: &clap::Error) -> u8 {
 pub(crate) type Done = Result<u8, Box<dyn Error + Send + Sync>>;
 
 impl Command {
-    async fn run(self, hardening: &Hardening) -> Done {
+    /// Shuts the process in, where that can be: only who serves knows beforehand what it will need.
+    fn shelter(&self) -> Shelter {
+        match self {
+            Self::Serve(arguments) => serve::shelter(arguments),
+            #[cfg(feature = "demo")]
+            Self::Demo(_) => Shelter::none(),
+            Self::Check(_)
+            | Self::Doctor(_)
+            | Self::Query(_)
+            | Self::Policy(_)
+            | Self::Witness(_)
+            | Self::Audit(_) => Shelter::none(),
+        }
+    }
+
+    async fn run(self, hardening: &Hardening, shelter: Shelter) -> Done {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(arguments) => demo::run(arguments).await,
-            Self::Serve(arguments) => serve::run(arguments, hardening).await,
+            Self::Serve(arguments) => serve::run(arguments, hardening, shelter).await,
             Self::Check(arguments) => check::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments).await,
             Self::Query(arguments) => query::run(arguments).await,

@@ -1,11 +1,13 @@
 //! How the process is protected from being dumped, read and swapped out.
 
-use tributary_guard::{Hardening, NotHardened, NotLocked};
+use std::path::Path;
 
-use crate::settings::ProcessSettings;
+use tributary_guard::{Hardening, NotConfined, NotHardened, NotLocked, Reach, Sandbox, Wall};
+
+use crate::settings::{ProcessSettings, SandboxDemand, Settings};
 
 /// Why a broker does not start for want of protection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotProtected {
     /// The process can be dumped or read.
     #[error("the memory of this process would not be protected")]
@@ -13,6 +15,67 @@ pub enum NotProtected {
     /// The memory can be swapped out.
     #[error("[process] lock_memory is set")]
     Locking(#[from] NotLocked),
+    /// The process could reach more than it needs.
+    #[error("[process] sandbox is required, and its wall around {} is missing", .0.code())]
+    Sandbox(Wall, #[source] NotConfined),
+}
+
+/// How far the process is shut in, and what it may reach then.
+#[derive(Clone, Debug)]
+pub(crate) struct Shelter {
+    pub(crate) sandbox: Sandbox,
+    /// Nothing where it is not shut in.
+    pub(crate) reach: Option<Reach>,
+}
+
+impl Shelter {
+    /// Not shut in.
+    pub(crate) fn none() -> Self {
+        Self { sandbox: Sandbox::none(), reach: None }
+    }
+
+    /// Shuts the process in, as the configuration says. Called while there is one thread; one that cannot be read is
+    /// told later, and nothing is served with it.
+    pub(crate) fn enter(config: &Path) -> Self {
+        let Ok(settings) = Settings::load(config) else { return Self::none() };
+        if settings.process.sandbox == SandboxDemand::Off {
+            return Self::none();
+        }
+        // Above it nothing can be made any more. Why it cannot be made is told when the log is opened.
+        let _told_later = tributary_audit::make_dir(&settings.audit.dir);
+        let reach = settings.reach(config);
+        for dir in &reach.write {
+            let _told_later = std::fs::create_dir_all(dir);
+        }
+        Self { sandbox: tributary_guard::confine(&reach), reach: Some(reach) }
+    }
+
+    /// Tells how far. Fails where the settings demand more.
+    pub(crate) fn suffices(&self, demand: SandboxDemand) -> Result<(), NotProtected> {
+        let standing: Vec<_> = self.standing().collect();
+        if let (SandboxDemand::Required, Some((wall, why))) = (demand, self.sandbox.gap()) {
+            return Err(NotProtected::Sandbox(*wall, why.clone()));
+        }
+        if standing.is_empty() {
+            tracing::warn!("the process is not shut in");
+            return Ok(());
+        }
+        for (wall, why) in self.sandbox.missing() {
+            tracing::warn!({ process.missing = wall.code(), error.kind = %why }, "a wall of the sandbox is missing");
+        }
+        tracing::info!({ process.sandbox = standing.join(" ") }, "the process is shut in");
+        Ok(())
+    }
+
+    /// The walls that stand.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &'static str> {
+        Wall::ALL.iter().filter(|wall| self.sandbox.has(**wall)).map(|wall| wall.code())
+    }
+
+    /// Every wall with whether it stands.
+    pub(crate) fn walls(&self) -> Vec<(&'static str, bool)> {
+        Wall::ALL.iter().map(|wall| (wall.code(), self.sandbox.has(*wall))).collect()
+    }
 }
 
 /// Locks memory where that is wished, and tells how things stand. Fails where something could not be done that
@@ -65,5 +128,26 @@ mod tests {
         assert_eq!(refused, NotProtected::Hardening(NotHardened::Unsupported));
         let accepting = ProcessSettings { accept_unprotected: true, ..ProcessSettings::default() };
         assert_eq!(protect(accepting, &hardening), Ok(()));
+    }
+
+    #[test]
+    fn a_sandbox_that_is_required_is_whole_or_nothing_starts() {
+        let without = |wall| Shelter {
+            sandbox: Sandbox::without([(wall, NotConfined::Unsupported)]),
+            reach: Some(Reach::default()),
+        };
+        let (required, lenient) = (SandboxDemand::Required, SandboxDemand::BestEffort);
+        for (shelter, demand, is_enough) in [
+            (without(Wall::Files), required, false),
+            (without(Wall::Calls), required, false),
+            (without(Wall::Ports), required, true),
+            (without(Wall::Calls), lenient, true),
+            (Shelter::none(), required, false),
+            (Shelter::none(), SandboxDemand::Off, true),
+        ] {
+            assert_eq!(shelter.suffices(demand).is_ok(), is_enough, "{shelter:?} {demand:?}");
+        }
+        let standing: Vec<_> = without(Wall::Ports).standing().collect();
+        assert_eq!(standing, ["files", "signals", "system-calls"]);
     }
 }

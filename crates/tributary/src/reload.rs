@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tributary_audit::{ConfigChange, ConfigEvent, Digest, Event};
 use tributary_broker::{Broker, Policy};
+use tributary_guard::Reach;
 use tributary_telemetry::{Listener, Metrics, ReloadOutcome};
 
 use crate::callers::{KeptCallers, Registered};
@@ -13,7 +14,7 @@ use crate::checked::{self, Asked, Checked, Refused};
 use crate::error::StartError;
 use crate::observe::MapRows;
 use crate::policy;
-use crate::running::{Identities, Running, SecondFront, edge, gpconnect_edge};
+use crate::running::{Identities, Running, SecondFront, gpconnect_edge};
 use crate::settings::{Mistake, Settings};
 use crate::wire::{Ground, Kept, counted, wire};
 
@@ -45,7 +46,18 @@ impl Running {
         let (ground, kept, policy) = (self.ground.clone(), Arc::clone(&self.kept), self.policy.clone());
         let callers = self.kept_callers.clone();
         let standing = Standing { settings: now, policy, ground, kept, callers };
-        let built = tokio::task::spawn_blocking(move || build(&config, &standing)).await;
+        let reach = self.shelter.reach.clone();
+        let built = tokio::task::spawn_blocking(move || {
+            let beyond = beyond(&config, reach.as_ref());
+            match build(&config, &standing) {
+                Ok(next) if beyond.is_empty() => Ok(next),
+                Ok(next) => Err(Refused { digest: next.settings.digest, mistakes: beyond }),
+                Err(Refused { digest, mistakes }) => {
+                    Err(Refused { digest, mistakes: beyond.into_iter().chain(mistakes).collect() })
+                }
+            }
+        });
+        let built = built.await;
         let unbuilt = |_panicked| {
             Err(Refused { digest: Digest::of(b""), mistakes: vec![at_large("it could not be built")] })
         };
@@ -74,7 +86,7 @@ impl Running {
         if let (Some(tls), Some(identity)) = (&self.tls, identities.data) {
             tls.swap(identity);
         }
-        self.front.swap(broker.clone(), edge(&settings, self.ground.data, self.tls.clone(), callers.data));
+        self.front.swap(broker.clone(), self.edge(&settings, callers.data.clone()));
         if let (Some(SecondFront { address, tls, front }), Some(callers)) =
             (&self.gpconnect, callers.gpconnect)
         {
@@ -83,7 +95,7 @@ impl Running {
             }
             front.swap(broker.clone(), gpconnect_edge(&settings, *address, tls.clone(), callers));
         }
-        self.kept_callers = callers.kept;
+        (self.callers, self.kept_callers) = (callers.data, callers.kept);
         std::mem::replace(&mut self.broker, broker).retire();
         self.kept = Arc::new(kept);
         self.policy = policy;
@@ -133,6 +145,12 @@ struct Standing {
     ground: Ground,
     kept: Arc<Kept>,
     callers: KeptCallers,
+}
+
+/// What the process could not open, by its key: "permission denied" alone would not say why.
+fn beyond(config: &Path, reach: Option<&Reach>) -> Vec<Mistake> {
+    let settings = Settings::load(config);
+    reach.zip(settings.as_ref().ok()).map(|(reach, settings)| settings.beyond(reach)).unwrap_or_default()
 }
 
 /// Everything that can go wrong goes wrong here, where nothing has changed yet.

@@ -21,6 +21,7 @@ use crate::error::StartError;
 use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
 use crate::policy;
+use crate::protection::Shelter;
 use crate::settings::{ListenerTls, PostgresSettings, Settings};
 use crate::wire::{Ground, Kept, counted, hand_on, wire};
 use crate::witnessing;
@@ -37,8 +38,12 @@ pub struct Running {
     pub(crate) front: Front,
     /// Who we are to callers; the listener looks here for each handshake.
     pub(crate) tls: Option<Tls>,
+    /// Who calls at the data listener.
+    pub(crate) callers: Callers,
     pub(crate) kept_callers: KeptCallers,
     pub(crate) gpconnect: Option<SecondFront>,
+    /// How far the process is shut in.
+    pub(crate) shelter: Shelter,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     /// Follow the log for as long as the broker runs.
@@ -110,7 +115,7 @@ impl Running {
         ground.metrics.revocation_lists(&certificates::lists(&settings));
         let registered = Registered::by(&settings, &KeptCallers::default(), &ground.metrics)?;
         let tls = own.map(Tls::new);
-        let edge_settings = edge(&settings, data, tls.clone(), registered.data);
+        let edge_settings = edge(&settings, data, tls.clone(), registered.data.clone());
         let front = Front::new(broker.clone(), Arc::clone(&ground.metrics), edge_settings);
         let gpconnect = match (&settings.server.gpconnect, registered.gpconnect, other) {
             (Some(section), Some(callers), Some(identity)) => {
@@ -124,7 +129,7 @@ impl Running {
             }
             _ => None,
         };
-        let kept_callers = registered.kept;
+        let (callers, kept_callers) = (registered.data, registered.kept);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // Whoever drops the handle wants the broker to run on.
@@ -144,12 +149,29 @@ impl Running {
             policy,
             front,
             tls,
+            callers,
             kept_callers,
             gpconnect,
+            shelter: Shelter::none(),
             stop,
             serving,
             feeds,
         })
+    }
+
+    /// Operators are told how far the process is shut in; what is out of its reach is refused at a reload.
+    pub(crate) fn is_sheltered(&mut self, shelter: Shelter) {
+        self.ground.metrics.sandboxed(&shelter.walls());
+        self.shelter = shelter;
+        self.front.swap(self.broker.clone(), self.edge(&self.settings, self.callers.clone()));
+    }
+
+    /// The edge's part of these settings.
+    pub(crate) fn edge(&self, settings: &Settings, callers: Callers) -> tributary_server::Settings {
+        let standing: Vec<_> = self.shelter.standing().collect();
+        let sandbox = if standing.is_empty() { "none".to_owned() } else { standing.join(" ") };
+        let posture = format!("sandbox: {sandbox}\n");
+        tributary_server::Settings { posture, ..edge(settings, self.ground.data, self.tls.clone(), callers) }
     }
 
     /// Where records are asked for.

@@ -19,9 +19,9 @@ pub enum SecretError {
     /// It cannot be read.
     #[error("{} cannot be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// Others may read it.
-    #[error("{} may be read by others than its owner; chmod 600 it", .0.display())]
-    Open(PathBuf),
+    /// Others may read or change it.
+    #[error("{}", .1.of(.0))]
+    Exposed(PathBuf, Exposure),
     /// It holds nothing, or more than a secret.
     #[error("{} holds no secret", .0.display())]
     Content(PathBuf),
@@ -92,24 +92,63 @@ fn read(path: &Path) -> Result<Redacted<Vec<u8>>, SecretError> {
     if !facts.is_file() || facts.len() > MAX_BYTES {
         return Err(SecretError::Content(path.to_owned()));
     }
-    if is_open(&facts) {
-        return Err(SecretError::Open(path.to_owned()));
+    if let Some(how) = exposed(&facts) {
+        return Err(SecretError::Exposed(path.to_owned(), how));
     }
     let mut bytes = Vec::new();
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Redacted::new(bytes))
 }
 
-/// Whether its group or everybody may read or change it.
+/// Who else could read or change a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposure {
+    /// Its group or everybody may read or change it.
+    Mode,
+    /// It belongs to neither us nor root, who could be given anything to read in our place.
+    Owner,
+}
+
+impl Exposure {
+    /// In words, about this file.
+    pub fn of(self, file: &Path) -> String {
+        let file = file.display();
+        match self {
+            Self::Mode => format!("{file} can be read by other users of this machine"),
+            Self::Owner => format!("{file} belongs to another user of this machine, who can change it"),
+        }
+    }
+}
+
+/// Who else could read or change a file; nothing where it cannot be looked at, which whoever reads it tells.
+pub(crate) fn exposure(file: &Path) -> Option<Exposure> {
+    exposed(&std::fs::metadata(file).ok()?)
+}
+
 #[cfg(unix)]
-fn is_open(facts: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    facts.permissions().mode() & 0o077 != 0
+fn exposed(facts: &std::fs::Metadata) -> Option<Exposure> {
+    use std::os::unix::fs::MetadataExt as _;
+    told(facts.mode(), facts.uid(), tributary_guard::user())
 }
 
 #[cfg(not(unix))]
-fn is_open(_facts: &std::fs::Metadata) -> bool {
-    false
+fn exposed(_facts: &std::fs::Metadata) -> Option<Exposure> {
+    None
+}
+
+/// A credential of a service manager belongs to root and is readable to us by an access control list, whose mask
+/// stands where the mode of the group stood. So what root gives its group to read is taken, unless we are root.
+fn told(mode: u32, owner: u32, us: u32) -> Option<Exposure> {
+    const ROOT: u32 = 0;
+    const GROUP_READS: u32 = 0o040;
+    let accepted = if owner == ROOT && us != ROOT { GROUP_READS } else { 0 };
+    if mode & 0o077 & !accepted != 0 {
+        Some(Exposure::Mode)
+    } else if owner != us && owner != ROOT {
+        Some(Exposure::Owner)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +173,26 @@ mod tests {
         }
         for mode in [0o640, 0o604, 0o644, 0o620, 0o602] {
             let (_dir, path) = secret("key-1", mode);
-            assert!(matches!(api_key(&path), Err(SecretError::Open(_))), "{mode:o}");
+            assert!(matches!(api_key(&path), Err(SecretError::Exposed(_, Exposure::Mode))), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_ours_or_roots() {
+        const US: u32 = 998;
+        for (mode, owner, us, expected) in [
+            (0o600, US, US, None),
+            (0o400, 0, US, None),
+            (0o600, 1000, US, Some(Exposure::Owner)),
+            (0o600, 1000, 0, Some(Exposure::Owner)),
+            // As systemd hands over a credential.
+            (0o440, 0, US, None),
+            (0o440, US, US, Some(Exposure::Mode)),
+            (0o440, 0, 0, Some(Exposure::Mode)),
+            (0o460, 0, US, Some(Exposure::Mode)),
+            (0o444, 0, US, Some(Exposure::Mode)),
+        ] {
+            assert_eq!(told(mode, owner, us), expected, "{mode:o} of {owner}, read by {us}");
         }
     }
 

@@ -14,9 +14,11 @@ mod locator;
 mod mistake;
 pub(crate) mod national;
 mod organisation;
+mod place;
 mod policy;
 mod process;
 mod prompts;
+mod reach;
 mod reader;
 mod restart;
 mod server;
@@ -47,12 +49,11 @@ pub use locator::LocatorSettings;
 pub use mistake::Mistake;
 pub use national::{NationalSettings, OauthSection, SdsSection};
 pub use policy::PolicySettings;
-pub use process::ProcessSettings;
+pub use process::{ProcessSettings, SandboxDemand};
 pub use prompts::PromptSettings;
 pub use spine::SpineSettings;
 pub use table::read as read_table;
 pub use tls::TlsFiles;
-pub(crate) use tls::is_open_to_others;
 
 pub use server::{LimitSettings, LogSettings, ServerSettings};
 
@@ -157,7 +158,7 @@ impl Settings {
         self.codelists = self.codelists.take().map(|dir| folder.join(dir));
         self.policy.file = self.policy.file.take().map(|file| folder.join(file));
         self.national.begin_at(folder);
-        self.server.link_key_file = self.server.link_key_file.take().map(|file| folder.join(file));
+        self.server.link_key_file = self.server.link_key_file.take().map(|file| place::place(folder, &file));
         self.server.tls = self.server.tls.take().map(|files| files.within(folder));
         self.server.gpconnect = self.server.gpconnect.take().map(|gpconnect| gpconnect.within(folder));
         self.callers.begin_at(folder);

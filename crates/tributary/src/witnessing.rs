@@ -10,7 +10,8 @@ use tributary_client::{WitnessClient, WitnessReply};
 use tributary_telemetry::{Metrics, WitnessOutcome};
 
 use crate::error::StartError;
-use crate::settings::{AuditSettings, WitnessEntry, is_open_to_others};
+use crate::secrets::exposure;
+use crate::settings::{AuditSettings, WitnessEntry};
 
 /// A log in which nothing happens is cosigned again so often: a witness that is gone shows soon.
 const REPEAT: Duration = Duration::from_mins(1);
@@ -32,8 +33,8 @@ pub(crate) fn notary(settings: &AuditSettings) -> Result<Notary, StartError> {
 pub(crate) fn key(file: &Path) -> Result<SigningKey, StartError> {
     let wrong = |says: String| StartError::AuditKey { file: file.to_owned(), says };
     let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    if is_open_to_others(file) {
-        return Err(wrong("others may read it; chmod 600 it".to_owned()));
+    if let Some(how) = exposure(file) {
+        return Err(wrong(how.of(file)));
     }
     SigningKey::parse(&text).map_err(|error| wrong(error.to_string()))
 }

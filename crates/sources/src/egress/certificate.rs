@@ -1,14 +1,15 @@
-//! The day on which a certificate ends, read from its DER form (RFC 5280, 4.1).
+//! The day on which a certificate or a revocation list ends, read from its DER form (RFC 5280, 4.1 and 5.1).
 //!
 //! Nothing is verified here: the TLS library has done that.
 
 use jiff::Timestamp;
 use jiff::civil::{DateTime, date};
 
-use super::certificates;
+use super::{certificates, revocations};
 
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xA0;
+const INTEGER: u8 = 0x02;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
@@ -55,9 +56,31 @@ pub(super) fn ends(der: &[u8]) -> Option<Timestamp> {
         fields = next(fields)?.rest;
     }
     let validity = of_tag(fields, SEQUENCE)?.content;
-    let not_after = next(next(validity)?.rest)?;
-    let text = std::str::from_utf8(not_after.content).ok()?.strip_suffix('Z')?;
-    let text = match not_after.tag {
+    time(&next(next(validity)?.rest)?)
+}
+
+/// When the first of the revocation lists in PEM form is out of date; `None` if none says so.
+pub fn earliest_update(pem: &[u8]) -> Option<Timestamp> {
+    revocations(pem).ok()?.iter().filter_map(|list| outdated(list)).min()
+}
+
+/// `nextUpdate` of a revocation list; `None` if it has none or cannot be read.
+fn outdated(der: &[u8]) -> Option<Timestamp> {
+    let list = of_tag(der, SEQUENCE)?.content;
+    let mut fields = of_tag(list, SEQUENCE)?.content;
+    if let Some(version) = of_tag(fields, INTEGER) {
+        fields = version.rest;
+    }
+    // Signature algorithm, issuer and its own day come before.
+    for _ in 0..3 {
+        fields = next(fields)?.rest;
+    }
+    time(&next(fields)?)
+}
+
+fn time(value: &Value<'_>) -> Option<Timestamp> {
+    let text = std::str::from_utf8(value.content).ok()?.strip_suffix('Z')?;
+    let text = match value.tag {
         // Two digits of a year: below 50 they mean this century.
         UTC_TIME if text < "50" => format!("20{text}"),
         UTC_TIME => format!("19{text}"),
@@ -108,6 +131,31 @@ mod tests {
         let ends = earliest_end(pem.repeat(2).as_bytes()).map(|instant| instant.to_string());
         assert_eq!(ends.as_deref(), Some("2027-11-30T15:47:22Z"));
         assert_eq!(earliest_end(b""), None);
+    }
+
+    /// Issued on 1 January 2026, with or without a next update on 1 February 2026.
+    fn list(with_version: bool, with_next: bool) -> Vec<u8> {
+        let wrapped =
+            |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+        let time = |text: &str| wrapped(UTC_TIME, text.as_bytes());
+        let version = if with_version { wrapped(INTEGER, &[1]) } else { Vec::new() };
+        let update = if with_next { time("260201000000Z") } else { wrapped(SEQUENCE, &[]) };
+        let names = [wrapped(SEQUENCE, &[5, 0]), wrapped(SEQUENCE, &[5, 0])].concat();
+        let fields = [version, names, time("260101000000Z"), update].concat();
+        wrapped(SEQUENCE, &wrapped(SEQUENCE, &fields))
+    }
+
+    #[test]
+    fn a_revocation_list_is_out_of_date_with_its_next_update() {
+        let expected = "2026-02-01T00:00:00Z".parse::<Timestamp>().ok();
+        assert_eq!((outdated(&list(true, true)), outdated(&list(false, true))), (expected, expected));
+        assert_eq!(outdated(&list(true, false)), None);
+        let text = STANDARD.encode(list(true, true));
+        let pem = format!("-----BEGIN X509 CRL-----\n{text}\n-----END X509 CRL-----\n");
+        assert_eq!((earliest_update(pem.as_bytes()), earliest_update(b"")), (expected, None));
+        for length in 0..list(true, true).len() {
+            assert_eq!(outdated(&list(true, true)[..length]), None, "{length}");
+        }
     }
 
     #[test]

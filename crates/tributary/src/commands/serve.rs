@@ -11,7 +11,7 @@ use tributary_model::SystemClock;
 
 use super::{BAD_CONFIGURATION, Done, check, say};
 use crate::checked::{Asked, Checked};
-use crate::protection::protect;
+use crate::protection::{Shelter, protect};
 use crate::running::Running;
 
 /// Arguments of `serve`.
@@ -25,13 +25,19 @@ pub struct Arguments {
     insecure_demo: bool,
 }
 
-pub(super) async fn run(arguments: Arguments, hardening: &Hardening) -> Done {
+/// Shuts the process in as far as its configuration says.
+pub(super) fn shelter(arguments: &Arguments) -> Shelter {
+    Shelter::enter(&arguments.config)
+}
+
+pub(super) async fn run(arguments: Arguments, hardening: &Hardening, shelter: Shelter) -> Done {
     let asked = if arguments.insecure_demo { Asked::InsecureDemo } else { Asked::AsConfigured };
     let Some(Checked { settings, .. }) = check::sound(&arguments.config, asked) else {
         return Ok(BAD_CONFIGURATION);
     };
     tributary_telemetry::init_logs(settings.log.format, settings.log.level, Arc::new(SystemClock))?;
     protect(settings.process, hardening)?;
+    shelter.suffices(settings.process.sandbox)?;
     // Listened for before anything else starts, so that no signal is lost.
     let stopped = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -39,6 +45,7 @@ pub(super) async fn run(arguments: Arguments, hardening: &Hardening) -> Done {
     let scheme = settings.server.scheme();
     let is_demo = settings.demo.is_some();
     let mut running = Running::start(settings).await?;
+    running.is_sheltered(shelter);
     say(format_args!("records  {scheme}://{}", running.data_addr()));
     say(format_args!("admin    http://{}", running.admin_addr()));
     if let Some(address) = running.gpconnect_addr() {

@@ -108,7 +108,11 @@ fn mistakes_end_serve_and_check_with_two() {
         for command in ["serve", "check"] {
             let words = ["tributary", command, "--config", config.to_str().unwrap()];
             let cli = Cli::try_parse_from(words).unwrap();
-            assert_eq!(runtime.block_on(cli.command.run(&Hardening::default())).unwrap(), 2, "{command}");
+            assert_eq!(
+                runtime.block_on(cli.command.run(&Hardening::default(), Shelter::none())).unwrap(),
+                2,
+                "{command}"
+            );
         }
     }
 }

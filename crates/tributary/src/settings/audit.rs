@@ -7,6 +7,7 @@ use tributary_audit::{KeyKind, VerifyingKey, WitnessPolicy};
 use url::Url;
 
 use super::ledger::{self, ExportSettings, PostgresSettings};
+use super::place::place;
 use super::reader::Reader;
 
 /// Most witnesses: each is sent every checkpoint.
@@ -61,7 +62,7 @@ impl AuditSettings {
     /// Relative paths begin at this folder.
     pub(super) fn begin_at(&mut self, folder: &Path) {
         self.dir = folder.join(&self.dir);
-        self.key_file = self.key_file.take().map(|file| folder.join(file));
+        self.key_file = self.key_file.take().map(|file| place(folder, &file));
         self.postgres = self.postgres.take().map(|postgres| postgres.within(folder));
         self.export = self.export.take().map(|export| export.within(folder));
     }

@@ -13,9 +13,10 @@ use url::Url;
 use super::Mistake;
 use super::address::base_url;
 use super::audit::AuditSettings;
+use super::place::place;
 use super::reader::Reader;
-use super::tls::is_open_to_others;
 use crate::commands::chain;
+use crate::secrets::exposure;
 
 /// No password is longer.
 const LONGEST_SECRET: usize = 4096;
@@ -98,12 +99,12 @@ impl LedgerFiles {
     }
 
     fn within(self, folder: &Path) -> Self {
-        let within = |file: Option<PathBuf>| file.map(|file| folder.join(file));
+        let within = |file: Option<PathBuf>| file.map(|file| place(folder, &file));
         Self {
             ca_file: within(self.ca_file),
             cert_file: within(self.cert_file),
             key_file: within(self.key_file),
-            secret: self.secret.map(|(key, file)| (key, folder.join(file))),
+            secret: self.secret.map(|(key, file)| (key, place(folder, &file))),
             path: self.path,
         }
     }
@@ -113,8 +114,8 @@ impl LedgerFiles {
     }
 
     fn private(&self, key: &str, file: &Path) -> Result<Vec<u8>, Mistake> {
-        if is_open_to_others(file) {
-            return Err(self.wrong(key, "can be read by other users of this machine; chmod 600 it"));
+        if let Some(how) = exposure(file) {
+            return Err(self.wrong(key, &how.of(file)));
         }
         self.content(key, file)
     }

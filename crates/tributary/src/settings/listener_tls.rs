@@ -8,8 +8,9 @@ use tributary_identity::{ClientTrust, TrustError};
 use tributary_server::{TlsError, TlsIdentity};
 
 use super::Mistake;
+use super::place::place;
 use super::reader::Reader;
-use super::tls::is_open_to_others;
+use crate::secrets::exposure;
 
 /// How long a revocation list is used after the next was due, unless the configuration says otherwise, in hours.
 const GRACE_HOURS: u64 = 24;
@@ -60,11 +61,11 @@ impl ListenerTls {
     #[must_use]
     pub(super) fn within(self, folder: &Path) -> Self {
         Self {
-            cert_file: folder.join(self.cert_file),
-            key_file: folder.join(self.key_file),
-            client_ca_file: self.client_ca_file.map(|file| folder.join(file)),
+            cert_file: place(folder, &self.cert_file),
+            key_file: place(folder, &self.key_file),
+            client_ca_file: self.client_ca_file.map(|file| place(folder, &file)),
             client_crl: match self.client_crl {
-                ClientCrl::Lists { file, grace } => ClientCrl::Lists { file: folder.join(file), grace },
+                ClientCrl::Lists { file, grace } => ClientCrl::Lists { file: place(folder, &file), grace },
                 other @ (ClientCrl::Unsaid | ClientCrl::GoneWithout) => other,
             },
             path: self.path,
@@ -82,9 +83,8 @@ impl ListenerTls {
         // One that cannot be read is told, and what is made without it is thrown away below.
         let authorities = self.client_ca_file.as_deref().and_then(|file| read("client_ca_file", file));
         let lists = self.client_crl.file().and_then(|file| read("client_crl_file", file));
-        if is_open_to_others(&self.key_file) {
-            let says = format!("{} can be read by other users of this machine", self.key_file.display());
-            mistakes.push(self.wrong("key_file", &says));
+        if let Some(how) = exposure(&self.key_file) {
+            mistakes.push(self.wrong("key_file", &how.of(&self.key_file)));
         }
         let identity = match (chain, key) {
             (Some(chain), Some(key)) => {

@@ -10,6 +10,7 @@ use tributary_sources::national::pds::PdsSettings;
 use tributary_sources::national::practice::PracticeTemplate;
 use url::Url;
 
+use super::place::place;
 use super::reader::Reader;
 use super::{LocatorSettings, address, source};
 
@@ -63,7 +64,7 @@ impl NationalSettings {
         let oauth = self.oauth.as_mut().map(|oauth| &mut oauth.key_file);
         let sds = self.sds.as_mut().map(|sds| &mut sds.api_key_file);
         for file in oauth.into_iter().chain(sds) {
-            *file = folder.join(&*file);
+            *file = place(folder, file);
         }
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use tributary_sources::egress::{ClientIdentity, SourceTls, TlsVersions, certificates, revocations};
 
 use super::Mistake;
+use super::place::place;
 use super::reader::Reader;
+use crate::secrets::exposure;
 
 /// The files that say whom we believe and who we are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +32,7 @@ impl TlsFiles {
     /// The same, with relative paths beginning at this folder.
     #[must_use]
     pub(super) fn within(self, folder: &Path) -> Self {
-        let within = |file: Option<PathBuf>| file.map(|file| folder.join(file));
+        let within = |file: Option<PathBuf>| file.map(|file| place(folder, &file));
         Self {
             ca_file: within(self.ca_file),
             crl_file: within(self.crl_file),
@@ -68,29 +70,13 @@ impl TlsFiles {
                 Err(error) => mistakes.push(self.wrong("cert_file", &error.to_string())),
             }
         }
-        if let Some(file) = self.key_file.as_deref().filter(|file| is_open_to_others(file)) {
-            let says = format!("{} can be read by other users of this machine", file.display());
-            mistakes.push(self.wrong("key_file", &says));
-        }
+        let exposed = self.key_file.as_deref().and_then(|file| Some((file, exposure(file)?)));
+        mistakes.extend(exposed.map(|(file, how)| self.wrong("key_file", &how.of(file))));
         if mistakes.is_empty() { Ok(tls) } else { Err(mistakes) }
     }
 
     fn wrong(&self, key: &str, says: &str) -> Mistake {
         Mistake { path: format!("{}.{key}", self.path), line: None, says: says.to_owned() }
-    }
-}
-
-/// Whether a secret can be read by more than its owner.
-pub(crate) fn is_open_to_others(file: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::metadata(file).is_ok_and(|about| about.permissions().mode() & 0o077 != 0)
-    }
-    #[cfg(not(unix))]
-    {
-        let _unknown_here = file;
-        false
     }
 }
 
