@@ -25,6 +25,7 @@ const ROOMS: &[Room] = &[
     room(1, "policy", &["model"]),
     room(1, "flow", &["model"]),
     room(1, "audit", &["model"]),
+    room(1, "signals", &["model"]),
     room(1, "telemetry", &["model"]),
     room(1, "identity", &["model"]),
     room(2, "statements", &["model", "fhir"]),
@@ -33,7 +34,7 @@ const ROOMS: &[Room] = &[
     room(2, "ledger", &["model", "audit"]),
     room(2, "xml", &["fhir"]),
     room(3, "merge", &["model", "fhir", "statements"]),
-    room(4, "broker", &["model", "fhir", "policy", "flow", "audit", "telemetry", "merge"]),
+    room(4, "broker", &["model", "fhir", "policy", "flow", "audit", "signals", "telemetry", "merge"]),
     room(5, "server", &["model", "fhir", "telemetry", "identity", "xml", "broker"]),
     room(
         6,

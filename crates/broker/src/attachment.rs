@@ -24,6 +24,7 @@ use crate::links::{Attachment, LinkFault};
 use crate::memory::{self, Way};
 use crate::parts::SourcePort;
 use crate::refusal::{Refusal, RelayFailure};
+use crate::signals::Glance;
 
 /// Largest attachment that is passed on, decoded (GP Connect: five megabytes).
 pub(crate) const MOST_BYTES: usize = 5 << 20;
@@ -75,6 +76,7 @@ pub(crate) async fn attachment(
     let port = located.ports.into_iter().find(|port| port.card.id == source);
     let port = port.ok_or(Refusal::NoSuchAttachment)?;
     let lease = room.memory.reserve([&port], Way::Attachment)?;
+    let glance = Glance::of(&access, located.pds.as_ref());
     let intent = ledger::intend(room, access, rule, vec![source.clone()], deadline).await?;
     let began = Instant::now();
     let wanted = Wanted { request: &request, id: &attachment.id };
@@ -90,6 +92,7 @@ pub(crate) async fn attachment(
     let body = fetched.map(|one| one.received);
     let entry = Contribution { source: &source, status, fault, body, elapsed, fetch: None }.entry();
     let audit = intent.disclose(vec![entry], told, None, deadline).await?;
+    room.saw(&glance);
     let Fetched { body, content_type, mut lease, .. } =
         outcome.map_err(|fault| Refusal::Source(fault, failure(fault)))?;
     memory::hold(&mut lease, body.len());

@@ -16,6 +16,7 @@ use tributary_model::{
     LocateFault, NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest,
     RequestId, Requester, SourceId, SystemClock,
 };
+use tributary_signals::{Limits as SignalLimits, Watch};
 use tributary_telemetry::Metrics;
 use tributary_telemetry::PolicyOutcome;
 
@@ -95,6 +96,8 @@ pub(crate) struct Room {
     pub(crate) policy: Policy,
     pub(crate) glass: Arc<BrokenGlass>,
     pub(crate) config: Digest,
+    pub(crate) signals: Option<SignalLimits>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
     pub(crate) flights: Flights,
@@ -158,8 +161,9 @@ impl Broker {
     pub fn new(parts: Parts) -> Self {
         let cards: Vec<SourceCard> = parts.ports.iter().map(|port| port.card.clone()).collect();
         let in_flight = parts.lasting.counts(cards.iter().map(|card| &card.id));
-        let Lasting { trail, metrics, mixups, glass, deliveries, tasks, workshop, last_answered, .. } =
-            parts.lasting;
+        let Lasting {
+            trail, metrics, mixups, glass, deliveries, tasks, workshop, last_answered, watch, ..
+        } = parts.lasting;
         let by_id = parts.ports.into_iter().map(|one| (one.card.id.clone(), Arc::new(one))).collect();
         let cache = Cache::new(parts.limits.cache_bytes);
         cache.keep_clean(&tasks, Arc::clone(&metrics), parts.memory.clone());
@@ -183,6 +187,8 @@ impl Broker {
             policy: parts.policy,
             glass,
             config: parts.config,
+            signals: parts.signals,
+            watch,
             limits: parts.limits,
             cache,
             flights: Flights::default(),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use tributary_audit::Trail;
 use tributary_model::SourceId;
+use tributary_signals::{Signal, Watch};
 use tributary_telemetry::Metrics;
 
 use crate::deliveries::Deliveries;
@@ -20,8 +21,8 @@ use crate::workshop::Workshop;
 type Counts = BTreeMap<SourceId, Arc<AtomicUsize>>;
 
 /// What a broker shares with the one that takes its place: what is on record and counted, which sources are
-/// switched off, who broke the glass, when each last answered, what is at each, what is on its way, what is still
-/// being written, and where long work is done.
+/// switched off, who broke the glass, when each last answered, who looked at whom, what is at each, what is on its way,
+/// what is still being written, and where long work is done.
 ///
 /// Handed to [`crate::Broker::new`]; clones are the same.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub struct Lasting {
     pub(crate) tasks: TaskTracker,
     pub(crate) workshop: Workshop,
     pub(crate) last_answered: Arc<Mutex<BTreeMap<SourceId, Timestamp>>>,
+    pub(crate) watch: Arc<Watch>,
     in_flight: Arc<Mutex<Counts>>,
 }
 
@@ -46,6 +48,7 @@ impl fmt::Debug for Lasting {
 impl Lasting {
     /// Of a node that begins: nothing is counted yet, and no source is switched off.
     pub fn new(trail: Trail, metrics: Arc<Metrics>) -> Self {
+        metrics.anomalies_begin(Signal::ALL.iter().map(|signal| signal.code()));
         Self {
             trail,
             metrics,
@@ -55,6 +58,7 @@ impl Lasting {
             tasks: TaskTracker::new(),
             workshop: Workshop::new(),
             last_answered: Arc::default(),
+            watch: Arc::default(),
             in_flight: Arc::default(),
         }
     }

@@ -148,7 +148,7 @@ async fn awaited<T>(told: oneshot::Receiver<Result<T, Refusal>>, deadline: Deadl
     }
 }
 
-fn complain(error: &AuditError) {
+pub(crate) fn complain(error: &AuditError) {
     tracing::error!({ error.kind = %error }, "an audit record could not be written");
 }
 
@@ -178,8 +178,9 @@ pub(crate) async fn intend(
 
 /// Puts a refusal of the policy on record. The refusal stands whether or not it can be written.
 pub(crate) async fn deny(room: &Room, access: Arc<Access>, denial: Denial, deadline: Deadline) {
-    let record = write(room, Event::Denied(Denied { access, intent: None, denial }));
+    let record = write(room, Event::Denied(Denied { access: Arc::clone(&access), intent: None, denial }));
     let _stands = tokio::time::timeout_at(deadline.instant(), record).await;
+    room.refused(&access);
 }
 
 /// Puts on record that somebody broke the glass, or wished to. The reason that they gave is not kept.

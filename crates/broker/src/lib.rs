@@ -20,6 +20,7 @@ mod record;
 pub mod refusal;
 mod relay;
 mod renumber;
+mod signals;
 mod workshop;
 
 pub use answer::{
@@ -39,3 +40,4 @@ pub use tributary_merge::{
     CodeLists, Custodian, ListError, Maps, Prompt, Prompts, RULE_IDS, SUMMARY_SECTIONS, SourceCard, label,
     view,
 };
+pub use tributary_signals::{Hours as SignalHours, Limits as SignalLimits};

@@ -14,6 +14,7 @@ use tributary_model::{
     SourceFault, SourceId, SourceKind,
 };
 use tributary_policy::Table;
+use tributary_signals::Limits as SignalLimits;
 
 use crate::answer::Pulse;
 use crate::lasting::Lasting;
@@ -211,6 +212,8 @@ pub struct Parts {
     pub policy: Policy,
     /// Digest of the configuration, for disclosures.
     pub config: Digest,
+    /// What looking is ordinary; nothing where it is not watched.
+    pub signals: Option<SignalLimits>,
     /// Bounds.
     pub limits: Limits,
     /// What requests may hold in memory, together.

@@ -26,6 +26,7 @@ use crate::ledger::{self, Contribution, Received};
 use crate::memory::{self, Way};
 use crate::parts::SourcePort;
 use crate::refusal::{Refusal, shortest_wait};
+use crate::signals::Glance;
 
 /// Longest time for which "asked, holds nothing" is remembered, whatever may be kept of the source: a record that
 /// is made meanwhile must not stay unseen for long.
@@ -51,6 +52,7 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let asked: Vec<_> = ports.iter().filter(|port| !allowed.of(port).is_empty()).cloned().collect();
     let lease = room.memory.reserve(&asked, Way::Record)?;
     let expected = asked.iter().map(|port| port.card.id.clone()).collect();
+    let glance = Glance::of(&access, pds.as_ref());
     let rule = Arc::clone(&obligations.rule);
     let intent = ledger::intend(room, access, rule, expected, request.deadline).await?;
     let heard = gather(room, &ports, &request, allowed).await;
@@ -71,6 +73,7 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let told = ledger::outcome(verdict.http(), merged.tally.completeness(), Some(&body), merged.rules);
     memory::hold(&mut lease, body.len());
     let audit = intent.disclose(entries, told, None, request.deadline).await?;
+    room.saw(&glance);
     remember(room, &merged.statuses, &heard);
     room.metrics.record_answered(merged.tally.completeness());
     let mut view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };

@@ -24,6 +24,7 @@ use crate::memory::{self, Way};
 use crate::parts::SourcePort;
 use crate::refusal::{Refusal, RelayFailure};
 use crate::renumber::renumbered;
+use crate::signals::Glance;
 use readdress::{Incoming, Readdressed, readdressed};
 
 pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
@@ -37,6 +38,7 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
     let access = ledger::relay_access(room, &request, patient, asked_as);
     let lease = room.memory.reserve([&port], Way::Relay)?;
     let expected = vec![port.card.id.clone()];
+    let glance = Glance::of(&access, None);
     let intent = ledger::intend(room, access, rule, expected, request.deadline).await?;
     let began = Instant::now();
     let call = Call { port: &port, request: &request, patient, attachment };
@@ -56,6 +58,7 @@ pub(crate) async fn relay(room: &Arc<Room>, request: RelayRequest) -> Result<Rel
     let entry = Contribution { source: &port.card.id, status, fault, body, elapsed, fetch: None }.entry();
     let found = reply.and_then(|reply| reply.found);
     let audit = intent.disclose(vec![entry], told, found, request.deadline).await?;
+    room.saw(&glance);
     let reply = outcome.map_err(|fault| Refusal::Source(fault, failure(&request, fault)))?;
     let Passing { status, body, etag, mut lease, .. } = reply;
     memory::hold(&mut lease, body.len());

@@ -217,6 +217,11 @@ pub(crate) const CERTIFICATE_EXPIRY: MetricFact = gauge(
     &["certificate"],
     "When a certificate, another of its chain, or a revocation list ends first: seconds since 1970, by its key in the configuration.",
 );
+pub(crate) const ANOMALIES: MetricFact = counter(
+    "tributary_anomalies_total",
+    &["signal"],
+    "Times somebody's looking was out of the ordinary, by what about it was; who it was is on record.",
+);
 pub(crate) const SANDBOX: MetricFact = gauge(
     "tributary_sandbox",
     &["wall"],
@@ -273,6 +278,7 @@ const CATALOGUE: &[MetricFact] = &[
     RELOADS,
     PANICS,
     CERTIFICATE_EXPIRY,
+    ANOMALIES,
     SANDBOX,
     MAP_LOADED,
     MAP_ROWS,

@@ -64,6 +64,7 @@ pub struct Metrics {
     reloads: IntCounterVec,
     panics: IntCounter,
     certificate_expiry: IntGaugeVec,
+    anomalies: IntCounterVec,
     sandbox: IntGaugeVec,
     map_loaded: IntGaugeVec,
     map_rows: IntGaugeVec,
@@ -109,6 +110,7 @@ impl Metrics {
             reloads: new.counters(&facts::RELOADS)?,
             panics: new.counter(&facts::PANICS)?,
             certificate_expiry: new.gauges(&facts::CERTIFICATE_EXPIRY)?,
+            anomalies: new.counters(&facts::ANOMALIES)?,
             sandbox: new.gauges(&facts::SANDBOX)?,
             map_loaded: new.gauges(&facts::MAP_LOADED)?,
             map_rows: new.gauges(&facts::MAP_ROWS)?,
@@ -305,6 +307,18 @@ impl Metrics {
         for (certificate, second) in ends {
             self.certificate_expiry.with_label_values(&[certificate]).set(*second);
         }
+    }
+
+    /// These signals are looked for.
+    pub fn anomalies_begin(&self, signals: impl IntoIterator<Item = &'static str>) {
+        for signal in signals {
+            drop(self.anomalies.with_label_values(&[signal]));
+        }
+    }
+
+    /// Somebody's looking is out of the ordinary.
+    pub fn anomaly(&self, signal: &'static str) {
+        self.anomalies.with_label_values(&[signal]).inc();
     }
 
     /// These walls stand around the process, or do not.

@@ -8,6 +8,7 @@ use tributary_model::RequestId;
 
 /// The fields whose values are written. The value of any other field is dropped.
 pub const LOGGED_FIELDS: &[&str] = &[
+    "anomaly.kind",
     "attempts",
     "audit.kind",
     "audit.seq",
@@ -28,6 +29,7 @@ pub const LOGGED_FIELDS: &[&str] = &[
     "panic.at",
     "policy.rule",
     "process.missing",
+    "process.sandbox",
     "process.swap",
     "request.id",
     "route",

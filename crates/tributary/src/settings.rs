@@ -22,6 +22,7 @@ mod reach;
 mod reader;
 mod restart;
 mod server;
+mod signals;
 mod source;
 mod spine;
 mod table;
@@ -51,6 +52,7 @@ pub use national::{NationalSettings, OauthSection, SdsSection};
 pub use policy::PolicySettings;
 pub use process::{ProcessSettings, SandboxDemand};
 pub use prompts::PromptSettings;
+pub use signals::SignalSettings;
 pub use spine::SpineSettings;
 pub use table::read as read_table;
 pub use tls::TlsFiles;
@@ -73,6 +75,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// `[cache]`
     pub cache: CacheSettings,
+    /// `[signals]`
+    pub signals: SignalSettings,
     /// `[process]`
     pub process: ProcessSettings,
     /// `[log]`
@@ -114,6 +118,7 @@ impl Default for Settings {
             server: ServerSettings::default(),
             limits: LimitSettings::default(),
             cache: CacheSettings::default(),
+            signals: SignalSettings::default(),
             process: ProcessSettings::default(),
             log: LogSettings::default(),
             audit: AuditSettings::default(),
@@ -240,6 +245,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         digest: Digest::of(b""),
         limits: root.table("limits").map(server::read_limits).unwrap_or_default(),
         cache: root.table("cache").map(cache::read).unwrap_or_default(),
+        signals: root.table("signals").map(signals::read).unwrap_or_default(),
         log: root.table("log").map(server::read_log).unwrap_or_default(),
         audit: root.table("audit").map(audit::read).unwrap_or_default(),
         identity: root.table("broker").map(identity::read).unwrap_or_default(),

@@ -57,6 +57,7 @@ pub(crate) fn wire(
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
         policy,
         config: settings.digest,
+        signals: settings.signals.limits,
         limits: Limits { cache_bytes: settings.cache.max_bytes, ..Limits::default() },
         memory: ground.memory.clone(),
     });

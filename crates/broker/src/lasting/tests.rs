@@ -51,6 +51,7 @@ fn broker(lasting: &Lasting) -> Broker {
         mode: Mode::Demo,
         policy: policy(),
         config: tributary_audit::Digest::of(b""),
+        signals: None,
         limits: Limits::default(),
     })
 }

@@ -176,6 +176,7 @@ impl Bench {
             mode,
             policy,
             config: tributary_audit::Digest::of(b""),
+            signals: None,
             limits: Limits::default(),
             memory,
         });

@@ -140,6 +140,7 @@ impl Play {
             mode: Mode::Demo,
             policy: crate::stubs::policy(),
             config: Digest::of(b""),
+            signals: None,
             limits: Limits { cache_bytes, ..Limits::default() },
             memory: memory.clone(),
         });

@@ -48,6 +48,8 @@ fn used() -> Metrics {
     metrics.memory(&MemoryBudget::new(1 << 20));
     metrics.reloaded(ReloadOutcome::Rejected);
     metrics.certificates_end(&[("server.tls".to_owned(), 1_800_000_000)]);
+    metrics.sandboxed(&[("files", true)]);
+    metrics.anomaly("many-patients");
     metrics.panicked();
     metrics.map_loaded("read-to-snomed", MapState::Loaded, 7);
     metrics
