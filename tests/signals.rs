@@ -1,7 +1,5 @@
 //! Somebody who looks at too many patients is told of, and held up by nobody.
 
-#![expect(clippy::expect_used, reason = "a test may stop where it stands")]
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 

@@ -113,6 +113,7 @@ fn disclosure(access: &Arc<Access>, intent: Receipt) -> Event {
         elapsed_ms: 312,
         fetch_id: None,
         digest: Some(Digest::of(b"body")),
+        content: None,
         attempts: 1,
     };
     Event::Disclosure(Disclosure {
@@ -127,6 +128,7 @@ fn disclosure(access: &Arc<Access>, intent: Receipt) -> Event {
             bundle_digest: Some(Digest::of(b"bundle")),
             bytes: 130_112,
             discrepancies: Vec::new(),
+            made: None,
         },
         config: Digest::of(b"[server]"),
     })

@@ -299,6 +299,8 @@ pub struct SourceEntry {
     pub fetch_id: Option<TraceId>,
     /// Digest of its body as received.
     pub digest: Option<Digest>,
+    /// Digest of what it holds, without what is new in each answer, as the id of a Bundle.
+    pub content: Option<Digest>,
     /// How often it was tried.
     pub attempts: u32,
 }
@@ -316,6 +318,19 @@ pub struct Outcome {
     pub bytes: u64,
     /// Ids of the merge rules that found a discrepancy.
     pub discrepancies: Vec<&'static str>,
+    /// How it was made, where it can be made again.
+    pub made: Option<Made>,
+}
+
+/// What a record was made by beside its sources: enough to make it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The instant that every dated rule used, as RFC 3339 writes it.
+    pub as_of: String,
+    /// Code of the form in which it was given.
+    pub form: &'static str,
+    /// Only what happened since then was asked for: a FHIR date.
+    pub since: Option<String>,
 }
 
 /// The policy refused.

@@ -6,6 +6,7 @@ mod copy;
 mod crc32c;
 mod error;
 mod event;
+mod find;
 mod history;
 mod keeper;
 mod note;
@@ -28,9 +29,10 @@ pub use copy::SegmentCopy;
 pub use error::AuditError;
 pub use event::{
     Access, Anomaly, AnomalyKind, AuditRead, AuditReadKind, BreakGlass, ConfigChange, ConfigEvent, Delivered,
-    Delivery, Denied, Disclosure, Event, GlassDecision, GlassEvent, Intent, Interaction, Kind, Outcome,
+    Delivery, Denied, Disclosure, Event, GlassDecision, GlassEvent, Intent, Interaction, Kind, Made, Outcome,
     PeerCheckpoint, Proof, SecurityEvent, SecurityKind, SourceEntry, TokenKind,
 };
+pub use find::find;
 pub use keeper::{Notary, Submission, kept_size, probe};
 pub use note::{KeyError, KeyKind, SigningKey, VerifyingKey};
 pub use pick::pick;

@@ -95,6 +95,15 @@ impl Piece {
         link: &mut Option<Link>,
         visit: &mut dyn FnMut(&Head<'_>, Digest),
     ) -> io::Result<Walk> {
+        self.walk_whole(link, &mut |head, leaf, _payload| visit(head, leaf))
+    }
+
+    /// The same, with what is stored of each.
+    pub(crate) fn walk_whole(
+        &self,
+        link: &mut Option<Link>,
+        visit: &mut dyn FnMut(&Head<'_>, Digest, &[u8]),
+    ) -> io::Result<Walk> {
         let told = match self.place {
             Place::Followed(told) => told.filter(|told| told.segment == self.number),
             Place::Last => None,
@@ -111,7 +120,7 @@ impl Piece {
                     }
                     let leaf = Digest::of_leaf(payload);
                     *link = Some(Link { seq: head.seq + 1, prev: leaf });
-                    visit(&head, leaf);
+                    visit(&head, leaf, payload);
                 }
                 Step::End => return Ok(self.ended(offset, told, *link)),
                 Step::Bad => {

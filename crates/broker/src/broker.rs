@@ -13,8 +13,8 @@ use tributary_audit::{Delivered, Digest, Trail};
 use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, Demographics, Denial, DenyReason, Expected, Facts, Locate,
-    LocateFault, NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, RecordRequest,
-    RequestId, Requester, SourceId, SystemClock,
+    LocateFault, NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, Purpose,
+    RecordRequest, RequestId, Requester, SourceId, SystemClock,
 };
 use tributary_signals::{Limits as SignalLimits, Watch};
 use tributary_telemetry::Metrics;
@@ -95,6 +95,7 @@ pub(crate) struct Room {
     /// A request sees one table from its beginning to its end.
     pub(crate) policy: Policy,
     pub(crate) glass: Arc<BrokenGlass>,
+    pub(crate) recorded_purpose: Option<Purpose>,
     pub(crate) config: Digest,
     pub(crate) signals: Option<SignalLimits>,
     pub(crate) watch: Arc<Watch>,
@@ -186,6 +187,7 @@ impl Broker {
             mode: parts.mode,
             policy: parts.policy,
             glass,
+            recorded_purpose: parts.recorded_purpose,
             config: parts.config,
             signals: parts.signals,
             watch,

@@ -120,6 +120,14 @@ pub(crate) fn now_known_as(access: Arc<Access>, patient: NhsNumber) -> Arc<Acces
     Arc::new(Access { patient: Some(patient), asked_as: access.patient, ..(*access).clone() })
 }
 
+/// The same access, for the purpose that is put on record here.
+pub(crate) fn as_recorded(room: &Room, access: Arc<Access>) -> Arc<Access> {
+    match room.recorded_purpose {
+        None => access,
+        Some(purpose) => Arc::new(Access { purpose, ..(*access).clone() }),
+    }
+}
+
 /// An intent that is on record and not yet answered. Dropped unanswered, it is closed as "nobody waited".
 pub(crate) struct OpenIntent {
     room: Arc<Room>,
@@ -353,6 +361,7 @@ pub(crate) fn outcome(
         bundle_digest: body.map(Digest::of),
         bytes: body.map_or(0, |body| u64::try_from(body.len()).unwrap_or(u64::MAX)),
         discrepancies,
+        made: None,
     }
 }
 
@@ -361,6 +370,8 @@ pub(crate) fn outcome(
 pub(crate) struct Received {
     pub(crate) bytes: u64,
     pub(crate) digest: Option<Digest>,
+    /// Of what it holds, without what is new in each answer.
+    pub(crate) content: Option<Digest>,
     pub(crate) attempts: u32,
 }
 
@@ -368,7 +379,7 @@ impl Received {
     /// One body, received at the first attempt that answered.
     pub(crate) fn of(body: &[u8]) -> Self {
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        Self { bytes, digest: Some(Digest::of(body)), attempts: 1 }
+        Self { bytes, digest: Some(Digest::of(body)), content: None, attempts: 1 }
     }
 }
 
@@ -396,6 +407,7 @@ impl Contribution<'_> {
             elapsed_ms: u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
             fetch_id: self.fetch,
             digest: received.and_then(|body| body.digest),
+            content: received.and_then(|body| body.content),
             attempts: received.map_or(0, |body| body.attempts),
         }
     }

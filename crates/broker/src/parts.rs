@@ -10,8 +10,8 @@ use tributary_audit::Digest;
 use tributary_fhir::{Attached, Relayed, Reply};
 use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
-    Ask, AttachmentAsk, Capability, Clock, Locate, LocateFault, Located, MemoryBudget, OdsCode, RelayAsk,
-    SourceFault, SourceId, SourceKind,
+    Ask, AttachmentAsk, Capability, Clock, Locate, LocateFault, Located, MemoryBudget, OdsCode, Purpose,
+    RelayAsk, SourceFault, SourceId, SourceKind,
 };
 use tributary_policy::Table;
 use tributary_signals::Limits as SignalLimits;
@@ -210,6 +210,8 @@ pub struct Parts {
     pub mode: Mode,
     /// Who may see what.
     pub policy: Policy,
+    /// Why records are asked for, as it is put on record; nothing where that is what the request says.
+    pub recorded_purpose: Option<Purpose>,
     /// Digest of the configuration, for disclosures.
     pub config: Digest,
     /// What looking is ordinary; nothing where it is not watched.

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tributary_audit::{Digest, SourceEntry};
+use jiff::Timestamp;
+use tributary_audit::{Digest, Made, Outcome, SourceEntry};
+use tributary_fhir::{Json, Reply};
 use tributary_merge::{
     Answer as SourceAnswer, Heard, Inputs, Record, RecordView, SourceCard, SummaryFrame, Withholding, merge,
     withhold,
 };
 use tributary_model::{
-    Completeness, Demographics, FaultClass, Handling, Lease, NhsNumber, PatientNote, RecordForm,
+    Completeness, Demographics, FaultClass, FhirDate, Handling, Lease, NhsNumber, PatientNote, RecordForm,
     RecordRequest, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally, Views,
 };
 
@@ -37,6 +39,8 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let access = ledger::access(room, &request, request.sections);
     let (sections, deadline) = (request.sections, request.deadline);
     let obligations = admission::permitted(room, &access, sections, Answered::Merged, deadline).await?;
+    // What was permitted for one purpose may be done for another, as when a record is made again to compare it.
+    let access = ledger::as_recorded(room, access);
     let located = admission::located(room, &access, request.patient, deadline).await?;
     let access = ledger::now_known_as(access, located.patient);
     let request = RecordRequest { patient: located.patient, ..request };
@@ -71,6 +75,9 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     let verdict = merged.verdict;
     let body = Bytes::from(merged.body);
     let told = ledger::outcome(verdict.http(), merged.tally.completeness(), Some(&body), merged.rules);
+    let since = request.since.map(FhirDate::key);
+    let told =
+        Outcome { made: Some(Made { as_of: merged.as_of.to_string(), form: form.code(), since }), ..told };
     memory::hold(&mut lease, body.len());
     let audit = intent.disclose(entries, told, None, request.deadline).await?;
     room.saw(&glance);
@@ -112,6 +119,7 @@ struct Merged {
     tally: Tally,
     statuses: Statuses,
     rules: Vec<&'static str>,
+    as_of: Timestamp,
 }
 
 type Statuses = BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>;
@@ -186,6 +194,7 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
         tally: record.tally(),
         statuses,
         rules: record.rules().collect(),
+        as_of,
     })
 }
 
@@ -249,9 +258,17 @@ fn settle_one(
     let body = one.reply().map(|reply| Received {
         bytes: reply.bytes,
         digest: Digest::from_hex(&reply.digest),
+        content: Some(content(reply)),
         attempts: reply.attempts,
     });
     Contribution { source, status, fault, body, elapsed: one.elapsed, fetch: one.fetch }.entry()
+}
+
+/// Digest of the entries of a reply. What stands around them, as the id of the Bundle, is new in each answer.
+fn content(reply: &Reply) -> Digest {
+    let entries = reply.documents.iter().map(|document| document.root().get("entry").map_or("", Json::raw));
+    let digests: String = entries.map(|entries| Digest::of(entries.as_bytes()).to_string()).collect();
+    Digest::of(digests.as_bytes())
 }
 
 /// Keeps what may be kept: replies proved to be the patient's, and that there is none. Not before the disclosure

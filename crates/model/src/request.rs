@@ -112,6 +112,26 @@ pub enum RecordForm {
     Summary,
 }
 
+impl RecordForm {
+    /// Every form.
+    pub const ALL: &[Self] = &[Self::R4, Self::Stu3, Self::Lines, Self::Summary];
+
+    /// The code on record.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::R4 => "r4",
+            Self::Stu3 => "stu3",
+            Self::Lines => "lines",
+            Self::Summary => "summary",
+        }
+    }
+
+    /// Reads a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|form| form.code() == code)
+    }
+}
+
 /// One request for one patient's record, parsed and valid.
 #[derive(Clone, Debug)]
 pub struct RecordRequest {

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod policy;
 pub mod query;
+pub mod replay;
 pub mod serve;
 pub mod witness;
 
@@ -117,7 +118,7 @@ impl Command {
             Self::Query(arguments) => query::run(arguments).await,
             Self::Policy(action) => policy::run(&action, &mut io::stdout().lock()),
             Self::Witness(arguments) => witness::run(arguments).await,
-            Self::Audit(action) => audit::run(action, &mut io::stdout()).await,
+            Self::Audit(action) => audit::run(action, hardening, &mut io::stdout()).await,
         }
     }
 }

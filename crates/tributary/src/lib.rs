@@ -11,6 +11,7 @@ mod observe;
 pub mod policy;
 mod protection;
 mod reload;
+mod replay;
 pub mod running;
 pub mod secrets;
 pub mod settings;

@@ -212,7 +212,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 /// Opens the audit log and writes down with which configuration. It is read to its end first, so not here.
-async fn open_trail(settings: &Settings, notary: Notary) -> Result<Trail, StartError> {
+pub(crate) async fn open_trail(settings: &Settings, notary: Notary) -> Result<Trail, StartError> {
     let dir = settings.audit.dir.clone();
     let limits = tributary_audit::Settings {
         segment_bytes: settings.audit.segment_bytes,

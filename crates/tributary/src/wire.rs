@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tributary_broker::{Broker, FindPractice, Limits, Locator, Maps, Mode, Parts, Policy, Tracing};
-use tributary_model::{MemoryBudget, SourceId, SourceKind, SystemClock};
+use tributary_model::{MemoryBudget, Purpose, SourceId, SourceKind, SystemClock};
 use tributary_sources::national::pds::Pds;
 use tributary_sources::national::practice::Practices;
 use tributary_sources::national::sds::Sds;
@@ -33,9 +33,20 @@ pub(crate) use kept::{Ground, Kept};
 /// Puts a broker together, with what the one before it leaves, if there is one. Nobody is contacted.
 pub(crate) fn wire(
     settings: &Settings,
+    rules: (Maps, Policy),
+    ground: &Ground,
+    before: Option<&Kept>,
+) -> Result<(Broker, Kept), StartError> {
+    wire_for(settings, rules, ground, before, None)
+}
+
+/// The same, with another purpose on record than requests name.
+pub(crate) fn wire_for(
+    settings: &Settings,
     (maps, policy): (Maps, Policy),
     ground: &Ground,
     before: Option<&Kept>,
+    recorded_purpose: Option<Purpose>,
 ) -> Result<(Broker, Kept), StartError> {
     let gathered = Gathered::by(settings, ground, before)?;
     let link_key = SealedBy::of(settings, before)?;
@@ -56,6 +67,7 @@ pub(crate) fn wire(
         lists,
         mode: if settings.demo.is_some() { Mode::Demo } else { Mode::Live },
         policy,
+        recorded_purpose,
         config: settings.digest,
         signals: settings.signals.limits,
         limits: Limits { cache_bytes: settings.cache.max_bytes, ..Limits::default() },

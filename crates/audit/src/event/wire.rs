@@ -136,6 +136,8 @@ struct Source<'a> {
     fetch_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
     attempts: u32,
 }
 
@@ -199,6 +201,12 @@ struct Peer<'a> {
 struct MadeBy {
     build: &'static str,
     config_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -371,7 +379,14 @@ fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
     fields.why = fields.why.map(|why| Why { rule: Some(&*disclosure.rule), ..why });
     fields.sources = Some(disclosure.sources.iter().map(of_source).collect());
     fields.outcome = Some(of_outcome(&disclosure.outcome));
-    fields.made_by = Some(MadeBy { build: BUILD, config_sha256: disclosure.config.to_string() });
+    let made = disclosure.outcome.made.as_ref();
+    fields.made_by = Some(MadeBy {
+        build: BUILD,
+        config_sha256: disclosure.config.to_string(),
+        as_of: made.map(|made| made.as_of.clone()),
+        form: made.map(|made| made.form),
+        since: made.and_then(|made| made.since.clone()),
+    });
     fields
 }
 
@@ -442,6 +457,7 @@ fn of_source(entry: &SourceEntry) -> Source<'_> {
         elapsed_ms: entry.elapsed_ms,
         fetch_id: entry.fetch_id.map(|id| id.to_string()),
         digest: entry.digest.map(|digest| digest.to_string()),
+        content: entry.content.map(|digest| digest.to_string()),
         attempts: entry.attempts,
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn disclosure(intent: Receipt) -> Event {
             elapsed_ms: 3000,
             fetch_id: Some(TraceId::random()),
             digest: Some(Digest::of(b"body")),
+            content: None,
             attempts: 2,
         }],
         outcome: Outcome {
@@ -80,6 +81,7 @@ pub(crate) fn disclosure(intent: Receipt) -> Event {
             bundle_digest: None,
             bytes: 512,
             discrepancies: vec!["allergy-conflict"],
+            made: None,
         },
         config: Digest::of(b"[server]"),
     })

@@ -52,6 +52,7 @@ fn broker(lasting: &Lasting) -> Broker {
         policy: policy(),
         config: tributary_audit::Digest::of(b""),
         signals: None,
+        recorded_purpose: None,
         limits: Limits::default(),
     })
 }

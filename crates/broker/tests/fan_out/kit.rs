@@ -177,6 +177,7 @@ impl Bench {
             policy,
             config: tributary_audit::Digest::of(b""),
             signals: None,
+            recorded_purpose: None,
             limits: Limits::default(),
             memory,
         });

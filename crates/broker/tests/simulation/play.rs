@@ -141,6 +141,7 @@ impl Play {
             policy: crate::stubs::policy(),
             config: Digest::of(b""),
             signals: None,
+            recorded_purpose: None,
             limits: Limits { cache_bytes, ..Limits::default() },
             memory: memory.clone(),
         });

@@ -18,6 +18,7 @@ use tributary_audit::{
     Expected, Flaw, KeyKind, NodeName, Report, SigningKey, Verdict, VerifyingKey, verify_against,
     verify_up_to,
 };
+use tributary_guard::Hardening;
 
 use super::Done;
 
@@ -37,6 +38,9 @@ pub enum Action {
     Report(report::Arguments),
     /// Copies a log, or hands it on as FHIR audit events. Itself put on record.
     Export(export::Arguments),
+    /// Asks the sources of a disclosure again, and tells whether the same record would be shown today. Exit code: 0
+    /// same, 1 differs, 2 cannot be told.
+    Replay(super::replay::Arguments),
 }
 
 /// Arguments of `audit keygen`.
@@ -82,7 +86,7 @@ pub struct VerifyArguments {
     json: bool,
 }
 
-fn head(text: &str) -> Result<u64, &'static str> {
+pub(super) fn head(text: &str) -> Result<u64, &'static str> {
     // `local-17`, or the name of a node that keeps its log in a database.
     let named = text.rsplit_once('-').filter(|(node, _)| NodeName::parse(node).is_some());
     let digits = named.map_or(text, |(_node, digits)| digits);
@@ -90,7 +94,7 @@ fn head(text: &str) -> Result<u64, &'static str> {
     digits.parse().ok().filter(|_| is_number).ok_or("is no number of a record, as in local-17 or 17")
 }
 
-pub(super) async fn run(action: Action, out: &mut dyn Write) -> Done {
+pub(super) async fn run(action: Action, hardening: &Hardening, out: &mut dyn Write) -> Done {
     match action {
         Action::Verify(arguments) => verify(&arguments, out),
         Action::Keygen(arguments) => keygen(&arguments, out),
@@ -98,6 +102,7 @@ pub(super) async fn run(action: Action, out: &mut dyn Write) -> Done {
         Action::Search(arguments) => search::run(&arguments, out).await,
         Action::Report(arguments) => report::run(&arguments, out).await,
         Action::Export(arguments) => export::run(&arguments, out).await,
+        Action::Replay(arguments) => super::replay::run(&arguments, hardening).await,
     }
 }
 

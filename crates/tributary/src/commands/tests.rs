@@ -30,6 +30,7 @@ fn what_is_promised_is_taken() {
         "audit verify var/audit --json",
         "audit verify var/audit --head 17",
         "audit verify var/audit --head local-17",
+        "audit replay local-17 --dir var/audit --config a.toml --case IG-7 --as privacy-officer --json",
     ] {
         check(line, true);
     }
@@ -56,6 +57,9 @@ fn what_is_not_offered_is_refused() {
         "query 9990000107 --json --format fhir",
         "audit",
         "audit search",
+        "audit replay local-17 --dir var/audit --config a.toml --case IG-7",
+        "audit replay local-17 --dir var/audit --config a.toml --as somebody",
+        "audit replay x --dir var/audit --config a.toml --case IG-7 --as somebody",
         "audit verify var/audit --head Other-17",
         "audit verify var/audit --head local-",
         "audit verify var/audit --head +17",
@@ -125,7 +129,7 @@ fn verify_tells_a_sound_log_from_a_broken_one() {
         let cli = Cli::try_parse_from(words.iter().chain(more)).unwrap();
         let Command::Audit(action) = cli.command else { panic!("parsed as something else") };
         let mut out = Vec::new();
-        let code = runtime.block_on(audit::run(action, &mut out)).unwrap();
+        let code = runtime.block_on(audit::run(action, &Hardening::default(), &mut out)).unwrap();
         (code, out)
     };
     let verify = |dir: &std::path::Path| {
