@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "there is no safe way to trace, which is the point")]
+#![expect(clippy::unwrap_used, reason = "this is a test outside of its functions, too")]
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
