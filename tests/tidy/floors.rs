@@ -38,6 +38,22 @@ const ROOMS: &[Room] = &[
     room(5, "server", &["model", "fhir", "telemetry", "identity", "xml", "broker"]),
     room(
         6,
+        "settings",
+        &[
+            "model",
+            "guard",
+            "policy",
+            "audit",
+            "telemetry",
+            "identity",
+            "sources",
+            "ledger",
+            "broker",
+            "server",
+        ],
+    ),
+    room(
+        7,
         "tributary",
         &[
             "model",
@@ -52,6 +68,7 @@ const ROOMS: &[Room] = &[
             "client",
             "broker",
             "server",
+            "settings",
             "mock-providers",
         ],
     ),
@@ -63,7 +80,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("moka", &["broker"]),
     ("reqwest", &["client"]),
     ("matchit", &["server"]),
-    ("toml", &["tributary"]),
+    ("toml", &["settings"]),
     ("tokio-postgres", &["ledger"]),
 ];
 

@@ -17,7 +17,7 @@ use tributary_model::{OdsCode, Priority};
 use tributary_telemetry::{InFlight, Metrics};
 
 use pace::Pace;
-use shares::{Refusal, Shares};
+use shares::Shares;
 
 /// When a caller who was refused may come back: drawn anew for each, since those who are sent away together
 /// must not come back together.
@@ -30,13 +30,13 @@ pub(crate) struct Caller {
     pub(crate) priority: Priority,
 }
 
-/// Why a request is not let in, and when it may come back.
+/// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Crowded {
-    /// There is too much to do.
-    Full(Duration),
+    /// All that its priority may use is used.
+    Full,
     /// Its organisation has its share already.
-    OverShare(Duration),
+    OverShare,
 }
 
 /// The door of one node.
@@ -80,24 +80,13 @@ impl Admission {
         let is_swamped = state.pace.is_swamped(state.shares.taken(), behind.max(overdue));
         // The urgent are let in below the limit, come what may.
         let limit = if is_swamped && caller.priority < Priority::Urgent { 0 } else { state.pace.limit() };
-        match state.shares.take(&caller, limit, now) {
-            Ok(()) => {
-                let taken = state.shares.taken();
-                state.pace.used(taken);
-                drop(state);
-                self.busy.notify_one();
-                let counted = self.metrics.admitted(caller.priority);
-                Ok(Admitted { admission: Arc::clone(self), caller, _counted: counted })
-            }
-            Err(refusal) => {
-                drop(state);
-                let wait = come_back();
-                Err(match refusal {
-                    Refusal::Full => Crowded::Full(wait),
-                    Refusal::OverShare => Crowded::OverShare(wait),
-                })
-            }
-        }
+        state.shares.take(&caller, limit, now)?;
+        let taken = state.shares.taken();
+        state.pace.used(taken);
+        drop(state);
+        self.busy.notify_one();
+        let counted = self.metrics.admitted(caller.priority);
+        Ok(Admitted { admission: Arc::clone(self), caller, _counted: counted })
     }
 
     /// Looks at how far behind we are while there is something to do, and sets the limit by it: how late our own timers

@@ -17,7 +17,7 @@ use tributary_telemetry::Metrics;
 use url::Url;
 
 use crate::error::StartError;
-use crate::settings::{IssuerSettings, KeysFrom, Mistake, Settings, TlsFiles};
+use tributary_settings::{IssuerSettings, KeysFrom, Mistake, Settings, TlsFiles};
 
 /// What outlives a configuration: tokens that were used, and keys that were fetched.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use tributary_identity::ListDates;
 use tributary_sources::egress::{earliest_end, earliest_update, revocations};
 use tributary_telemetry::Listener;
 
-use crate::settings::{ListenerTls, Settings};
+use tributary_settings::{ListenerTls, Settings};
 
 /// What ends, by the key of its section for what is ours and by its own key for the rest, with the second since 1970.
 ///

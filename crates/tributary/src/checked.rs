@@ -8,9 +8,10 @@ use tributary_broker::{Maps, Policy};
 use tributary_sources::Registry;
 
 use crate::error::StartError;
-use crate::settings::{Mistake, Settings};
 use crate::wire::{entries, outward};
-use crate::{callers, codelists, maps, policy, secrets};
+use crate::{callers, codelists, maps, policy};
+use tributary_settings::secrets;
+use tributary_settings::{Mistake, Settings};
 
 /// Whether callers are to be proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -112,7 +112,7 @@ impl Command {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(arguments) => demo::run(arguments).await,
-            Self::Serve(arguments) => serve::run(arguments, hardening, shelter).await,
+            Self::Serve(arguments) => Box::pin(serve::run(arguments, hardening, shelter)).await,
             Self::Check(arguments) => check::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments).await,
             Self::Query(arguments) => query::run(arguments).await,

@@ -14,8 +14,8 @@ use tributary_telemetry::MetricsError;
 use crate::codelists::CodelistsError;
 use crate::commands::chain;
 use crate::maps::MapsError;
-use crate::secrets::SecretError;
-use crate::settings::{Mistake, Settings, TlsFiles};
+use tributary_settings::secrets::SecretError;
+use tributary_settings::{Mistake, Settings, TlsFiles};
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -112,10 +112,9 @@ impl StartError {
             Self::AuditKey { .. } => "audit.key_file".to_owned(),
             Self::Witness(_) | Self::BehindWitness { .. } | Self::Forked => "audit.witness".to_owned(),
             Self::Ledger(_) => "audit.postgres".to_owned(),
-            Self::AuditFile(mistake) => return mistake.clone(),
             Self::Maps(_) => "maps.dir".to_owned(),
             Self::Codelists(_) => "codelists.dir".to_owned(),
-            Self::Policy(mistake) => return mistake.clone(),
+            Self::AuditFile(mistake) | Self::Policy(mistake) => return mistake.clone(),
             Self::Tls(source) | Self::Registry(RegistryError::Tls(source)) => tls_path(settings, source),
             Self::Registry(_) => "source".to_owned(),
             Self::ListenerTls => "server.tls".to_owned(),

@@ -110,4 +110,15 @@ mod tests {
         let error = load(Some(&dir.path().join("no"))).unwrap_err();
         assert_eq!(error.to_string(), "the directory cannot be read: entity not found");
     }
+
+    #[test]
+    fn the_demo_file_finds_every_map_of_the_repository() {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+        let settings = tributary_settings::Settings::load(&config.join("demo.toml")).unwrap();
+        let maps = load(settings.maps.as_deref()).unwrap();
+        for name in MAP_NAMES {
+            assert!(maps.rows(name) > 0, "{name}");
+        }
+        assert!(settings.audit.dir.is_absolute());
+    }
 }

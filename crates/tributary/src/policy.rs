@@ -8,7 +8,7 @@ use tributary_audit::Digest;
 use tributary_broker::Policy;
 use tributary_policy::Diff;
 
-use crate::settings::{Mistake, PolicySettings, read_table};
+use tributary_settings::{Mistake, PolicySettings, read_table};
 
 /// The policy that is part of the product.
 pub const SHIPPED: &str = include_str!("../../../config/policy.toml");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tributary_guard::{Hardening, NotConfined, NotHardened, NotLocked, Reach, Sandbox, Wall};
 
-use crate::settings::{ProcessSettings, SandboxDemand, Settings};
+use tributary_settings::{ProcessSettings, SandboxDemand, Settings};
 
 /// Why a broker does not start for want of protection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,8 +15,8 @@ use crate::error::StartError;
 use crate::observe::MapRows;
 use crate::policy;
 use crate::running::{Identities, Running, SecondFront, gpconnect_edge};
-use crate::settings::{Mistake, Settings};
 use crate::wire::{Ground, Kept, counted, wire};
+use tributary_settings::{Mistake, Settings};
 
 /// A configuration that is built and not yet in force.
 struct Next {

@@ -18,8 +18,8 @@ use tributary_telemetry::Metrics;
 use crate::checked::Checked;
 use crate::error::StartError;
 use crate::running::open_trail;
-use crate::settings::SignalSettings;
 use crate::wire::{Ground, counted, wire_for};
+use tributary_settings::SignalSettings;
 
 pub(crate) use compare::Comparison;
 

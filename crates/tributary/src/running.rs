@@ -22,9 +22,9 @@ use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
 use crate::policy;
 use crate::protection::Shelter;
-use crate::settings::{ListenerTls, PostgresSettings, Settings};
 use crate::wire::{Ground, Kept, counted, hand_on, wire};
 use crate::witnessing;
+use tributary_settings::{ListenerTls, PostgresSettings, Settings};
 
 /// A broker that runs. Dropping it lets it run on until the runtime ends; [`Running::stop`] drains it.
 pub struct Running {
@@ -81,7 +81,8 @@ impl Running {
             // Bound when there is somebody to answer.
             gpconnect: None,
         };
-        Self::start_on(listeners, settings, maps, clock).await
+        // Boxed: whoever waits for it need not hold all of it on the stack.
+        Box::pin(Self::start_on(listeners, settings, maps, clock)).await
     }
 
     /// Starts a broker on sockets that are bound, with maps that are loaded; `clock` dates its rules.

@@ -21,7 +21,7 @@ use tributary_sources::{
 
 use crate::codelists;
 use crate::error::StartError;
-use crate::settings::{Settings, TlsFiles};
+use tributary_settings::{Settings, TlsFiles};
 
 use kept::{Gathered, SealedBy};
 use national::National;

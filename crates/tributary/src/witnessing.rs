@@ -10,8 +10,8 @@ use tributary_client::{WitnessClient, WitnessReply};
 use tributary_telemetry::{Metrics, WitnessOutcome};
 
 use crate::error::StartError;
-use crate::secrets::exposure;
-use crate::settings::{AuditSettings, WitnessEntry};
+use tributary_settings::secrets::exposure;
+use tributary_settings::{AuditSettings, WitnessEntry};
 
 /// A log in which nothing happens is cosigned again so often: a witness that is gone shows soon.
 const REPEAT: Duration = Duration::from_mins(1);

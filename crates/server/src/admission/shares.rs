@@ -6,21 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tributary_model::{OdsCode, Priority};
 
-use super::Caller;
+use super::{Caller, Crowded};
 
 /// How long somebody who was refused counts as wanting more. They were told to come back within five seconds.
 const WANTS: Duration = Duration::from_secs(5);
 /// Organisations whose wants are remembered; of more than these nobody is refused for another's sake.
 const REMEMBERED: usize = 1_000;
-
-/// Why there is no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// All that a priority may use is used.
-    Full,
-    /// The organisation has its share.
-    OverShare,
-}
 
 /// The places taken.
 #[derive(Debug, Default)]
@@ -72,7 +63,7 @@ impl Shares {
     }
 
     /// Takes a place of `limit`, if this caller may have one.
-    pub(super) fn take(&mut self, caller: &Caller, limit: usize, now: Instant) -> Result<(), Refusal> {
+    pub(super) fn take(&mut self, caller: &Caller, limit: usize, now: Instant) -> Result<(), Crowded> {
         let judged = self.judge(caller, limit, now);
         if judged.is_err() && self.by.len() >= REMEMBERED {
             self.by.retain(|_, holding| holding.places(0) > 0 || holding.wants_more(0, now));
@@ -98,7 +89,7 @@ impl Shares {
         judged
     }
 
-    fn judge(&self, caller: &Caller, limit: usize, now: Instant) -> Result<(), Refusal> {
+    fn judge(&self, caller: &Caller, limit: usize, now: Instant) -> Result<(), Crowded> {
         let room = (limit * percent(caller.priority) / 100).max(1.min(limit));
         let is_full = self.all >= room;
         let is_half_full = self.all.saturating_mul(2) >= room;
@@ -110,9 +101,9 @@ impl Shares {
         // Who shares with nobody is not to blame for being many.
         let share = self.share(caller, room, now);
         if share < room && mine >= share {
-            return Err(Refusal::OverShare);
+            return Err(Crowded::OverShare);
         }
-        if is_full { Err(Refusal::Full) } else { Ok(()) }
+        if is_full { Err(Crowded::Full) } else { Ok(()) }
     }
 
     /// The most that this caller may hold of `room`: what is left when nobody else is given more than they want,

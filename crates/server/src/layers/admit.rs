@@ -9,7 +9,7 @@ use tributary_model::{Priority, Requester};
 use tributary_telemetry::ShedReason;
 
 use super::bounds::HEALTH;
-use crate::admission::{Caller, Crowded};
+use crate::admission::{Caller, Crowded, come_back};
 use crate::exchange::{Edge, Next, Reply};
 use crate::identity::token::Token;
 use crate::problem::Problem;
@@ -36,8 +36,8 @@ pub(super) async fn admitted(edge: Arc<Edge>, mut request: Request<Bytes>, next:
         }
         Err(crowded) => {
             edge.metrics.shed(match crowded {
-                Crowded::OverShare(_) => ShedReason::Caller,
-                Crowded::Full(_) => ShedReason::Requests,
+                Crowded::OverShare => ShedReason::Caller,
+                Crowded::Full => ShedReason::Requests,
             });
             respond(dialect, problem(crowded))
         }
@@ -90,14 +90,12 @@ impl Asked {
 }
 
 fn problem(crowded: Crowded) -> Problem {
-    match crowded {
-        Crowded::OverShare(wait) => {
-            let text = "Too many requests of this organisation at once. No source was asked.";
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", text).after(wait)
-        }
-        Crowded::Full(wait) => {
-            let text = "Too many requests at once. No source was asked.";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "throttled", text).after(wait)
-        }
-    }
+    let (status, text) = match crowded {
+        Crowded::OverShare => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests of this organisation at once. No source was asked.",
+        ),
+        Crowded::Full => (StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once. No source was asked."),
+    };
+    Problem::new(status, "throttled", text).after(come_back())
 }

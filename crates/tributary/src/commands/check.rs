@@ -9,7 +9,7 @@ use tributary_model::Section;
 
 use super::{BAD_CONFIGURATION, Done, say};
 use crate::checked::{self, Asked, Checked};
-use crate::settings::{Mistake, Settings};
+use tributary_settings::{Mistake, Settings};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]

@@ -18,8 +18,8 @@ use tributary_telemetry::{LevelFilter, LogFormat};
 
 use super::{Done, FAILED, query, say, serve};
 use crate::running::Running;
-use crate::settings::Settings;
 use crate::show::{self, Colour};
+use tributary_settings::Settings;
 
 /// The story that is told when none is asked for.
 const GEORGE_ASHWORTH: &str = "9990000107";

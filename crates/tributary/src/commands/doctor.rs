@@ -10,7 +10,7 @@ use clap::Args;
 use tributary_model::SourceId;
 
 use super::{Done, FAILED, check, say};
-use crate::settings::Settings;
+use tributary_settings::Settings;
 
 use examine::examine;
 use step::{State, Step};

@@ -8,7 +8,7 @@ use tributary_ledger::export::{EventFile, ExportObserver, Feed, Patience, Reposi
 use tributary_telemetry::Metrics;
 
 use crate::error::StartError;
-use crate::settings::{PostgresSettings, Settings};
+use tributary_settings::{PostgresSettings, Settings};
 
 struct Counts(Arc<Metrics>);
 

@@ -14,8 +14,8 @@ use tributary_telemetry::Metrics;
 use super::{Outward, egress_settings, identity, outward, practices_id};
 use crate::error::StartError;
 use crate::observe::LimitCounts;
-use crate::secrets;
-use crate::settings::{NationalSettings, Settings};
+use tributary_settings::secrets;
+use tributary_settings::{NationalSettings, Settings};
 
 /// What every broker of this process is built on, whatever its configuration says.
 #[derive(Clone)]

@@ -11,8 +11,8 @@ use tributary_sources::{Egress, Route};
 
 use super::{Outward, practices_id};
 use crate::error::StartError;
-use crate::secrets::{SecretError, Secrets};
-use crate::settings::{NationalSettings, Settings, TlsFiles};
+use tributary_settings::secrets::{SecretError, Secrets};
+use tributary_settings::{NationalSettings, Settings, TlsFiles};
 
 /// What is there of the national services.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use tributary_sources::Source;
 use tributary_sources::national::practice::PracticeSource;
 
 use crate::observe;
-use crate::settings::national::PRACTICES;
+use tributary_settings::national::PRACTICES;
 
 /// A registered source as the conductor sees it.
 pub(super) fn port(source: &Source) -> SourcePort {

@@ -7,7 +7,7 @@ use clap::Args;
 use tributary_ledger::postgres::{self, Grants, Store};
 
 use super::super::{BAD_CONFIGURATION, Done, check};
-use crate::secrets;
+use tributary_settings::secrets;
 
 /// Arguments of `audit init`.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use tributary_ledger::report::Names;
 use tributary_ledger::{Found, READS, Reader, Stored, note_in_directory, note_in_postgres};
 use tributary_model::{NhsNumber, OdsCode};
 
-use crate::settings::Settings;
+use tributary_settings::Settings;
 
 /// Which log is read.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use tributary_broker::Maps;
 use tributary_model::{Capability, NhsNumber, OdsCode, Section, SectionSet, SourceId, SourceKind};
 use tributary_sources::{Protocol, Route, ServiceRoot, SourceEntry};
 
-use crate::settings::{AuditSettings, DemoPatient, DemoSettings, ServerSettings, Settings};
+use tributary_settings::{AuditSettings, DemoPatient, DemoSettings, ServerSettings, Settings};
 
 /// The code maps that the stories are told with.
 const MAPS: &[(&str, &str)] = &[

@@ -16,8 +16,8 @@ use tributary_sources::{Context, Egress, Endpoint, LookUp, Protocol, SourceEntry
 
 use super::step::{Owner, Step};
 use crate::StartError;
-use crate::settings::Settings;
 use crate::wire::{Outward, entries, outward};
+use tributary_settings::Settings;
 
 /// Tokens live five minutes; a clock that is off by more than this eats into them.
 const SKEW_ALLOWED: SignedDuration = SignedDuration::from_secs(60);

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Which;
 use crate::commands::{BAD_CONFIGURATION, Done, FAILED, say};
-use crate::settings::{Example, read_examples};
+use tributary_settings::{Example, read_examples};
 
 /// Arguments of `policy test`.
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use super::reader::Reader;
 use super::{LocatorSettings, address, source};
 
 /// The id that practices without an entry are counted under.
-pub(crate) const PRACTICES: &str = "gp-practice";
+pub const PRACTICES: &str = "gp-practice";
 /// The platform's usual quota for one application and one API.
 const PER_SECOND: u64 = 5;
 

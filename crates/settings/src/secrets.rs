@@ -8,7 +8,7 @@ use tributary_audit::Digest;
 use tributary_model::Redacted;
 use tributary_sources::national::oauth::{ClientKey, KeyError};
 
-use crate::settings::{Mistake, NationalSettings};
+use crate::{Mistake, NationalSettings};
 
 /// No key is longer.
 const MAX_BYTES: u64 = 64 << 10;
@@ -32,16 +32,16 @@ pub enum SecretError {
 
 /// What the national services are shown.
 #[derive(Clone, Debug)]
-pub(crate) struct Secrets {
+pub struct Secrets {
     /// Signs our assertions.
-    pub(crate) client_key: Option<ClientKey>,
+    pub client_key: Option<ClientKey>,
     /// Our key at the directory.
-    pub(crate) api_key: Option<Redacted<String>>,
+    pub api_key: Option<Redacted<String>>,
 }
 
 impl Secrets {
     /// Reads whatever the settings name.
-    pub(crate) fn read(settings: &NationalSettings) -> Result<Self, SecretError> {
+    pub fn read(settings: &NationalSettings) -> Result<Self, SecretError> {
         let client_key = settings.oauth.as_ref().map(|oauth| client_key(&oauth.key_file)).transpose()?;
         let api_key = settings.sds.as_ref().map(|sds| api_key(&sds.api_key_file)).transpose()?;
         Ok(Self { client_key, api_key })
@@ -49,7 +49,7 @@ impl Secrets {
 }
 
 /// Every secret that cannot be used.
-pub(crate) fn mistakes(settings: &NationalSettings) -> Vec<Mistake> {
+pub fn mistakes(settings: &NationalSettings) -> Vec<Mistake> {
     let mistake = |path: &str, error: &SecretError| {
         let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Mistake { path: path.to_owned(), line: None, says: format!("{error}{cause}") }
@@ -61,7 +61,7 @@ pub(crate) fn mistakes(settings: &NationalSettings) -> Vec<Mistake> {
 }
 
 /// What the files of secrets hold, as digests: enough to see that one has changed.
-pub(crate) fn digests(settings: &NationalSettings) -> Result<Vec<Digest>, SecretError> {
+pub fn digests(settings: &NationalSettings) -> Result<Vec<Digest>, SecretError> {
     let oauth = settings.oauth.iter().map(|oauth| &oauth.key_file);
     let files = oauth.chain(settings.sds.iter().map(|sds| &sds.api_key_file));
     files.map(|file| Ok(Digest::of(read(file)?.expose()))).collect()
@@ -73,7 +73,7 @@ fn client_key(path: &Path) -> Result<ClientKey, SecretError> {
 }
 
 /// A password.
-pub(crate) fn word(path: &Path) -> Result<Redacted<String>, SecretError> {
+pub fn word(path: &Path) -> Result<Redacted<String>, SecretError> {
     api_key(path)
 }
 
@@ -121,7 +121,7 @@ impl Exposure {
 }
 
 /// Who else could read or change a file; nothing where it cannot be looked at, which whoever reads it tells.
-pub(crate) fn exposure(file: &Path) -> Option<Exposure> {
+pub fn exposure(file: &Path) -> Option<Exposure> {
     exposed(&std::fs::metadata(file).ok()?)
 }
 

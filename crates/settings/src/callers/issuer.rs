@@ -9,8 +9,8 @@ use tributary_model::{Role, SourceId};
 use url::Url;
 
 use super::consumer::role;
-use crate::settings::reader::Reader;
-use crate::settings::tls::{self, TlsFiles};
+use crate::reader::Reader;
+use crate::tls::{self, TlsFiles};
 
 /// Life of a token unless the configuration says otherwise, in seconds.
 const MOST_LIFE_SECS: u64 = 300;

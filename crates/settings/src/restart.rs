@@ -9,7 +9,7 @@ impl Settings {
     ///
     /// Sockets, the audit log and the log are open; limits of connections and of requests at once are shared by all
     /// that is in flight; a clock that jumps would date one record by two days.
-    pub(crate) fn needs_restart(&self, next: &Self) -> Vec<Mistake> {
+    pub fn needs_restart(&self, next: &Self) -> Vec<Mistake> {
         let (demo, next_demo) = (self.demo.as_ref(), next.demo.as_ref());
         let as_of = |demo: Option<&super::DemoSettings>| demo.and_then(|demo| demo.as_of);
         let keys = [

@@ -61,7 +61,7 @@ fn hours(text: &str) -> Result<SignalHours, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
+    use crate::Settings;
 
     fn read(text: &str) -> Result<Option<SignalLimits>, String> {
         let settings = Settings::parse(&format!("[signals]\n{text}\n"));

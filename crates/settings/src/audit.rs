@@ -151,3 +151,34 @@ fn read_witness(mut table: Reader<'_>) -> Option<WitnessEntry> {
     table.close();
     Some(WitnessEntry { url: url?, key: key? })
 }
+
+#[cfg(test)]
+mod tests {
+    use tributary_audit::SigningKey;
+
+    use super::*;
+    use crate::Settings;
+
+    #[test]
+    fn witnesses_are_held_to_what_they_can_be() {
+        let key = SigningKey::generate("w.example.test", KeyKind::Witness).unwrap();
+        let log = SigningKey::generate("w.example.test", KeyKind::Log).unwrap();
+        let entry = |key: &SigningKey| {
+            format!("[[audit.witness]]\nurl = \"http://w.example.test\"\nkey = \"{}\"\n", key.public())
+        };
+        let mistakes = |audit: &str, more: &str| {
+            let text = format!("[audit]\n{audit}\n{more}");
+            let mistakes = Settings::parse(&text).err().unwrap_or_default();
+            mistakes.into_iter().map(|mistake| mistake.path).collect::<Vec<_>>()
+        };
+        assert_eq!(mistakes("key_file = \"k\"", &entry(&key)), Vec::<String>::new());
+        assert_eq!(mistakes("", &entry(&key)), ["audit.witness"]);
+        assert_eq!(mistakes("key_file = \"k\"", &entry(&log)), ["audit.witness[1].key"]);
+        assert_eq!(mistakes("key_file = \"k\"", &entry(&key).repeat(2)), ["audit.witness"]);
+        assert_eq!(
+            mistakes("key_file = \"k\"\nwitnesses_needed = 2", &entry(&key)),
+            ["audit.witnesses_needed"]
+        );
+        assert_eq!(mistakes("witness_warn_secs = 20000", ""), ["audit.witness_warn_secs"]);
+    }
+}

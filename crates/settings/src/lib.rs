@@ -1,4 +1,4 @@
-//! Configuration: TOML in, checked settings out, with every mistake told at once.
+#![doc = include_str!("../README.md")]
 
 mod address;
 mod audit;
@@ -12,7 +12,7 @@ mod ledger;
 mod listener_tls;
 mod locator;
 mod mistake;
-pub(crate) mod national;
+pub mod national;
 mod organisation;
 mod place;
 mod policy;
@@ -21,6 +21,7 @@ mod prompts;
 mod reach;
 mod reader;
 mod restart;
+pub mod secrets;
 mod server;
 mod signals;
 mod source;
@@ -60,6 +61,18 @@ pub use tls::TlsFiles;
 pub use server::{LimitSettings, LogSettings, ServerSettings};
 
 use reader::{Book, Reader};
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a String cannot fail.
+        let _infallible = std::fmt::Write::write_fmt(&mut text, format_args!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
 
 /// Enough to tell the configurations of a fleet apart.
 const NAME_DIGITS: usize = 12;
@@ -147,7 +160,7 @@ impl Settings {
     }
 
     /// Reads the text of a configuration file.
-    pub(crate) fn parse_at(text: &str, file: &Path) -> Result<Self, Vec<Mistake>> {
+    pub fn parse_at(text: &str, file: &Path) -> Result<Self, Vec<Mistake>> {
         let file = std::path::absolute(file).map_err(|error| vec![Self::unreadable(&error)])?;
         let mut settings = Self::parse(text)?;
         // What is absolute already stays as it is.
@@ -174,7 +187,8 @@ impl Settings {
         }
     }
 
-    pub(crate) fn unreadable(error: &io::Error) -> Mistake {
+    /// What is told of a file that cannot be read.
+    pub fn unreadable(error: &io::Error) -> Mistake {
         Mistake { path: String::new(), line: None, says: format!("cannot be read: {error}") }
     }
 
@@ -184,7 +198,7 @@ impl Settings {
     }
 
     /// Believes every caller, as `[demo] insecure = true` does and under the same condition.
-    pub(crate) fn believe(&mut self) -> Result<(), Mistake> {
+    pub fn believe(&mut self) -> Result<(), Mistake> {
         if self.demo.is_some() {
             return Ok(());
         }

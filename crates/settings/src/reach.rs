@@ -60,7 +60,7 @@ fn folder_of(file: &Path) -> PathBuf {
 
 impl Settings {
     /// What a broker with these settings may reach; `config` is their file.
-    pub(crate) fn reach(&self, config: &Path) -> Reach {
+    pub fn reach(&self, config: &Path) -> Reach {
         let config = std::path::absolute(config).unwrap_or_else(|_no_folder| config.to_owned());
         let own = Named { key: String::new(), path: &config, is_dir: false };
         let named = self.named();
@@ -89,7 +89,7 @@ impl Settings {
     }
 
     /// What of these settings a process that is shut in this far could not open.
-    pub(crate) fn beyond(&self, reach: &Reach) -> Vec<Mistake> {
+    pub fn beyond(&self, reach: &Reach) -> Vec<Mistake> {
         let reads = |dir: &PathBuf| {
             let real = |granted: &PathBuf| granted.canonicalize().is_ok_and(|real| dir.starts_with(real));
             reach.read.iter().any(|granted| dir.starts_with(granted) || real(granted))

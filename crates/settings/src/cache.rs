@@ -25,7 +25,7 @@ pub(super) fn read(mut table: Reader<'_>) -> CacheSettings {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::Settings;
+    use crate::Settings;
 
     #[test]
     fn the_bound_is_read() {

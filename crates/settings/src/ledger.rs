@@ -15,7 +15,7 @@ use super::address::base_url;
 use super::audit::AuditSettings;
 use super::place::place;
 use super::reader::Reader;
-use crate::commands::chain;
+use crate::chain;
 use crate::secrets::exposure;
 
 /// No password is longer.
@@ -212,7 +212,7 @@ impl AuditSettings {
     }
 
     /// Every file that cannot be used.
-    pub(crate) fn file_mistakes(&self) -> Vec<Mistake> {
+    pub fn file_mistakes(&self) -> Vec<Mistake> {
         let postgres = self.postgres.as_ref().and_then(|postgres| postgres.store().err());
         let export = self.export.as_ref().map(|export| (export.bearer().err(), export.tls().err()));
         let (bearer, tls) = export.unwrap_or_default();

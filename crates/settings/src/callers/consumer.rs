@@ -6,7 +6,7 @@ use tributary_identity::{CertificateName, ClaimShape, Consumer, Profile};
 use tributary_model::{OdsCode, Priority, Role, SourceId};
 
 use super::IssuerSettings;
-use crate::settings::reader::Reader;
+use crate::reader::Reader;
 
 pub(super) fn read(tables: Vec<Reader<'_>>, issuers: &[IssuerSettings]) -> Vec<Consumer> {
     let mut ids = BTreeSet::new();

@@ -48,7 +48,7 @@ impl PromptSettings {
     }
 
     /// Prompts that can never be given for want of their map: their absence would be read as "nothing to mind".
-    pub(crate) fn obstacles(&self, maps: &Maps) -> Vec<Mistake> {
+    pub fn obstacles(&self, maps: &Maps) -> Vec<Mistake> {
         let blind = self.each().filter(|((_, map), state)| *state == Prompt::On && !maps.has(map));
         let mistake = |((key, map), _): ((&str, &str), Prompt)| Mistake {
             path: format!("prompts.{key}"),
