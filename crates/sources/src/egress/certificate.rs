@@ -133,13 +133,13 @@ mod tests {
         assert_eq!(earliest_end(b""), None);
     }
 
-    /// Issued on 1 January 2026, with or without a next update on 1 February 2026.
-    fn list(with_version: bool, with_next: bool) -> Vec<u8> {
+    /// Issued on 1 January 2026, with a version where there is one, and a next update where there is one.
+    fn list(version: Option<u8>, next: Option<&str>) -> Vec<u8> {
         let wrapped =
             |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
         let time = |text: &str| wrapped(UTC_TIME, text.as_bytes());
-        let version = if with_version { wrapped(INTEGER, &[1]) } else { Vec::new() };
-        let update = if with_next { time("260201000000Z") } else { wrapped(SEQUENCE, &[]) };
+        let version = version.map(|version| wrapped(INTEGER, &[version])).unwrap_or_default();
+        let update = next.map_or_else(|| wrapped(SEQUENCE, &[]), time);
         let names = [wrapped(SEQUENCE, &[5, 0]), wrapped(SEQUENCE, &[5, 0])].concat();
         let fields = [version, names, time("260101000000Z"), update].concat();
         wrapped(SEQUENCE, &wrapped(SEQUENCE, &fields))
@@ -148,13 +148,15 @@ mod tests {
     #[test]
     fn a_revocation_list_is_out_of_date_with_its_next_update() {
         let expected = "2026-02-01T00:00:00Z".parse::<Timestamp>().ok();
-        assert_eq!((outdated(&list(true, true)), outdated(&list(false, true))), (expected, expected));
-        assert_eq!(outdated(&list(true, false)), None);
-        let text = STANDARD.encode(list(true, true));
+        let next = Some("260201000000Z");
+        let whole = list(Some(1), next);
+        assert_eq!((outdated(&whole), outdated(&list(None, next))), (expected, expected));
+        assert_eq!(outdated(&list(Some(1), None)), None);
+        let text = STANDARD.encode(&whole);
         let pem = format!("-----BEGIN X509 CRL-----\n{text}\n-----END X509 CRL-----\n");
         assert_eq!((earliest_update(pem.as_bytes()), earliest_update(b"")), (expected, None));
-        for length in 0..list(true, true).len() {
-            assert_eq!(outdated(&list(true, true)[..length]), None, "{length}");
+        for length in 0..whole.len() {
+            assert_eq!(outdated(&whole[..length]), None, "{length}");
         }
     }
 
