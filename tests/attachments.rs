@@ -75,8 +75,9 @@ async fn every_fetch_is_on_record_against_its_patient() {
     let audit = reply.header("Tributary-Audit").unwrap().to_owned();
     let folder = stage.audit.path().join("log");
     let mut text = String::new();
-    for file in std::fs::read_dir(&folder).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+    for file in files.filter(|path| path.is_file()) {
+        let bytes = std::fs::read(file).unwrap();
         text.push_str(&String::from_utf8_lossy(&bytes));
     }
     assert!(!audit.is_empty());

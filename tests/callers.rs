@@ -21,6 +21,8 @@ mod gpconnect;
 mod keys;
 #[path = "callers/pki.rs"]
 mod pki;
+#[path = "callers/records.rs"]
+mod records;
 #[path = "callers/rotation.rs"]
 mod rotation;
 #[path = "callers/scanner.rs"]

@@ -158,7 +158,7 @@ async fn whoever_reads_is_on_record_before_anything_is_told() {
     let reads = records(&log.join("reads"));
     let record = reads.iter().find(|record| record["kind"] == "audit_read").unwrap();
     assert_eq!((&record["read"]["what"], &record["read"]["case"]), (&"search".into(), &"IG-1".into()));
-    assert_eq!((&record["patient"]["nhs"], &record["read"]["records"]), (&GEORGE.into(), &4.into()));
+    assert_eq!((&record["patient"]["nhs"], &record["read"]["records"]), (&GEORGE.into(), &5.into()));
     assert!(record["read"]["reader"].as_str().unwrap().starts_with("Priya (user "));
     // The next reader is told of this one.
     assert!(read(&["--case", "IG-2"]).1.contains("search for case IG-1"));

@@ -279,11 +279,29 @@ impl Line {
 
     /// Asks, and reads one answer.
     pub(crate) async fn ask(&mut self, path: &str, headers: &[(&str, &str)]) -> std::io::Result<Answer> {
-        let mut text = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
+        self.send(&format!("GET {path} HTTP/1.1\r\n"), headers, "").await
+    }
+
+    /// Asks for a record, and reads one answer.
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let length = body.len();
+        let first = format!(
+            "POST {path} HTTP/1.1\r\nContent-Type: application/fhir+json\r\nContent-Length: {length}\r\n"
+        );
+        self.send(&first, headers, body).await
+    }
+
+    async fn send(&mut self, first: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
+        let mut text = format!("{first}Host: localhost\r\n");
         for (name, value) in headers {
             write!(text, "{name}: {value}\r\n").unwrap();
         }
-        self.0.write_all(format!("{text}\r\n").as_bytes()).await?;
+        self.0.write_all(format!("{text}\r\n{body}").as_bytes()).await?;
         self.0.flush().await?;
         let mut read = Vec::new();
         loop {

@@ -144,6 +144,8 @@ async fn flapping() -> Played {
             states.push(metrics.sum("tributary_source_breaker_state", &[("source", "gp")]).round());
         }
     }
+    // On the way from shut to passing it probes, which may be seen or not.
+    states.retain(|state| (*state - 1.0).abs() > 0.5);
     states.dedup();
     // Six seconds: two transitions at most, and the one they began with.
     assert!(states.len() <= 3, "{states:?}");

@@ -123,7 +123,7 @@ pub(crate) fn name(text: &str) -> String {
 pub(crate) fn configuration(federation: &Federation, number: u32) -> String {
     let maps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/maps");
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\nformat = \"json\"\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nmax_behind_ms = 1000\n[log]\nlevel = \"warn\"\nformat = \"json\"\n\
          [audit]\ndir = \"audit\"\n[maps]\ndir = \"{}\"\n[demo]\ninsecure = true\n",
         maps.display(),
     );

@@ -114,7 +114,7 @@ impl Exposure {
     pub fn of(self, file: &Path) -> String {
         let file = file.display();
         match self {
-            Self::Mode => format!("{file} can be read by other users of this machine"),
+            Self::Mode => format!("{file} can be read by other users of this machine; chmod 600 it"),
             Self::Owner => format!("{file} belongs to another user of this machine, who can change it"),
         }
     }

@@ -140,7 +140,7 @@ fn files_are_read_from_the_folder_of_the_configuration_and_checked() {
         ["source[1].tls.cert_file", "source[1].tls.ca_file", "source[1].tls.key_file"],
         "{mistakes:?}"
     );
-    assert!(mistakes[2].says.ends_with("can be read by other users of this machine"));
+    assert!(mistakes[2].says.ends_with("can be read by other users of this machine; chmod 600 it"));
 }
 
 #[test]

@@ -31,7 +31,10 @@ impl Names {
 
     pub(super) fn rule(&self, id: Option<&str>) -> String {
         let Some(id) = id else { return "no rule is on record.".to_owned() };
-        match (self.rules.get(id), id) {
+        // Several rules may have permitted one access; the log joins their ids.
+        let known: Vec<_> = id.split('+').filter_map(|one| self.rules.get(one)).map(String::as_str).collect();
+        let words = (!known.is_empty()).then(|| known.join(", and "));
+        match (words, id) {
             (Some(words), _) => format!("{words} (rule \"{id}\")."),
             (None, "demo-direct-care") => "this is a demonstration with invented patients, in which the person who \
                                            asks is taken to be caring for the patient (rule \"demo-direct-care\")."

@@ -76,8 +76,9 @@ fn names_follow_the_convention() {
     for fact in catalogue() {
         assert!(fact.name.starts_with("tributary_"), "{}", fact.name);
         assert_eq!(fact.name.ends_with("_total"), fact.kind == MetricKind::Counter, "{}", fact.name);
-        // A moment is told in seconds too.
-        let is_length = fact.name.ends_with("_seconds") && !fact.name.ends_with("_timestamp_seconds");
+        // A moment is told in seconds too, and how long ago it was.
+        let is_other = ["_timestamp_seconds", "_age_seconds"].iter().any(|end| fact.name.ends_with(end));
+        let is_length = fact.name.ends_with("_seconds") && !is_other;
         assert_eq!(is_length, fact.kind == MetricKind::Histogram, "{}", fact.name);
     }
 }
