@@ -3,7 +3,7 @@
 use tributary_tests::bundle::Merged;
 use tributary_tests::{GEORGE, federation, parameters};
 
-use crate::scene::{Plan, Scene, claims, signed};
+use crate::scene::{Plan, Scene};
 
 const RECORD: &str = "/fhir/R4/Patient/$record";
 
@@ -28,12 +28,12 @@ async fn who_is_proven_sees_what_their_role_may_see() {
     let statuses = Merged::of(serde_json::from_str(&answer.body).unwrap()).statuses();
     assert_eq!(statuses["acute-a"], "ok");
     // For a purpose that nurses' rules do not name there is nothing.
-    let mut other = claims(&shown);
-    other["reason_for_request"] = "audit".into();
-    let header = serde_json::json!({"alg": "RS512", "typ": "JWT", "kid": "rs512"});
-    let token = format!("Bearer {}", signed(&scene.signer, "RS512", &header.to_string(), &other.to_string()));
-    let refused = line.post(RECORD, &[("Authorization", &token)], &body).await.unwrap();
-    assert!([401, 403].contains(&refused.status), "{}", refused.status);
+    let token = scene.bearer(&shown);
+    let mut asked: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let purpose = serde_json::json!({"name": "purpose", "valueCode": "audit"});
+    asked["parameter"].as_array_mut().unwrap().push(purpose);
+    let refused = line.post(RECORD, &[("Authorization", &token)], &asked.to_string()).await.unwrap();
+    assert_eq!(refused.status, 403, "{}", refused.body);
     drop(line);
     let audit = scene.dir.path().join("audit");
     scene.running.stop().await.unwrap();

@@ -79,7 +79,9 @@ const ROWS: &[Row] = &[
     }),
     row("another drain", "server.drain_secs", |text| server(text, "drain_secs = 11")),
     row("another cap on requests", "server.max_in_flight", |text| server(text, "max_in_flight = 7")),
-    row("another pace", "server.max_behind_ms", |text| server(text, "max_behind_ms = 7")),
+    row("another pace", "server.max_behind_ms", |text| {
+        text.replacen("max_behind_ms = 1000", "max_behind_ms = 7", 1)
+    }),
     row("another cap on connections", "server.max_connections", |text| server(text, "max_connections = 7")),
     row("another cap by address", "server.max_connections_per_address", |text| {
         server(text, "max_connections_per_address = 7")
