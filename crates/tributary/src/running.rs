@@ -219,7 +219,7 @@ pub(crate) async fn open_trail(settings: &Settings, notary: Notary) -> Result<Tr
         segment_bytes: settings.audit.segment_bytes,
         ..tributary_audit::Settings::default()
     };
-    if notary.key.is_none() && settings.audit.postgres.is_none() {
+    if notary.key.is_none() && settings.audit.postgres.is_none() && settings.demo.is_none() {
         tracing::warn!("no audit.key_file: checkpoints of the audit log are not signed");
     }
     let failed = |error| StartError::Audit(settings.audit.dir.clone(), error);
