@@ -14,8 +14,9 @@ use crate::world::{Asked, Authority, Call, Coverage, Deed, World};
 /// How late an answer, and the end of an ask that nobody waits for, may be.
 pub(crate) const GRACE: Duration = Duration::from_millis(50);
 
-/// An intent is on record before the first ask, and nobody is asked twice for what is under way.
-pub(crate) fn when_a_source_is_asked(world: &World, source: usize, authority: &Authority) {
+/// An intent is on record before the first ask, and nobody is asked twice for what is under way. What is sent now was
+/// `asked` for then: it may have waited for its place.
+pub(crate) fn when_a_source_is_asked(world: &World, source: usize, authority: &Authority, asked: Instant) {
     let id = world.sources[source].id.as_str();
     let is_intended = world.log.has("intent", |intent| {
         let expected = intent["expected"].as_array().unwrap();
@@ -27,10 +28,12 @@ pub(crate) fn when_a_source_is_asked(world: &World, source: usize, authority: &A
     world.hold(is_intended, || format!("{id} was asked without an intent"));
     let mut history = world.history();
     let is_mine = |asked: &&Asked| asked.authority == *authority;
-    // Whoever wanted it now may have gone; what began for them may have waited for its place, and others for it.
-    let wants_it_now = |asked: &Asked, began| asked.is_fresh && asked.arrived >= began;
-    let is_excused =
-        |call: &Call| history.asked.iter().filter(is_mine).any(|one| wants_it_now(one, call.asked));
+    // Two may be under way if somebody wanted it fetched now after the one was asked for and before the other was.
+    // Either may have got its place first, and whoever wanted it may have gone.
+    let is_between = |at: Instant, call: &Call| (call.asked.min(asked)..=call.asked.max(asked)).contains(&at);
+    let is_excused = |call: &Call| {
+        history.asked.iter().filter(is_mine).any(|one| one.is_fresh && is_between(one.arrived, call))
+    };
     let is_under_way =
         |call: &Call| call.source == source && call.authority == *authority && call.ended.is_none();
     let most = world.sources[source].max_in_flight;

@@ -233,7 +233,7 @@ fn plan(world: &World, source: usize) -> (Deed, Duration) {
 
 fn begin(world: &World, source: usize, attempt: &Attempt, deed: Deed) -> usize {
     let (authority, began, asked) = (Authority::of(&attempt.ask), Instant::now(), attempt.asked);
-    promises::when_a_source_is_asked(world, source, &authority);
+    promises::when_a_source_is_asked(world, source, &authority, asked);
     let mut history = world.history();
     history.coverage.calls += 1;
     history.coverage.mixed_up += u64::from(deed == Deed::MixesUp);
