@@ -35,7 +35,8 @@ const ROOMS: &[Room] = &[
     room(2, "xml", &["fhir"]),
     room(3, "merge", &["model", "fhir", "statements"]),
     room(4, "broker", &["model", "fhir", "policy", "flow", "audit", "signals", "telemetry", "merge"]),
-    room(5, "server", &["model", "fhir", "telemetry", "identity", "xml", "broker"]),
+    room(4, "viewer", &["model", "merge"]),
+    room(5, "server", &["model", "fhir", "telemetry", "identity", "xml", "broker", "viewer"]),
     room(
         6,
         "settings",

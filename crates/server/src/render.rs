@@ -1,5 +1,4 @@
-//! What leaves the edge: outcomes and pages.
+//! What leaves the edge: outcomes and the frame of pages.
 
-pub(crate) mod html;
 pub(crate) mod outcome;
 pub(crate) mod page;

@@ -10,31 +10,30 @@ use super::record::from_refusal;
 use crate::exchange::{Exchange, Reply, reply, set, status, text};
 use crate::render::page;
 
-const STYLE: &str = include_str!("../web/viewer.css");
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The search form.
 pub(crate) fn search(exchange: &Exchange) -> Reply {
     let patients = &exchange.edge.settings.demo_patients;
-    page::respond(StatusCode::OK, page::search(patients, None))
+    page::respond(StatusCode::OK, tributary_viewer::search(patients, None))
 }
 
 /// The style sheet.
 pub(crate) fn style(_exchange: &Exchange) -> Reply {
-    reply(StatusCode::OK, "text/css; charset=utf-8", STYLE)
+    reply(StatusCode::OK, "text/css; charset=utf-8", tributary_viewer::STYLE)
 }
 
 /// The record of the patient named in the form. The number travels in the body only: addresses are logged and
 /// remembered.
 pub(crate) async fn record(exchange: Exchange) -> Reply {
     if let Err((status, words)) = allowed(&exchange) {
-        return page::respond(status, page::failed(words));
+        return page::respond(status, tributary_viewer::failed(words));
     }
     let patient = match asked(&exchange.body) {
         Ok(patient) => patient,
         Err(wrong) => {
             let patients = &exchange.edge.settings.demo_patients;
-            return page::respond(StatusCode::BAD_REQUEST, page::search(patients, Some(wrong)));
+            return page::respond(StatusCode::BAD_REQUEST, tributary_viewer::search(patients, Some(wrong)));
         }
     };
     match exchange.edge.desk.answer(request(&exchange, patient)).await {
@@ -99,7 +98,7 @@ pub(crate) fn from_answer(answer: &Answer) -> Reply {
 
 fn refused(refusal: Refusal) -> Reply {
     let problem = from_refusal(refusal);
-    let mut reply = page::respond(problem.status, page::failed(&problem.text));
+    let mut reply = page::respond(problem.status, tributary_viewer::failed(&problem.text));
     reply.headers_mut().extend(problem.headers);
     reply
 }

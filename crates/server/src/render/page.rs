@@ -1,39 +1,15 @@
-//! The viewer's pages: one frame, three contents.
-
-mod line;
-mod record;
-mod search;
+//! Pages as responses: the words are the viewer's, the headers ours.
 
 use http::StatusCode;
+use tributary_broker::{Answer, Verdict};
+use tributary_viewer::Page;
 
 use crate::exchange::{Reply, reply, set};
-use crate::render::html::Html;
-
-pub(crate) use record::record;
-pub(crate) use search::{failed, search};
 
 const HTML: &str = "text/html; charset=utf-8";
 /// Nothing may be loaded but our own style, nothing may be sent but to us, nobody may frame us.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-
-const OPEN: &str = "<!DOCTYPE html>\n<html lang=\"en-GB\">\n<head>\n<meta charset=\"utf-8\">\n\
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-<link rel=\"stylesheet\" href=\"/viewer.css\">\n<title>";
-const HEADER: &str = "</title>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to main content</a>\n\
-<header class=\"top\"><a class=\"service\" href=\"/\">Tributary <span>shared care record</span></a></header>\n\
-<main id=\"main\" tabindex=\"-1\">\n";
-const FOOTER: &str = "</main>\n<footer class=\"bottom\"><p>Demonstration with invented patients. \
-Not for clinical use.</p></footer>\n</body>\n</html>\n";
-
-/// Puts content into the frame. The title never names a patient: titles end up in histories.
-fn frame(title: &'static str, content: impl FnOnce(&mut Html)) -> String {
-    let mut html = Html::default();
-    html.raw(OPEN).raw(title).raw(HEADER);
-    content(&mut html);
-    html.raw(FOOTER);
-    html.finish()
-}
 
 /// A page as a response.
 pub(crate) fn respond(status: StatusCode, page: String) -> Reply {
@@ -41,4 +17,27 @@ pub(crate) fn respond(status: StatusCode, page: String) -> Reply {
     set(&mut reply, "content-security-policy", POLICY);
     set(&mut reply, "referrer-policy", "no-referrer");
     reply
+}
+
+/// The page of an answer.
+pub(crate) fn record(answer: &Answer) -> String {
+    tributary_viewer::record(&Page {
+        view: &answer.view,
+        without: without(answer.verdict),
+        audit: &answer.audit,
+    })
+}
+
+/// Why there is no record.
+const fn without(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Record => None,
+        Verdict::NotFound => Some("Every source answered that it holds no record it can share."),
+        Verdict::TimedOut => {
+            Some("No source answered in time. This says nothing about what the record holds.")
+        }
+        Verdict::Shed(_) => Some("Every source is too busy to answer. Try again in a moment."),
+        Verdict::Failed => Some("No source could be used. This says nothing about what the record holds."),
+        Verdict::Incomplete => Some("Not every source answered, and all or nothing was asked for."),
+    }
 }

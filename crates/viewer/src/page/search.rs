@@ -1,7 +1,7 @@
 //! The search form, and the page that says why there is no record.
 
 use super::frame;
-use crate::render::html::Html;
+use crate::html::Html;
 
 const FORM: &str = "<form method=\"post\" action=\"/record\" autocomplete=\"off\" novalidate>\n";
 const INPUT: &str = "<div class=\"field\"><label for=\"nhs\">NHS number</label>\n\
@@ -16,7 +16,7 @@ value=\"";
 
 /// The first page. `wrong` says what was wrong with the number that was sent; the number itself is not sent
 /// back.
-pub(crate) fn search(patients: &[(String, String)], wrong: Option<&str>) -> String {
+pub fn search(patients: &[(String, String)], wrong: Option<&str>) -> String {
     let title = match wrong {
         Some(_) => "Error: Find a record - Tributary",
         None => "Find a record - Tributary",
@@ -53,7 +53,7 @@ fn choices(html: &mut Html, patients: &[(String, String)]) {
 }
 
 /// The page for a request that ended without a record and without a word from a source.
-pub(crate) fn failed(words: &str) -> String {
+pub fn failed(words: &str) -> String {
     frame("No record can be shown - Tributary", |html| {
         html.raw("<h1>No record can be shown</h1>\n");
         html.element("<p class=\"callout callout-high\" role=\"alert\">", words, "</p>\n");

@@ -1,8 +1,8 @@
 //! One line of a section: its words, its class in words, and who said what.
 
-use tributary_broker::view::{LineView, MemberView};
+use tributary_merge::view::{LineView, MemberView};
 
-use crate::render::html::Html;
+use crate::html::Html;
 
 /// Writes a line as a list item.
 pub(super) fn line(html: &mut Html, line: &LineView) {

@@ -1,28 +1,34 @@
 //! The record: who, from whom, what stands out, then section by section.
 
-use tributary_broker::label::AllergyLabel;
-use tributary_broker::view::{DiscrepancyView, LineView, PatientView, RecordView, SectionView, SourceRow};
-use tributary_broker::{Answer, Verdict};
+use tributary_merge::label::AllergyLabel;
+use tributary_merge::view::{DiscrepancyView, LineView, PatientView, RecordView, SectionView, SourceRow};
 use tributary_model::{Completeness, SectionState, SourceStatus, StatusClass};
 
 use super::frame;
 use super::line::line;
-use crate::render::html::Html;
+use crate::html::Html;
+
+/// What a page is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The record in words.
+    pub view: &'a RecordView,
+    /// Why there is no record, in words; absent where there is one.
+    pub without: Option<&'a str>,
+    /// Sequence id of the disclosure record.
+    pub audit: &'a str,
+}
 
 /// The page of an answer. Without a record it shows who was asked and what became of it, and no statement.
-pub(crate) fn record(answer: &Answer) -> String {
-    let view = &answer.view;
-    if !answer.verdict.is_record() {
+pub fn record(page: &Page<'_>) -> String {
+    let view = page.view;
+    if let Some(without) = page.without {
         return frame("No record can be shown - Tributary", |html| {
             html.raw("<h1>No record can be shown</h1>\n");
-            html.element(
-                "<p class=\"callout callout-high\" role=\"alert\">",
-                verdict(answer.verdict),
-                "</p>\n",
-            );
+            html.element("<p class=\"callout callout-high\" role=\"alert\">", without, "</p>\n");
             sources(html, view);
             html.raw("<p><a href=\"/\">Back to the search</a></p>\n");
-            provenance(html, answer);
+            provenance(html, page);
         });
     }
     frame("Record - Tributary", |html| {
@@ -36,19 +42,8 @@ pub(crate) fn record(answer: &Answer) -> String {
         for each in &view.sections {
             section(html, each);
         }
-        provenance(html, answer);
+        provenance(html, page);
     })
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Record => "",
-        Verdict::NotFound => "Every source answered that it holds no record it can share.",
-        Verdict::TimedOut => "No source answered in time. This says nothing about what the record holds.",
-        Verdict::Shed(_) => "Every source is too busy to answer. Try again in a moment.",
-        Verdict::Failed => "No source could be used. This says nothing about what the record holds.",
-        Verdict::Incomplete => "Not every source answered, and all or nothing was asked for.",
-    }
 }
 
 fn banner(html: &mut Html, patient: &PatientView) {
@@ -245,14 +240,14 @@ const fn emptiness(state: SectionState) -> &'static str {
     }
 }
 
-fn provenance(html: &mut Html, answer: &Answer) {
-    let view = &answer.view;
+fn provenance(html: &mut Html, page: &Page<'_>) {
+    let view = page.view;
     html.raw("<section class=\"provenance\" aria-label=\"About this answer\">\n<dl>\n");
     html.element("<div><dt>As of</dt><dd>", &view.as_of, "</dd></div>\n");
-    html.element("<div><dt>Completeness</dt><dd>", &answer.tally.to_string(), "</dd></div>\n");
-    html.raw("<div><dt>Sources answered</dt><dd>").number(answer.tally.answered);
-    html.raw(" of ").number(answer.tally.expected).raw("</dd></div>\n");
+    html.element("<div><dt>Completeness</dt><dd>", &view.tally.to_string(), "</dd></div>\n");
+    html.raw("<div><dt>Sources answered</dt><dd>").number(view.tally.answered);
+    html.raw(" of ").number(view.tally.expected).raw("</dd></div>\n");
     html.raw("<div><dt>Entries shown</dt><dd>").number(view.entries.1);
     html.raw(" of ").number(view.entries.0).raw(" received</dd></div>\n");
-    html.element("<div><dt>Audit record</dt><dd>", &answer.audit, "</dd></div>\n</dl>\n</section>\n");
+    html.element("<div><dt>Audit record</dt><dd>", page.audit, "</dd></div>\n</dl>\n</section>\n");
 }
