@@ -312,10 +312,8 @@ fn verdict(statuses: &Statuses, handling: Handling, wait: Duration) -> Verdict {
 fn without_statements(mut view: RecordView) -> RecordView {
     view.sections.clear();
     view.discrepancies.clear();
-    view.patient.name.clear();
-    view.patient.born.clear();
-    view.patient.gender.clear();
-    view.patient.died.clear();
+    let nhs_number = std::mem::take(&mut view.patient.nhs_number);
+    view.patient = tributary_merge::view::PatientView { nhs_number, ..Default::default() };
     view
 }
 

@@ -132,6 +132,16 @@ impl Document {
         Json { doc: self, at: 0 }
     }
 
+    /// The value at a place that [`Json::place`] gave of this document.
+    pub fn at(&self, place: u32) -> Option<Json<'_>> {
+        self.node(place).map(|_| Json { doc: self, at: place })
+    }
+
+    /// Whether a value is one of this document.
+    pub fn holds(&self, value: Json<'_>) -> bool {
+        std::ptr::eq(self, value.doc)
+    }
+
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
@@ -188,6 +198,11 @@ impl<'d> Json<'d> {
             NodeKind::Value(kind) => kind,
             NodeKind::Key => Kind::String,
         }
+    }
+
+    /// Names the value within its document.
+    pub const fn place(self) -> u32 {
+        self.at
     }
 
     /// Where the value stands in the text.

@@ -11,4 +11,5 @@ mod stu3;
 pub(crate) mod summary;
 mod view;
 
+pub(crate) use lists::key_hash as line_name;
 pub(crate) use statement::Origin;

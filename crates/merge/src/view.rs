@@ -2,11 +2,18 @@
 //!
 //! Nothing here decides anything; it is the merged record with its clinical words copied out.
 
+mod original;
 mod shape;
 
-use tributary_model::{Section, SectionState, SourceId, SourceStatus, Tally};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tributary_model::{
+    FhirDate, NoticeKind, Section, SectionState, Shown, SourceId, SourceKind, SourceStatus, Tally,
+};
 
 use crate::label::AllergyLabel;
+pub use original::{CodeView, Original, ValueView};
 
 /// A merged record in words.
 #[derive(Clone)]
@@ -42,6 +49,12 @@ pub struct PatientView {
     pub gender: String,
     /// `03-Nov-2024`, or that the date is not known; empty unless the national service holds a formal notice.
     pub died: String,
+    /// How old somebody was who died, in years.
+    pub died_aged: Option<i16>,
+    /// Address in one line; empty when no source said it.
+    pub address: String,
+    /// Telephone; empty when no source said it.
+    pub phone: String,
 }
 
 /// What became of one source.
@@ -51,12 +64,31 @@ pub struct SourceRow {
     pub id: SourceId,
     /// Its name.
     pub name: String,
-    /// Its status.
+    /// Its status. Of one that is awaited, what it would be if it said nothing.
     pub status: SourceStatus,
+    /// Whether it is still awaited.
+    pub pending: bool,
     /// The status in words fit for a clinician, notices included.
     pub words: String,
     /// How long it took, in milliseconds.
     pub latency_ms: u64,
+    /// What the rest stands on.
+    pub standing: SourceStanding,
+}
+
+/// What a page says of a source beside its words.
+#[derive(Clone, Debug)]
+pub struct SourceStanding {
+    /// Its kind.
+    pub kind: SourceKind,
+    /// When what is shown of it was fetched, or when it turned out that there is nothing to be had.
+    pub heard_at: Timestamp,
+    /// When it last gave a good answer, where it gave none now.
+    pub last_answered: Option<Timestamp>,
+    /// What readers must know of it, each with the section concerned.
+    pub notices: Vec<(NoticeKind, Option<Section>)>,
+    /// What is known of each section that was asked for.
+    pub states: BTreeMap<Section, SectionState>,
 }
 
 /// One section.
@@ -66,6 +98,8 @@ pub struct SectionView {
     pub section: Section,
     /// What is known of it over all sources.
     pub state: SectionState,
+    /// How much of it the requester's role sees; `None` where that differs between kinds of sources.
+    pub shown: Option<Shown>,
     /// Sentences that must stand at the section: what is missing and why. Never empty when the section is.
     pub notices: Vec<String>,
     /// Its lines in display order.
@@ -110,6 +144,25 @@ pub struct MemberView {
     pub attachments: Vec<String>,
     /// Whether its own source says that it was a mistake: kept, and hidden by default with a count.
     pub in_error: bool,
+    /// Whether what it says goes on.
+    pub era: Era,
+    /// The date that orders it.
+    pub dated: Option<FhirDate>,
+    /// When it ended, where its source says so.
+    pub ended: Option<FhirDate>,
+    /// Who is named as its author; empty where nobody is.
+    pub author: String,
+    /// Where its source's own words are found.
+    pub original: Option<Original>,
+}
+
+/// Whether what a statement says goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Era {
+    /// It does, or nobody says that it does not.
+    Current,
+    /// It does not: stopped, completed, ended, inactive, ruled out.
+    Past,
 }
 
 /// One discrepancy.

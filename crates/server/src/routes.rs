@@ -69,6 +69,14 @@ fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(page::record(exchange))
 }
 
+fn asset(_exchange: Exchange, name: String) -> BoxFuture<Reply> {
+    Box::pin(std::future::ready(page::asset(&name)))
+}
+
+fn signed_out(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(std::future::ready(page::sign_out(&exchange)))
+}
+
 /// The table, but for what lies below GP Connect roots.
 pub(crate) const TABLE: &[Route] = &[
     post("/fhir/R4/Patient/$record", merged),
@@ -84,7 +92,8 @@ pub(crate) const TABLE: &[Route] = &[
     get("/openapi.yaml", openapi::openapi),
     get("/", page::search),
     post("/record", viewed),
-    get("/viewer.css", page::style),
+    get_one("/viewer/{asset}", asset),
+    post("/sign-out", signed_out),
 ];
 
 /// What logs and metrics call a path that matches nothing.

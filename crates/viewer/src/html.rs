@@ -1,7 +1,7 @@
 //! Builds HTML in which only the program writes markup.
 
 /// A page in the making. Markup comes from constants; every other text goes through [`escape_into`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Html(String);
 
 impl Html {
@@ -26,6 +26,12 @@ impl Html {
     /// An element that holds only words.
     pub(crate) fn element(&mut self, open: &'static str, words: &str, close: &'static str) -> &mut Self {
         self.raw(open).text(words).raw(close)
+    }
+
+    /// What was built elsewhere in the same way.
+    pub(crate) fn part(&mut self, part: &Self) -> &mut Self {
+        self.0.push_str(&part.0);
+        self
     }
 
     /// The finished page.

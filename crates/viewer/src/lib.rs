@@ -1,6 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod assets;
+mod growing;
 mod html;
 mod page;
+mod reader;
+mod words;
 
-pub use page::{Page, STYLE, failed, record, search};
+pub use assets::{PERMISSIONS, POLICY, SCRIPT, STYLE, asset};
+pub use growing::{Ending, Growing};
+pub use page::{Looked, Page, failed, record, search, signed_out};
+pub use reader::Reader;

@@ -1,31 +1,55 @@
-//! The viewer's pages: one frame, three contents.
+//! The pages: one frame, several contents.
 
+mod banner;
+mod call;
+mod contacts;
 mod line;
+mod medicines;
+mod notices;
+mod origin;
 mod record;
+mod results;
 mod search;
+mod section;
+mod strip;
+mod trend;
 
+use crate::assets::{script_address, style_address};
 use crate::html::Html;
 
-pub use record::{Page, record};
-pub use search::{failed, search};
-
-/// The style sheet of every page.
-pub const STYLE: &str = include_str!("../style/viewer.css");
+pub use record::{Looked, Page, record};
+pub(crate) use record::{Places, close, open, places};
+pub use search::{failed, search, signed_out};
 
 const OPEN: &str = "<!DOCTYPE html>\n<html lang=\"en-GB\">\n<head>\n<meta charset=\"utf-8\">\n\
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-<link rel=\"stylesheet\" href=\"/viewer.css\">\n<title>";
-const HEADER: &str = "</title>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to main content</a>\n\
-<header class=\"top\"><a class=\"service\" href=\"/\">Tributary <span>shared care record</span></a></header>\n\
-<main id=\"main\" tabindex=\"-1\">\n";
-const FOOTER: &str = "</main>\n<footer class=\"bottom\"><p>Demonstration with invented patients. \
-Not for clinical use.</p></footer>\n</body>\n</html>\n";
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<link rel=\"stylesheet\" href=\"";
+const HEADER: &str = "<header class=\"top\"><a class=\"service\" href=\"/\">Tributary <span>shared care record</span></a>\
+<form method=\"post\" action=\"/sign-out\"><button class=\"out\">Sign out</button></form></header>\n";
+const FOOTER: &str = "<footer class=\"bottom\"><p>Demonstration with invented patients. \
+Not for clinical use.</p></footer>\n";
+const END: &str = "</body>\n</html>\n";
+const SKIP: &str = "<a class=\"nhsuk-skip-link\" href=\"#main\">Skip to main content</a>\n";
 
-/// Puts content into the frame. The title never names a patient: titles end up in histories.
+/// Everything up to the body. The title never names a patient: titles end up in histories.
+fn head(html: &mut Html, title: &'static str) {
+    html.raw(OPEN).text(style_address());
+    html.raw("\">\n<title>").raw(title).raw("</title>\n</head>\n");
+}
+
+/// The foot of every page. The script stands here, where everything it looks for is there already; it may run while
+/// the page still grows, which one that is deferred may not.
+fn foot(html: &mut Html) {
+    html.raw(FOOTER).element("<script src=\"", script_address(), "\" async></script>\n");
+}
+
+/// Puts content into the frame of a page that shows no record.
 fn frame(title: &'static str, content: impl FnOnce(&mut Html)) -> String {
     let mut html = Html::default();
-    html.raw(OPEN).raw(title).raw(HEADER);
+    head(&mut html, title);
+    html.raw("<body>\n").raw(SKIP).raw(HEADER).raw("<main id=\"main\" class=\"plain\" tabindex=\"-1\">\n");
     content(&mut html);
-    html.raw(FOOTER);
+    html.raw("</main>\n");
+    foot(&mut html);
+    html.raw(END);
     html.finish()
 }

@@ -171,7 +171,7 @@ fn pieces(json: &mut Writer, pieces: &[&str]) {
 }
 
 /// The key of a line as others may know it: it holds no clinical text.
-pub(super) fn key_hash(key: &str) -> String {
+pub(crate) fn key_hash(key: &str) -> String {
     hex(&Sha256::digest(key.as_bytes()))
 }
 

@@ -189,8 +189,29 @@ pub(super) fn view(record: &Record<'_>) -> PatientView {
         name: name.or_else(|| of_source("name").map(name_of)).unwrap_or_default(),
         born: born.map(|date| aged(date, today, death.is_some())).unwrap_or_default(),
         gender: gender.map(|word| capital(&word)).unwrap_or_default(),
+        died_aged: death.and_then(|death| words::age(born?, death.date.as_ref()?.date().first_day())),
         died: death.map(|death| died(death.date.as_ref())).unwrap_or_default(),
+        address: of_source("address").map(address_of).unwrap_or_default(),
+        phone: of_source("telecom").map(phone_of).unwrap_or_default(),
     }
+}
+
+/// The first address that is not an old one, in one line.
+fn address_of(addresses: Json<'_>) -> String {
+    let Some(one) = addresses.each().find(|one| !one.says("use", "old")) else { return String::new() };
+    if let Some(text) = one.text_at("text").filter(|text| !text.trim().is_empty()) {
+        return text.into_owned();
+    }
+    let lines = one.get("line").into_iter().flat_map(Json::each).filter_map(Json::text);
+    let rest = ["city", "district", "postalCode"].iter().filter_map(|key| one.text_at(key));
+    let parts: Vec<_> = lines.chain(rest).filter(|part| !part.trim().is_empty()).collect();
+    parts.join(", ")
+}
+
+/// The first telephone number that is not an old one.
+fn phone_of(contacts: Json<'_>) -> String {
+    let mut phones = contacts.each().filter(|one| one.says("system", "phone") && !one.says("use", "old"));
+    phones.find_map(|one| one.text_at("value")).map(std::borrow::Cow::into_owned).unwrap_or_default()
 }
 
 /// `11-Feb-1953 (73y)`. The dead grow no older.
@@ -203,7 +224,7 @@ fn died(date: Option<&SentDate>) -> String {
     date.map_or_else(|| "Date not known".to_owned(), |date| date.date().display())
 }
 
-fn name_of(names: Json<'_>) -> String {
+pub(super) fn name_of(names: Json<'_>) -> String {
     let official = names.each().find(|one| one.says("use", "official")).or_else(|| names.each().next());
     let Some(one) = official else { return String::new() };
     let part = |key| one.path(&[key]).and_then(Json::text).unwrap_or_default();

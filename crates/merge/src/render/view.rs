@@ -1,15 +1,17 @@
 //! The record copied out in words.
 
-use tributary_fhir::Mark;
+use tributary_fhir::{Json, Mark};
 use tributary_model::{FhirDate, NoticeKind, Section, Shown};
 
 use super::{patient, r4};
 use crate::gaps::{self, SourceRecord};
 use crate::lines::Line;
 use crate::record::Record;
-use crate::view::{DiscrepancyView, LineView, MemberView, RecordView, SectionView, SourceRow};
+use crate::view::{
+    DiscrepancyView, Era, LineView, MemberView, Original, RecordView, SectionView, SourceRow, SourceStanding,
+};
 use crate::words;
-use tributary_statements::facts::{Facts, Thing};
+use tributary_statements::facts::{Facts, Position, Thing};
 use tributary_statements::load::{Accepted, Statement};
 use tributary_statements::refs;
 
@@ -17,8 +19,8 @@ impl Record<'_> {
     /// The record in words.
     pub fn to_view(&self) -> RecordView {
         let mut sources: Vec<SourceRow> = self.sources.iter().map(row).collect();
-        // Worst first; equals keep the order of ranks.
-        sources.sort_by_key(|row| std::cmp::Reverse(row.status.class()));
+        // Worst first, who may still answer after those who failed; equals keep the order of ranks.
+        sources.sort_by_key(|row| (std::cmp::Reverse(row.status.class()), row.pending));
         RecordView {
             patient: patient::view(self),
             sources,
@@ -35,6 +37,7 @@ impl Record<'_> {
         SectionView {
             section,
             state: gaps::overall(&self.sources, section),
+            shown: self.inputs.answers.views().shown(section),
             notices: self.section_notices(section),
             lines: self.lines_of(section).map(|line| self.line_view(line)).collect(),
         }
@@ -114,7 +117,38 @@ impl Record<'_> {
                 .map(|home| self.attachments(statement, home))
                 .unwrap_or_default(),
             in_error: facts.in_error,
+            era: era(facts),
+            dated: facts.date,
+            ended: facts.end,
+            author: self.author(statement),
+            original: self
+                .loaded
+                .home(statement)
+                .and_then(|home| Original::of(home, statement.resource, self.about(statement))),
         })
+    }
+
+    /// The resource that names what a statement is about, where that is another one.
+    fn about<'r>(&'r self, statement: &Statement<'_>) -> Option<Json<'r>> {
+        let reference = statement.resource.get("medicationReference")?.text_at("reference")?;
+        self.loaded.target(statement, &reference).map(|medication| medication.resource)
+    }
+
+    /// Who is named as the author: by the resource itself, else by what its reference leads to.
+    fn author(&self, statement: &Statement<'_>) -> String {
+        let named = statement.resource.members().find(|(key, _)| AUTHORS.contains(key));
+        let Some(one) = named.and_then(|(_, value)| value.each().next()) else { return String::new() };
+        // Performers of procedures and participants stand one step further in.
+        let one = one.get("actor").or_else(|| one.get("individual")).unwrap_or(one);
+        let display = one.text_at("display").filter(|words| !words.trim().is_empty());
+        display
+            .map(std::borrow::Cow::into_owned)
+            .or_else(|| {
+                let target = self.loaded.target(statement, &one.text_at("reference")?)?;
+                let name = target.resource.get("name")?;
+                Some(name.text().map_or_else(|| patient::name_of(name), std::borrow::Cow::into_owned))
+            })
+            .unwrap_or_default()
     }
 
     fn attachments(&self, statement: &Statement<'_>, home: &Accepted<'_>) -> Vec<String> {
@@ -149,9 +183,35 @@ pub(super) fn row(source: &SourceRecord<'_>) -> SourceRow {
         id: source.card.id.clone(),
         name: source.card.name.clone(),
         status: source.status,
+        pending: source.pending,
         words: sentences.join(" "),
         latency_ms: source.answer.latency_ms,
+        standing: SourceStanding {
+            kind: source.card.kind,
+            heard_at: source.answer.fetched_at,
+            last_answered: source.answer.last_answered,
+            notices: source.notices.iter().map(|notice| (notice.kind, notice.section)).collect(),
+            states: source.states.clone(),
+        },
     }
+}
+
+/// Members that name who said something, in whatever type; each type has one of them.
+const AUTHORS: &[&str] =
+    &["recorder", "asserter", "author", "performer", "requester", "informationSource", "participant"];
+
+/// Whether it goes on. What is not known to be over does.
+fn era(facts: &Facts) -> Era {
+    let is_past = match &facts.thing {
+        Thing::Medicine(medicine) => medicine.position.block() == Position::Past.block(),
+        Thing::Problem(problem) => problem.block() > 0,
+        Thing::Allergy(allergy) => allergy.refuted || !allergy.active,
+        Thing::Other { active } => !active,
+        Thing::Finding(_) | Thing::Cpr(_) | Thing::Plan { .. } | Thing::Report(_) | Thing::Deed { .. } => {
+            false
+        }
+    };
+    if is_past || facts.lapsed.is_some() { Era::Past } else { Era::Current }
 }
 
 /// What is worth saying beside the title.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{DiscrepancyView, LineView, MemberView, PatientView, RecordView, SectionView};
+use super::{
+    CodeView, DiscrepancyView, LineView, MemberView, Original, PatientView, RecordView, SectionView,
+    ValueView,
+};
 use crate::lines::Line;
 use crate::rules::Discrepancy;
 
@@ -53,6 +56,24 @@ impl fmt::Debug for MemberView {
             .field("attachments", &self.attachments.len())
             .field("in_error", &self.in_error)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Original {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Original").field("bytes", &self.text().len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CodeView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeView").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ValueView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValueView").finish_non_exhaustive()
     }
 }
 

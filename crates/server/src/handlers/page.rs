@@ -1,14 +1,19 @@
-//! The viewer: `GET /`, `POST /record`, and its style.
+//! The viewer: `GET /`, `POST /record`, `POST /sign-out`, its style and script.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use tributary_broker::{Answer, Refusal};
-use tributary_model::{Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, SectionSet};
+use tributary_model::{
+    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, SectionSet,
+};
 
 use super::record::from_refusal;
 use crate::exchange::{Exchange, Reply, reply, set, status, text};
-use crate::render::page;
+use crate::problem::Problem;
+use crate::render::outcome::{Dialect, respond};
+use crate::render::page::{self, Seat};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -18,9 +23,25 @@ pub(crate) fn search(exchange: &Exchange) -> Reply {
     page::respond(StatusCode::OK, tributary_viewer::search(patients, None))
 }
 
-/// The style sheet.
-pub(crate) fn style(_exchange: &Exchange) -> Reply {
-    reply(StatusCode::OK, "text/css; charset=utf-8", tributary_viewer::STYLE)
+/// The style or the script, by its name. It holds nothing of anybody, and never changes under one name.
+pub(crate) fn asset(name: &str) -> Reply {
+    let Some((media, text)) = tributary_viewer::asset(name) else {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.");
+        return respond(Dialect::R4, problem);
+    };
+    let mut reply = reply(StatusCode::OK, media, text);
+    set(&mut reply, "cache-control", "public, max-age=31536000, immutable");
+    reply
+}
+
+/// The end of the work: the browser forgets what it holds of us.
+pub(crate) fn sign_out(exchange: &Exchange) -> Reply {
+    if let Err((status, words)) = allowed(exchange) {
+        return page::respond(status, tributary_viewer::failed(words));
+    }
+    let mut reply = page::respond(StatusCode::OK, tributary_viewer::signed_out());
+    set(&mut reply, "clear-site-data", "\"cache\", \"cookies\", \"storage\"");
+    reply
 }
 
 /// The record of the patient named in the form. The number travels in the body only: addresses are logged and
@@ -39,7 +60,9 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
     match exchange.edge.desk.answer(request(&exchange, patient)).await {
         Ok(answer) => {
             let desk = Arc::clone(&exchange.edge.desk);
-            from_answer(&answer).map(|body| body.disclosed(desk, answer.audit))
+            let mut seat = Seat::of(&exchange.requester, &answer.view);
+            seat.all_originals = says(&exchange.body, "originals", "all");
+            from_answer(&answer, &seat).map(|body| body.disclosed(desk, answer.audit))
         }
         Err(refusal) => refused(refusal),
     }
@@ -70,6 +93,21 @@ fn asked(body: &[u8]) -> Result<NhsNumber, &'static str> {
         .map_err(|_| "Enter a real NHS number: 10 digits, the last one checks the others")
 }
 
+/// Whether a field of the form has exactly this value.
+fn says(body: &[u8], field: &str, value: &str) -> bool {
+    url::form_urlencoded::parse(body).any(|(key, found)| key == field && found == value)
+}
+
+/// How long a reader whose page cannot grow waits: then it comes with what is there, and who is missing can be asked
+/// again.
+const WHOLE_WITHIN: Duration = Duration::from_secs(3);
+
+/// By when the answer is wanted. The script says that it can place what comes later.
+fn deadline(exchange: &Exchange) -> Deadline {
+    let is_live = says(&exchange.body, "live", "1");
+    if is_live { exchange.deadline } else { exchange.deadline.capped(WHOLE_WITHIN) }
+}
+
 fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
     RecordRequest {
         id: exchange.id,
@@ -80,7 +118,7 @@ fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
         relationship: tributary_model::Relationship::Unknown,
         break_glass: None,
         requester: Arc::clone(&exchange.requester),
-        deadline: exchange.deadline,
+        deadline: deadline(exchange),
         handling: Handling::Lenient,
         freshness: Freshness::Allowed,
         form: RecordForm::R4,
@@ -89,8 +127,8 @@ fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
 }
 
 /// The page of an answer, with the headers of the API.
-pub(crate) fn from_answer(answer: &Answer) -> Reply {
-    let mut reply = page::respond(status(answer.verdict.http()), page::record(answer));
+pub(crate) fn from_answer(answer: &Answer, seat: &Seat) -> Reply {
+    let mut reply = page::respond(status(answer.verdict.http()), page::record(answer, seat));
     set(&mut reply, "tributary-completeness", &answer.tally.to_string());
     set(&mut reply, "tributary-audit", &answer.audit);
     reply

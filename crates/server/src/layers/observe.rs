@@ -43,7 +43,8 @@ pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, n
     if let Some(correlation) = correlation {
         headers.insert(CORRELATION_ID, correlation);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Only what is the same for everybody, forever, says otherwise of itself.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     // Over plain HTTP it would mean nothing: RFC 6797, 7.2.
     if edge.settings.public_base_url.starts_with("https://") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR));

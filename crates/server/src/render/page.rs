@@ -1,30 +1,56 @@
 //! Pages as responses: the words are the viewer's, the headers ours.
 
 use http::StatusCode;
+use jiff::Timestamp;
+use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Verdict};
-use tributary_viewer::Page;
+use tributary_model::Requester;
+use tributary_viewer::{PERMISSIONS, POLICY, Page, Reader};
 
 use crate::exchange::{Reply, reply, set};
 
 const HTML: &str = "text/html; charset=utf-8";
-/// Nothing may be loaded but our own style, nothing may be sent but to us, nobody may frame us.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// A page as a response.
 pub(crate) fn respond(status: StatusCode, page: String) -> Reply {
     let mut reply = reply(status, HTML, page);
-    set(&mut reply, "content-security-policy", POLICY);
+    set(&mut reply, "content-security-policy", &format!("{POLICY}; frame-ancestors 'none'"));
+    set(&mut reply, "permissions-policy", PERMISSIONS);
     set(&mut reply, "referrer-policy", "no-referrer");
     reply
 }
 
+/// Who reads a page, and what the form that asked for it said beside the number.
+pub(crate) struct Seat {
+    pub(crate) reader: Reader,
+    pub(crate) carry: Vec<(String, String)>,
+    pub(crate) all_originals: bool,
+}
+
+impl Seat {
+    /// The seat of a requester who reads a record as of an instant.
+    pub(crate) fn of(requester: &Requester, view: &RecordView) -> Self {
+        let reader = Reader {
+            role: requester.role,
+            name: format!("{} {}", requester.given, requester.family),
+            organisation: requester.organisation_name.clone(),
+            // One clock for a page: what it says was fetched, and when it was shown.
+            now: view.as_of.parse().unwrap_or_else(|_| Timestamp::now()),
+        };
+        Self { reader, carry: Vec::new(), all_originals: false }
+    }
+}
+
 /// The page of an answer.
-pub(crate) fn record(answer: &Answer) -> String {
+pub(crate) fn record(answer: &Answer, seat: &Seat) -> String {
     tributary_viewer::record(&Page {
         view: &answer.view,
+        reader: &seat.reader,
         without: without(answer.verdict),
         audit: &answer.audit,
+        carry: &seat.carry,
+        all_originals: seat.all_originals,
+        looked: None,
     })
 }
 

@@ -1,16 +1,19 @@
 //! What the tests share: a desk that can be told what to say, and ways to ask.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 use tributary_broker::label::AllergyLabel;
 use tributary_broker::view::{
-    DiscrepancyView, LineView, MemberView, PatientView, RecordView, SectionView, SourceRow,
+    DiscrepancyView, Era, LineView, MemberView, PatientView, RecordView, SectionView, SourceRow,
+    SourceStanding,
 };
 use tributary_broker::{
     Answer, AttachmentAnswer, AttachmentRequest, Delivery, Practice, Pulse, Refusal, RelayAnswer,
@@ -182,11 +185,24 @@ pub(crate) fn view(words: &str) -> RecordView {
         id: gp.clone(),
         name: format!("Riverside {words}"),
         status,
+        pending: false,
         words: format!("said {words}"),
         latency_ms: 12,
+        standing: SourceStanding {
+            kind: SourceKind::Gp,
+            heard_at: Timestamp::UNIX_EPOCH,
+            last_answered: None,
+            notices: Vec::new(),
+            states: BTreeMap::new(),
+        },
     };
     let member = MemberView {
         in_error: false,
+        era: Era::Current,
+        dated: None,
+        ended: None,
+        author: format!("Dr {words}"),
+        original: None,
         source: gp.clone(),
         source_name: format!("Riverside {words}"),
         origin: "AllergyIntolerance/a1".to_owned(),
@@ -200,7 +216,8 @@ pub(crate) fn view(words: &str) -> RecordView {
     };
     let line =
         LineView { title: words.to_owned(), key: "k".to_owned(), class: "conflict", members: vec![member] };
-    let section = |section, state, lines| SectionView { section, state, notices: Vec::new(), lines };
+    let section =
+        |section, state, lines| SectionView { section, state, shown: None, notices: Vec::new(), lines };
     RecordView {
         patient: PatientView {
             nhs_number: "999 000 0107".to_owned(),
@@ -208,6 +225,7 @@ pub(crate) fn view(words: &str) -> RecordView {
             born: "11-Feb-1953 (73y)".to_owned(),
             gender: String::new(),
             died: format!("03-Nov-2024 {words}"),
+            ..PatientView::default()
         },
         sources: vec![row(SourceStatus::Timeout), row(SourceStatus::Ok)],
         allergy_label: AllergyLabel::Incomplete,

@@ -1,13 +1,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tributary_broker::{Delivery, Refusal, Verdict};
+use tributary_broker::{Answer, Delivery, Refusal, Verdict};
 
 use super::bench::{FakeDesk, Say, answer, edge, read, request, send, settings, view};
-use crate::render::page;
+use crate::render::page::{self, Seat};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const SCRIPT: &str = "<script>alert('x')</script>\"'&";
+
+fn shown(answer: &Answer) -> String {
+    page::record(answer, &Seat::of(&settings().demo_requester, &answer.view))
+}
 
 #[tokio::test]
 async fn the_search_offers_the_demo_patients() {
@@ -19,8 +23,8 @@ async fn the_search_offers_the_demo_patients() {
     assert_eq!(reply.headers()["cache-control"], "no-store");
     let (_, body) = read(reply).await;
     assert!(body.contains("George &lt;Ashworth&gt;"));
-    assert!(body.contains("class=\"skip\" href=\"#main\""));
-    assert!(!body.contains("<script"));
+    assert!(body.contains("class=\"nhsuk-skip-link\" href=\"#main\""));
+    assert!(!body.contains("name=\"live\""), "only the script says that it can place what comes later");
 }
 
 #[tokio::test]
@@ -79,10 +83,10 @@ fn words_of_a_source_never_become_markup() {
     let mut answer = answer(Verdict::Record, Bytes::new());
     answer.view = Arc::new(view(SCRIPT));
     answer.audit = SCRIPT.to_owned();
-    let page = page::record(&answer);
-    assert!(!page.contains("<script"));
+    let page = shown(&answer);
+    assert_eq!(page.matches("<script").count(), 1, "our own");
     assert!(!page.contains(SCRIPT));
-    assert_eq!(page.matches("&lt;script&gt;").count(), 14, "every free text is there, escaped");
+    assert_eq!(page.matches("&lt;script&gt;").count(), 17, "every free text is there, escaped");
 }
 
 #[test]
@@ -95,14 +99,16 @@ fn what_its_source_calls_a_mistake_is_folded_away_and_counted() {
     mistake.detail = "recorded for somebody else".to_owned();
     members.push(mistake);
     answer.view = Arc::new(with_mistake);
-    let page = page::record(&answer);
-    let (before, folded) = page.split_once("<details class=\"mistakes\">").unwrap();
+    let page = shown(&answer);
+    let (before, folded) = page
+        .split_once("<details class=\"nhsuk-details mistakes\"><summary class=\"nhsuk-details__summary\">")
+        .unwrap();
     assert!(!before.contains("recorded for somebody else"));
     let (folded, _) = folded.split_once("</details>").unwrap();
-    assert!(folded.starts_with("<summary>1 entry that its source calls a mistake</summary>"), "{folded}");
+    assert!(folded.starts_with("1 entry that its source calls a mistake</summary>"), "{folded}");
     assert!(folded.contains("recorded for somebody else"));
     answer.view = Arc::new(view("Penicillin"));
-    assert!(!page::record(&answer).contains("mistakes"));
+    assert!(!shown(&answer).contains("mistakes"));
 }
 
 #[tokio::test]
@@ -116,4 +122,35 @@ async fn without_a_record_the_page_shows_no_statement() {
         assert!(!body.contains("Allergy"));
         assert!(!body.contains("ASHWORTH"));
     }
+}
+
+#[tokio::test]
+async fn style_and_script_are_kept_and_nothing_else_is() {
+    let edge = edge(&FakeDesk::new(Say::Record), settings());
+    let (_, first) = read(send(&edge, request("GET", "/", &[], "")).await).await;
+    let named = first.split('"').filter(|word| word.starts_with("/viewer/"));
+    let mut found = 0;
+    for address in named {
+        let reply = send(&edge, request("GET", address, &[], "")).await;
+        assert_eq!(reply.headers()["cache-control"], "public, max-age=31536000, immutable", "{address}");
+        let (status, body) = read(reply).await;
+        assert_eq!(status, 200);
+        assert!(!body.is_empty());
+        found += 1;
+    }
+    assert_eq!(found, 2);
+    let reply = send(&edge, request("GET", "/viewer/0000000000000000.css", &[], "")).await;
+    assert_eq!(reply.headers()["cache-control"], "no-store");
+    assert_eq!(reply.status(), 404);
+}
+
+#[tokio::test]
+async fn signing_out_makes_the_browser_forget() {
+    let edge = edge(&FakeDesk::new(Say::Record), settings());
+    let reply = send(&edge, request("POST", "/sign-out", &[FORM], "")).await;
+    assert_eq!(reply.headers()["clear-site-data"], "\"cache\", \"cookies\", \"storage\"");
+    assert_eq!(reply.headers()["cache-control"], "no-store");
+    let foreign = [FORM, ("sec-fetch-site", "cross-site")];
+    let reply = send(&edge, request("POST", "/sign-out", &foreign, "")).await;
+    assert_eq!(reply.status(), 403);
 }

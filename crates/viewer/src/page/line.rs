@@ -1,23 +1,85 @@
 //! One line of a section: its words, its class in words, and who said what.
 
 use tributary_merge::view::{LineView, MemberView};
+use tributary_model::Section;
 
+use super::Page;
+use super::origin::{Originals, origin};
 use crate::html::Html;
+use crate::words;
+
+/// What every line of a page needs.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) page: &'a Page<'a>,
+    pub(super) originals: &'a Originals<'a>,
+    pub(super) section: Section,
+}
+
+/// Letters of a line's name: two lines of one page with one name are a matter of one in 10^14.
+const NAME_LETTERS: usize = 16;
+
+/// The name of a line on the page. It says nothing of what the line is about, for addresses are remembered.
+pub(super) fn name(section: Section, line: &LineView) -> String {
+    let hash = line.name();
+    format!("{}-{}", section.code(), hash.get(..NAME_LETTERS).unwrap_or(&hash))
+}
+
+/// Which of a line's statements are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Those that their sources stand by.
+    Standing,
+    /// Those that their sources call mistakes.
+    Mistakes,
+}
+
+impl Part {
+    pub(super) fn of(self, line: &LineView) -> impl Iterator<Item = &MemberView> {
+        line.members.iter().filter(move |member| member.in_error == (self == Self::Mistakes))
+    }
+}
 
 /// Writes a line as a list item.
-pub(super) fn line(html: &mut Html, line: &LineView) {
-    html.raw(match line.class {
-        "conflict" => "<li class=\"line conflict\">",
-        "difference" => "<li class=\"line difference\">",
-        _ => "<li class=\"line\">",
-    });
-    html.element("<p class=\"lead\">", &line.title, "</p>\n");
-    class(html, line.class);
+pub(super) fn line(html: &mut Html, around: Around<'_>, line: &LineView, part: Part) {
+    open(html, around, line, part);
     html.raw("<ul class=\"members\">\n");
-    for each in &line.members {
-        member(html, each, &line.title);
+    for each in part.of(line) {
+        member(html, around, each, &line.title);
     }
     html.raw("</ul>\n</li>\n");
+}
+
+fn open(html: &mut Html, around: Around<'_>, line: &LineView, part: Part) {
+    html.raw(match line.class {
+        "conflict" => "<li class=\"line conflict\"",
+        "difference" => "<li class=\"line difference\"",
+        _ => "<li class=\"line\"",
+    });
+    // A line that is partly a mistake stands twice; only one of them is what anybody looks for.
+    if part == Part::Standing || Part::Standing.of(line).next().is_none() {
+        html.element(" id=\"", &name(around.section, line), "\"");
+    }
+    html.element("><h3>", &line.title, "");
+    if around.section == Section::Medications {
+        statuses(html, line, part);
+    }
+    html.raw("</h3>\n");
+    class(html, line.class);
+}
+
+/// The status of a medicine stands beside its name and is never blank.
+fn statuses(html: &mut Html, line: &LineView, part: Part) {
+    let mut said: Vec<&str> = part.of(line).map(status).collect();
+    said.dedup();
+    for word in said {
+        html.raw(" <strong class=\"nhsuk-tag\"><span class=\"nhsuk-u-visually-hidden\">Status: </span>");
+        html.text(word).raw("</strong>");
+    }
+}
+
+fn status(member: &MemberView) -> &str {
+    member.facts.first().map_or("Not known", |first| words::fact(first))
 }
 
 /// The class in words; the two that need a decision are told by text, not by colour alone.
@@ -25,7 +87,7 @@ fn class(html: &mut Html, class: &'static str) {
     html.raw(match class {
         "single" => "",
         "repeat" => "<p class=\"class\">Recorded more than once by one source</p>\n",
-        "copied" => "<p class=\"class\">Copied between sources</p>\n",
+        "copied" => "<p class=\"class\">1 source, repeated by copies</p>\n",
         "agree" => "<p class=\"class\">Sources agree</p>\n",
         "difference" => "<p class=\"class\"><strong>Difference:</strong> sources differ</p>\n",
         "conflict" => "<p class=\"class\"><strong>Conflict:</strong> sources contradict each other</p>\n",
@@ -33,35 +95,72 @@ fn class(html: &mut Html, class: &'static str) {
     });
 }
 
-fn member(html: &mut Html, member: &MemberView, lead: &str) {
-    html.element("<li><span class=\"who\">", &member.source_name, "</span>");
-    if !member.date.is_empty() {
-        html.element(" <span class=\"when\">", &member.date, "</span>");
-    }
+fn member(html: &mut Html, around: Around<'_>, member: &MemberView, lead: &str) {
+    html.raw("<li>");
     if member.title != lead {
-        html.element(" <span class=\"own\">", &member.title, "</span>");
+        html.element("<span class=\"own\">", &member.title, "</span> ");
     }
     if !member.detail.is_empty() {
-        html.element(" <span class=\"detail\">", &member.detail, "</span>");
+        html.element("<span class=\"detail\">", &member.detail, "</span> ");
     }
     for fact in &member.facts {
-        html.element(" <span class=\"tag\">", fact, "</span>");
+        html.element("<span class=\"fact\">", words::fact(fact), "</span> ");
     }
     if let Some(copy) = member.copy {
-        html.element(" <span class=\"tag copy\">", copied(copy), "</span>");
+        html.element("<span class=\"fact copy\">", words::copied(copy), "</span> ");
     }
-    for address in &member.attachments {
+    html.raw("<span class=\"chip\"><span class=\"nhsuk-u-visually-hidden\">from </span>");
+    html.element("<span class=\"who\">", &member.source_name, "</span>");
+    if !member.date.is_empty() {
+        html.element(
+            "<span class=\"nhsuk-u-visually-hidden\">, dated</span> <span class=\"when\">",
+            &member.date,
+            "</span>",
+        );
+    }
+    html.raw("</span>");
+    let addresses = member.attachments.iter().filter(|address| is_ours(address));
+    for address in addresses {
         html.element(" <a class=\"document\" href=\"", address, "\">Open the document</a>");
     }
+    origin(html, around.page, around.originals, member);
     html.raw("</li>\n");
 }
 
-fn copied(copy: &'static str) -> &'static str {
-    match copy {
-        "echo" => "copy of another source's entry",
-        "stale-copy" => "out-of-date copy",
-        "copy-of-absent" => "copy of an entry its author no longer shows",
-        "copy-unverified" => "copy, its author could not be asked",
-        _ => "copy",
+/// Whether an address leads to a page: nothing else is ever followed.
+fn is_ours(address: &str) -> bool {
+    ["https://", "http://", "/"].iter().any(|start| address.starts_with(start))
+}
+
+/// A list of lines; nothing where there are none.
+pub(super) fn lines<'l>(html: &mut Html, around: Around<'_>, all: impl Iterator<Item = &'l LineView>) {
+    let mut all = all.filter(|each| Part::Standing.of(each).next().is_some()).peekable();
+    if all.peek().is_none() {
+        return;
     }
+    html.raw("<ul class=\"lines\">\n");
+    for each in all {
+        line(html, around, each, Part::Standing);
+    }
+    html.raw("</ul>\n");
+}
+
+/// What its own source calls a mistake is folded away, and counted.
+pub(super) fn mistakes(html: &mut Html, around: Around<'_>, all: &[LineView]) {
+    let count: usize = all.iter().map(|each| Part::Mistakes.of(each).count()).sum();
+    if count == 0 {
+        return;
+    }
+    html.raw("<details class=\"nhsuk-details mistakes\"><summary class=\"nhsuk-details__summary\">")
+        .number(count);
+    html.raw(if count == 1 {
+        " entry that its source calls a mistake"
+    } else {
+        " entries that their sources call mistakes"
+    });
+    html.raw("</summary>\n<ul class=\"lines\">\n");
+    for each in all.iter().filter(|each| Part::Mistakes.of(each).next().is_some()) {
+        line(html, around, each, Part::Mistakes);
+    }
+    html.raw("</ul>\n</details>\n");
 }

@@ -1,253 +1,235 @@
-//! The record: who, from whom, what stands out, then section by section.
+//! The record: who, from whom, what stands out, then section by section in the reader's order.
 
-use tributary_merge::label::AllergyLabel;
-use tributary_merge::view::{DiscrepancyView, LineView, PatientView, RecordView, SectionView, SourceRow};
-use tributary_model::{Completeness, SectionState, SourceStatus, StatusClass};
+use tributary_merge::view::{RecordView, SectionView};
+use tributary_model::date::zoned;
+use tributary_model::{Role, Section};
 
-use super::frame;
-use super::line::line;
+use super::origin::Originals;
+use super::section::section;
+use super::{END, HEADER, banner, call, foot, frame, head, notices, strip};
 use crate::html::Html;
+use crate::reader::Reader;
 
 /// What a page is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
-    /// The record in words.
+    /// The record in words: what this reader may see, and nothing else.
     pub view: &'a RecordView,
+    /// Who reads it.
+    pub reader: &'a Reader,
     /// Why there is no record, in words; absent where there is one.
     pub without: Option<&'a str>,
     /// Sequence id of the disclosure record.
     pub audit: &'a str,
+    /// Fields that go along when a source is asked again.
+    pub carry: &'a [(String, String)],
+    /// Whether every original resource comes with the page, however large it gets.
+    pub all_originals: bool,
+    /// Who looked at this record; absent where nobody could say.
+    pub looked: Option<&'a [Looked]>,
 }
+
+/// One look at a record, for the patient it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// When, as people read it.
+    pub when: String,
+    /// Who, with the organisation.
+    pub who: String,
+    /// What for.
+    pub why: String,
+}
+
+/// The pieces of a page that change while sources answer, each with the id of its place.
+pub(crate) type Places = Vec<(String, Html)>;
 
 /// The page of an answer. Without a record it shows who was asked and what became of it, and no statement.
 pub fn record(page: &Page<'_>) -> String {
-    let view = page.view;
     if let Some(without) = page.without {
-        return frame("No record can be shown - Tributary", |html| {
-            html.raw("<h1>No record can be shown</h1>\n");
-            html.element("<p class=\"callout callout-high\" role=\"alert\">", without, "</p>\n");
-            sources(html, view);
-            html.raw("<p><a href=\"/\">Back to the search</a></p>\n");
-            provenance(html, page);
-        });
+        return failed(page, without);
     }
-    frame("Record - Tributary", |html| {
-        banner(html, &view.patient);
-        html.raw("<h1 class=\"quiet\">Shared record</h1>\n");
-        completeness(html, view);
-        sources(html, view);
-        label(html, view.allergy_label);
-        discrepancies(html, &view.discrepancies);
-        contents(html, &view.sections);
-        for each in &view.sections {
-            section(html, each);
-        }
-        provenance(html, page);
+    let mut html = Html::default();
+    open(&mut html, page, &places(page));
+    html.raw("<i hidden data-end></i>\n");
+    close(&mut html);
+    html.finish()
+}
+
+/// The end of every page.
+pub(crate) fn close(html: &mut Html) {
+    html.raw(END);
+}
+
+fn failed(page: &Page<'_>, without: &str) -> String {
+    frame("No record can be shown - Tributary", |html| {
+        html.raw("<h1>No record can be shown</h1>\n");
+        html.element("<div class=\"nhsuk-inset-text missing\" role=\"alert\"><p>", without, "</p></div>\n");
+        html.raw("<section id=\"strip\" class=\"strip\" aria-labelledby=\"h-sources\">\n");
+        strip::strip(html, page);
+        html.raw("</section>\n<p><a href=\"/\">Back to the search</a></p>\n<section class=\"about\">\n");
+        about(html, page);
+        html.raw("</section>\n");
     })
 }
 
-fn banner(html: &mut Html, patient: &PatientView) {
-    html.raw("<section class=\"banner\" aria-label=\"Patient\">\n");
-    let name = said(&patient.name, "Name not recorded");
-    html.element("<p class=\"name\">", name, "</p>\n<dl>\n");
-    html.element("<div><dt>Born</dt><dd>", said(&patient.born, "Not recorded"), "</dd></div>\n");
-    if !patient.died.is_empty() {
-        html.element("<div><dt>Died</dt><dd>", &patient.died, "</dd></div>\n");
-    }
-    html.element("<div><dt>Gender</dt><dd>", said(&patient.gender, "Not recorded"), "</dd></div>\n");
-    html.element(
-        "<div><dt>NHS No.</dt><dd class=\"number\">",
-        &patient.nhs_number,
-        "</dd></div>\n</dl>\n</section>\n",
-    );
+/// The sections of a view in the reader's order.
+fn ordered<'v>(page: &Page<'v>) -> Vec<&'v SectionView> {
+    let of = |wanted: Section| page.view.sections.iter().find(|section| section.section == wanted);
+    page.reader.order().into_iter().filter_map(of).collect()
 }
 
-/// What is empty is said to be so.
-fn said<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
-    if text.is_empty() { otherwise } else { text }
-}
-
-fn completeness(html: &mut Html, view: &RecordView) {
-    let (open, words) = match view.tally.completeness() {
-        Completeness::Complete => ("<p class=\"whole\">", "Complete: every expected source answered."),
-        Completeness::CompleteWithheld => (
-            "<p class=\"callout callout-moderate\">",
-            "Every expected source answered, but something is deliberately withheld. See the sources.",
-        ),
-        Completeness::Partial => (
-            "<p class=\"callout callout-high\">",
-            "Incomplete: at least one source is missing or gave only part. See the sources.",
-        ),
-        Completeness::None => ("<p class=\"callout callout-high\">", "No source contributed."),
+/// Every place and what stands there now.
+pub(crate) fn places(page: &Page<'_>) -> Places {
+    let mut places = Places::new();
+    let mut place = |id: String, write: &dyn Fn(&mut Html)| {
+        let mut html = Html::default();
+        write(&mut html);
+        places.push((id, html));
     };
-    html.element(open, words, "</p>\n");
+    place("banner".to_owned(), &|html| banner::banner(html, page.view));
+    if page.reader.role == Role::CallHandler {
+        place("flag".to_owned(), &|html| call::flag(html, page.view));
+        return places;
+    }
+    place("strip".to_owned(), &|html| strip::strip(html, page));
+    place("alert".to_owned(), &|html| notices::discrepancies(html, page.view, None));
+    let originals = Originals::of(page);
+    for each in ordered(page) {
+        place(format!("s-{}", each.section.code()), &|html| section(html, page, &originals, each));
+    }
+    place("looked".to_owned(), &|html| looked(html, page));
+    place("originals".to_owned(), &|html| originals.write(html, page));
+    place("about".to_owned(), &|html| about(html, page));
+    places
 }
 
-fn sources(html: &mut Html, view: &RecordView) {
-    html.raw(
-        "<section aria-labelledby=\"sources\">\n<h2 id=\"sources\">Sources</h2>\n<ul class=\"sources\">\n",
-    );
-    if view.sources.is_empty() {
-        html.raw("<li>No source is expected to hold this record.</li>\n");
-    }
-    for row in &view.sources {
-        source(html, row);
-    }
-    html.raw("</ul>\n</section>\n");
-}
+/// Sections in the first column of a wide screen, and in the second.
+const COLUMN: usize = 4;
 
-fn source(html: &mut Html, row: &SourceRow) {
-    html.raw(match row.status.class() {
-        StatusClass::Missing | StatusClass::Degraded => "<li class=\"bad\"><strong>",
-        StatusClass::Withheld => "<li class=\"held\"><strong>",
-        StatusClass::Contributed | StatusClass::Answered => "<li class=\"good\"><strong>",
+/// Everything but the end: the shell with its places in their final order, each with what is known now.
+pub(crate) fn open(html: &mut Html, page: &Page<'_>, places: &Places) {
+    head(html, "Record - Tributary");
+    html.raw("<body class=\"record\">\n");
+    html.raw("<a class=\"nhsuk-skip-link\" href=\"#s-plans\">Skip to plans</a>\n");
+    html.raw("<a class=\"nhsuk-skip-link\" href=\"#s-allergies\">Skip to allergies</a>\n");
+    html.raw("<a class=\"nhsuk-skip-link\" href=\"#s-medications\">Skip to medicines</a>\n").raw(HEADER);
+    printed(html, page);
+    html.raw("<div id=\"notice\" class=\"connection\" role=\"status\" hidden></div>\n");
+    html.raw("<p id=\"said\" class=\"nhsuk-u-visually-hidden\" aria-live=\"polite\"></p>\n");
+    html.raw("<p id=\"alarm\" class=\"nhsuk-u-visually-hidden\" aria-live=\"assertive\"></p>\n");
+    let is_dead = !page.view.patient.died.is_empty();
+    html.raw(if is_dead {
+        "<section id=\"banner\" class=\"banner deceased\" aria-label=\"Patient\">\n"
+    } else {
+        "<section id=\"banner\" class=\"banner\" aria-label=\"Patient\">\n"
     });
-    html.text(&row.name);
-    html.element("</strong> <span class=\"tag\">", status(row.status), "</span> ");
-    // The tag says that it answered; only what goes beyond that is worth reading.
-    let words = row.words.strip_prefix(&row.name).and_then(|rest| rest.strip_prefix(" answered."));
-    html.element("<span class=\"words\">", words.unwrap_or(&row.words).trim(), "</span></li>\n");
-}
-
-const fn status(status: SourceStatus) -> &'static str {
-    match status {
-        SourceStatus::Ok => "Answered",
-        SourceStatus::OkEmpty => "Answered, nothing held",
-        SourceStatus::OkCached => "Answered from memory",
-        SourceStatus::OkStale => "Older copy",
-        SourceStatus::OkTruncated => "Cut short",
-        SourceStatus::NoRecord => "No record",
-        SourceStatus::WithheldConsent => "Withheld: consent",
-        SourceStatus::WithheldSource => "Withheld in part",
-        SourceStatus::WithheldPolicy => "Withheld: policy",
-        SourceStatus::Denied => "Access refused",
-        SourceStatus::Timeout => "Timed out",
-        SourceStatus::Unavailable => "Unavailable",
-        SourceStatus::Shed => "Too busy",
-        SourceStatus::Invalid => "Unusable answer",
-        SourceStatus::IdentityMismatch => "Wrong patient, kept out",
-        SourceStatus::NotQueried => "Not asked",
-    }
-}
-
-fn label(html: &mut Html, label: AllergyLabel) {
-    html.raw(match label {
-        AllergyLabel::Known => "<p class=\"allergy known\">",
-        AllergyLabel::NoneKnown | AllergyLabel::NoneKnownDrugs => "<p class=\"allergy none\">",
-        AllergyLabel::NotRecorded
-        | AllergyLabel::Unavailable
-        | AllergyLabel::Incomplete
-        | AllergyLabel::Checking
-        | AllergyLabel::NotShown => "<p class=\"allergy unsure\">",
-    });
-    html.element("<span class=\"quiet\">Allergy status: </span><strong>", label.words(), "</strong></p>\n");
-}
-
-fn discrepancies(html: &mut Html, all: &[DiscrepancyView]) {
-    if all.is_empty() {
+    let of = |wanted: &str| places.iter().find(|(id, _)| id == wanted).map(|(_, html)| html);
+    let write = |html: &mut Html, id: &str| {
+        if let Some(part) = of(id) {
+            html.part(part);
+        }
+    };
+    write(html, "banner");
+    html.raw("</section>\n<main id=\"main\" tabindex=\"-1\">\n");
+    if of("flag").is_some() {
+        html.raw("<section id=\"flag\" aria-labelledby=\"h-flag\">\n");
+        write(html, "flag");
+        html.raw("</section>\n</main>\n");
+        foot(html);
         return;
     }
-    html.raw(
-        "<section aria-labelledby=\"differences\">\n<h2 id=\"differences\">Check these differences</h2>\n",
-    );
-    for each in all {
-        html.raw(match each.severity {
-            "high" => "<div class=\"callout callout-high\"><p><strong>High: ",
-            "moderate" => "<div class=\"callout callout-moderate\"><p><strong>Moderate: ",
-            _ => "<div class=\"callout\"><p><strong>Low: ",
+    html.raw("<section id=\"strip\" class=\"strip\" aria-labelledby=\"h-sources\">\n");
+    write(html, "strip");
+    html.raw("</section>\n<div id=\"alert\">\n");
+    write(html, "alert");
+    html.raw("</div>\n");
+    columns(html, places);
+    for (id, label) in
+        [("looked", "Who looked"), ("originals", "Original resources"), ("about", "About this answer")]
+    {
+        html.element("<section id=\"", id, "\" class=\"about\" aria-label=\"").text(label).raw("\">\n");
+        write(html, id);
+        html.raw("</section>\n");
+    }
+    html.raw("</main>\n");
+    contents(html, page);
+    foot(html);
+}
+
+fn columns(html: &mut Html, places: &Places) {
+    html.raw("<div class=\"columns\">\n<div class=\"column first\">\n");
+    let sections = places.iter().filter(|(id, _)| id.starts_with("s-"));
+    for (index, (id, part)) in sections.enumerate() {
+        html.raw(match index {
+            COLUMN => "</div>\n<div class=\"column second\">\n",
+            index if index == 2 * COLUMN => "</div>\n</div>\n<div class=\"column rest\">\n<div>\n",
+            _ => "",
         });
-        html.element("", each.kind, "</strong>");
-        if let Some(section) = each.section {
-            html.element(" <span class=\"where\">in ", section.title(), "</span>");
-        }
-        html.element("</p>\n<p>", &each.words, "</p></div>\n");
+        let code = id.trim_start_matches("s-");
+        html.element("<section class=\"part\" id=\"s-", code, "\" aria-labelledby=\"h-")
+            .text(code)
+            .raw("\">\n");
+        html.part(part).raw("</section>\n");
     }
-    html.raw("</section>\n");
+    html.raw("</div>\n</div>\n");
 }
 
-fn contents(html: &mut Html, sections: &[SectionView]) {
-    html.raw("<nav aria-label=\"Sections of this record\">\n<ul class=\"contents\">\n");
-    for each in sections {
+/// The contents list: it stays at the bottom of a small screen.
+fn contents(html: &mut Html, page: &Page<'_>) {
+    html.raw("<nav class=\"jump\" aria-label=\"Sections of this record\"><details><summary>Jump to</summary>\n<ul>\n");
+    for each in ordered(page) {
         html.element("<li><a href=\"#s-", each.section.code(), "\">");
-        html.text(each.section.title()).raw("</a> (").number(each.lines.len()).raw(")</li>\n");
+        html.element("", page.reader.title(each.section), "</a></li>\n");
     }
-    html.raw("</ul>\n</nav>\n");
+    html.raw("</ul></details></nav>\n");
 }
 
-fn section(html: &mut Html, section: &SectionView) {
-    html.element("<section class=\"part\" aria-labelledby=\"s-", section.section.code(), "\">\n<h2 id=\"s-");
-    html.element("", section.section.code(), "\" tabindex=\"-1\">");
-    html.element("", section.section.title(), "</h2>\n");
-    for notice in &section.notices {
-        html.element("<p class=\"notice\">", notice, "</p>\n");
-    }
-    if section.lines.is_empty() {
-        if section.notices.is_empty() {
-            html.element("<p class=\"notice\">", emptiness(section.state), "</p>\n");
-        }
-    } else {
-        lines(html, &section.lines);
-    }
-    html.raw("</section>\n");
+/// What stands at the top of every printed sheet.
+fn printed(html: &mut Html, page: &Page<'_>) {
+    let patient = &page.view.patient;
+    html.element("<div class=\"sheet\"><strong>", &patient.name, "</strong> Born ");
+    html.element("", &patient.born, " NHS No. ").text(&patient.nhs_number);
+    let loaded = zoned(page.reader.now).strftime("%d-%b-%Y %H:%M").to_string();
+    html.element("<br>Printed <span id=\"printed\">", &loaded, "</span> by ");
+    html.element("", &page.reader.name, ", ").raw(page.reader.role_name());
+    html.element(", ", &page.reader.organisation, "</div>\n");
 }
 
-/// What its own source calls a mistake is folded away, and counted.
-fn lines(html: &mut Html, all: &[LineView]) {
-    let part = |line: &LineView, in_error: bool| {
-        let members = line.members.iter().filter(|member| member.in_error == in_error).cloned().collect();
-        let title = line.title.clone();
-        let part = LineView { title, key: line.key.clone(), class: line.class, members };
-        (!part.members.is_empty()).then_some(part)
-    };
-    let holding: Vec<LineView> = all.iter().filter_map(|each| part(each, false)).collect();
-    if !holding.is_empty() {
-        html.raw("<ul class=\"lines\">\n");
-        for each in holding {
-            line(html, &each);
-        }
-        html.raw("</ul>\n");
-    }
-    let mistakes: Vec<LineView> = all.iter().filter_map(|each| part(each, true)).collect();
-    if mistakes.is_empty() {
+/// Who looked, for the person the record is about.
+fn looked(html: &mut Html, page: &Page<'_>) {
+    if page.reader.role != Role::Patient {
         return;
     }
-    let count = mistakes.iter().map(|each| each.members.len()).sum();
-    html.raw("<details class=\"mistakes\"><summary>").number(count);
-    html.raw(if count == 1 {
-        " entry that its source calls a mistake"
-    } else {
-        " entries that their sources call mistakes"
-    });
-    html.raw("</summary>\n<ul class=\"lines\">\n");
-    for each in mistakes {
-        line(html, &each);
-    }
-    html.raw("</ul>\n</details>\n");
-}
-
-/// Why a section without a notice of its own is empty. An empty list alone never says that nothing exists.
-const fn emptiness(state: SectionState) -> &'static str {
-    match state {
-        SectionState::Content | SectionState::Empty => {
-            "Asked; the sources that answered record nothing here."
+    html.raw("<h2 id=\"h-looked\">Who looked at this record</h2>\n");
+    match page.looked {
+        None => {
+            html.raw("<p class=\"nhsuk-inset-text missing\">This list is not available at the moment. ");
+            html.raw("That does not mean that nobody looked.</p>\n");
         }
-        SectionState::Partial => "Only part of this section could be shown, and nothing of it is left.",
-        SectionState::Withheld => "Withheld: entries exist or may exist, and are not shown.",
-        SectionState::Failed => "Not available: a source that should have answered did not.",
-        SectionState::NotAsked => "Not asked.",
-        SectionState::NotHeld => "No expected source holds this section.",
-        SectionState::Pending => "Still waiting for a source.",
+        Some([]) => {
+            html.raw("<p>Nobody before you, as far as this service's own log goes back.</p>\n");
+        }
+        Some(looks) => {
+            html.raw("<table class=\"nhsuk-table\"><caption>Newest first</caption><thead><tr>");
+            html.raw("<th scope=\"col\">When</th><th scope=\"col\">Who</th><th scope=\"col\">Why</th></tr></thead><tbody>\n");
+            for look in looks {
+                html.element("<tr><td>", &look.when, "</td><td>").element("", &look.who, "</td><td>");
+                html.element("", &look.why, "</td></tr>\n");
+            }
+            html.raw("</tbody></table>\n");
+        }
     }
+    html.raw("<p>If something here is wrong, tell the organisation that is named beside it: only they can correct it.</p>\n");
 }
 
-fn provenance(html: &mut Html, page: &Page<'_>) {
+fn about(html: &mut Html, page: &Page<'_>) {
     let view = page.view;
-    html.raw("<section class=\"provenance\" aria-label=\"About this answer\">\n<dl>\n");
+    html.raw("<h2 id=\"h-about\">About this answer</h2>\n<dl>\n");
     html.element("<div><dt>As of</dt><dd>", &view.as_of, "</dd></div>\n");
     html.element("<div><dt>Completeness</dt><dd>", &view.tally.to_string(), "</dd></div>\n");
     html.raw("<div><dt>Sources answered</dt><dd>").number(view.tally.answered);
     html.raw(" of ").number(view.tally.expected).raw("</dd></div>\n");
     html.raw("<div><dt>Entries shown</dt><dd>").number(view.entries.1);
     html.raw(" of ").number(view.entries.0).raw(" received</dd></div>\n");
-    html.element("<div><dt>Audit record</dt><dd>", page.audit, "</dd></div>\n</dl>\n</section>\n");
+    html.element("<div><dt>Audit record</dt><dd>", page.audit, "</dd></div>\n</dl>\n");
 }

@@ -1,18 +1,27 @@
-//! The search form, and the page that says why there is no record.
+//! The search form, and the pages that show no record.
 
 use super::frame;
 use crate::html::Html;
 
-const FORM: &str = "<form method=\"post\" action=\"/record\" autocomplete=\"off\" novalidate>\n";
-const INPUT: &str = "<div class=\"field\"><label for=\"nhs\">NHS number</label>\n\
-<p class=\"hint\" id=\"nhs-hint\">10 digits, for example 999 000 0018</p>\n";
-const BOX: &str = "<input id=\"nhs\" name=\"nhs\" inputmode=\"numeric\" maxlength=\"16\" spellcheck=\"false\" \
-aria-describedby=\"nhs-hint\">\n</div>\n";
-const BOX_WRONG: &str = "<input id=\"nhs\" name=\"nhs\" inputmode=\"numeric\" maxlength=\"16\" \
-spellcheck=\"false\" aria-invalid=\"true\" aria-describedby=\"nhs-error nhs-hint\">\n</div>\n";
-const SUBMIT: &str = "<button class=\"button\" type=\"submit\">Show record</button>\n</form>\n";
-const CHOICE: &str = "<li><form method=\"post\" action=\"/record\"><button class=\"choice\" name=\"nhs\" \
+const FORM: &str = "<form method=\"post\" action=\"/record\" autocomplete=\"off\" novalidate data-live>\n";
+const GROUP: &str = "<div class=\"nhsuk-form-group\">";
+const GROUP_WRONG: &str = "<div class=\"nhsuk-form-group nhsuk-form-group--error\">";
+const LABEL: &str = "<label class=\"nhsuk-label\" for=\"nhs\">NHS number</label>\n\
+<p class=\"nhsuk-hint\" id=\"nhs-hint\">10 digits, for example 999 000 0018</p>\n";
+const BOX: &str = "<input class=\"nhsuk-input nhsuk-input--width-10\" id=\"nhs\" name=\"nhs\" inputmode=\"numeric\" \
+maxlength=\"16\" spellcheck=\"false\" aria-describedby=\"nhs-hint\">\n</div>\n";
+const BOX_WRONG: &str = "<input class=\"nhsuk-input nhsuk-input--width-10 nhsuk-input--error\" id=\"nhs\" name=\"nhs\" \
+inputmode=\"numeric\" maxlength=\"16\" spellcheck=\"false\" aria-invalid=\"true\" \
+aria-describedby=\"nhs-error nhs-hint\">\n</div>\n";
+const SUBMIT: &str = "<button class=\"nhsuk-button\" type=\"submit\">Show record</button>\n</form>\n\
+<noscript><p>Without script the record comes in one piece, after three seconds at most. Sources that take longer can \
+be asked again from there.</p></noscript>\n";
+const CHOICE: &str = "<li><form method=\"post\" action=\"/record\" data-live><button class=\"choice\" name=\"nhs\" \
 value=\"";
+/// What the last digit is for, where somebody mistyped.
+const CHECK: &str = "<p>The last digit of an NHS number is worked out from the other nine, so that a wrong or swapped \
+digit is noticed. Compare the number with where you read it. If it is the same there, ask the patient for name and \
+date of birth and look the number up.</p>\n";
 
 /// The first page. `wrong` says what was wrong with the number that was sent; the number itself is not sent
 /// back.
@@ -23,15 +32,20 @@ pub fn search(patients: &[(String, String)], wrong: Option<&str>) -> String {
     };
     frame(title, |html| {
         if let Some(wrong) = wrong {
-            html.raw("<div class=\"error-summary\" role=\"alert\"><h2>There is a problem</h2>\n");
-            html.element("<p><a href=\"#nhs\">", wrong, "</a></p></div>\n");
+            html.raw(
+                "<div class=\"nhsuk-error-summary\" role=\"alert\"><h2 class=\"nhsuk-error-summary__title\">",
+            );
+            html.raw("There is a problem</h2>\n<ul class=\"nhsuk-list nhsuk-error-summary__list\">");
+            html.element("<li><a href=\"#nhs\">", wrong, "</a></li></ul></div>\n");
         }
-        html.raw("<h1>Find a record</h1>\n").raw(FORM).raw(INPUT);
+        html.raw("<h1>Find a record</h1>\n").raw(FORM);
         match wrong {
             Some(wrong) => {
-                html.element("<p class=\"error\" id=\"nhs-error\">Error: ", wrong, "</p>\n").raw(BOX_WRONG)
+                html.raw(GROUP_WRONG).raw(LABEL);
+                let open = "<p class=\"nhsuk-error-message\" id=\"nhs-error\">Error: ";
+                html.element(open, wrong, "</p>\n").raw(CHECK).raw(BOX_WRONG)
             }
-            None => html.raw(BOX),
+            None => html.raw(GROUP).raw(LABEL).raw(BOX),
         };
         html.raw(SUBMIT);
         choices(html, patients);
@@ -56,8 +70,16 @@ fn choices(html: &mut Html, patients: &[(String, String)]) {
 pub fn failed(words: &str) -> String {
     frame("No record can be shown - Tributary", |html| {
         html.raw("<h1>No record can be shown</h1>\n");
-        html.element("<p class=\"callout callout-high\" role=\"alert\">", words, "</p>\n");
+        html.element("<div class=\"nhsuk-inset-text missing\" role=\"alert\"><p>", words, "</p></div>\n");
         html.raw("<p>This says nothing about what the record holds.</p>\n");
         html.raw("<p><a href=\"/\">Back to the search</a></p>\n");
+    })
+}
+
+/// The page after the work is done.
+pub fn signed_out() -> String {
+    frame("Signed out - Tributary", |html| {
+        html.raw("<h1>You are signed out</h1>\n<p>Nothing of a record is kept on this device.</p>\n");
+        html.raw("<p><a href=\"/\">Find a record</a></p>\n");
     })
 }

@@ -4,6 +4,7 @@ use tributary_model::{Section, SectionState, SourceId, Tally};
 
 use super::*;
 use crate::label::AllergyLabel;
+use crate::view::Era;
 
 const CANARY: &str = "penicillin";
 
@@ -31,6 +32,11 @@ fn line() -> LineView {
         full_url: canary(),
         attachments: vec![canary()],
         in_error: false,
+        era: Era::Current,
+        dated: None,
+        ended: None,
+        author: canary(),
+        original: None,
     };
     LineView { title: canary(), key: canary(), class: "single", members: vec![member] }
 }
@@ -51,10 +57,14 @@ fn no_words_of_a_record_are_shown() {
         born: canary(),
         gender: canary(),
         died: canary(),
+        died_aged: None,
+        address: canary(),
+        phone: canary(),
     };
     let section = SectionView {
         section: Section::Allergies,
         state: SectionState::Content,
+        shown: None,
         notices: vec![canary()],
         lines: vec![line()],
     };
