@@ -59,7 +59,8 @@ fn requests() -> Vec<(&'static str, String, String)> {
         ("POST", "/fhir/R4/Patient/$summary".to_owned(), parameters("9990000019", &[])),
     ];
     let fhir = ["/fhir/R4/metadata", "/fhir/STU3/metadata"];
-    for path in ["/", "/sources", "/_ping", "/_status", "/openapi.yaml", "/viewer.css"].iter().chain(&fhir) {
+    for path in ["/", "/sources", "/_ping", "/_status", "/openapi.yaml", "/viewer/x.css"].iter().chain(&fhir)
+    {
         all.push(("GET", (*path).to_owned(), String::new()));
         all.push(("PUT", format!("{path}?CANARYTOKEN={GEORGE}"), GEORGE.to_owned()));
     }

@@ -27,7 +27,7 @@ pub(super) fn banner(html: &mut Html, view: &RecordView) {
 /// The second zone, closed until somebody opens it (PAB-0065).
 fn more(html: &mut Html, view: &RecordView) {
     let patient = &view.patient;
-    html.raw("<details class=\"more\"><summary>More about this person</summary>\n<dl>\n");
+    html.raw("<details class=\"more\"><summary>More<span class=\"nhsuk-u-visually-hidden\"> about this person</span></summary>\n<dl>\n");
     html.element("<div><dt>Address</dt><dd>", said(&patient.address, "Not recorded"), "</dd></div>\n");
     html.element("<div><dt>Telephone</dt><dd>", said(&patient.phone, "Not recorded"), "</dd></div>\n");
     html.element("<div><dt>Allergies</dt><dd>", view.allergy_label.words(), "");

@@ -44,8 +44,10 @@ impl Part {
 pub(super) fn line(html: &mut Html, around: Around<'_>, line: &LineView, part: Part) {
     open(html, around, line, part);
     html.raw("<ul class=\"members\">\n");
+    // Where all say the same of a medicine, it stands beside its name already.
+    let is_told = around.section == Section::Medications && said(line, part).len() == 1;
     for each in part.of(line) {
-        member(html, around, each, &line.title);
+        member(html, around, (each, heading(line)), usize::from(is_told));
     }
     html.raw("</ul>\n</li>\n");
 }
@@ -60,22 +62,36 @@ fn open(html: &mut Html, around: Around<'_>, line: &LineView, part: Part) {
     if part == Part::Standing || Part::Standing.of(line).next().is_none() {
         html.element(" id=\"", &name(around.section, line), "\"");
     }
-    html.element("><h3>", &line.title, "");
+    html.element("><h3>", heading(line), "");
     if around.section == Section::Medications {
         statuses(html, line, part);
     }
     html.raw("</h3>\n");
-    class(html, line.class);
+    class(html, line, part);
+}
+
+/// The words of a line. What its source gave no name is called by what it says, never by the kind of its resource.
+fn heading(line: &LineView) -> &str {
+    let unnamed = line.members.first().filter(|lead| is_unnamed(lead) && !lead.detail.trim().is_empty());
+    unnamed.map_or(&line.title, |lead| &lead.detail)
+}
+
+fn is_unnamed(member: &MemberView) -> bool {
+    member.origin.split('/').next() == Some(&member.title)
 }
 
 /// The status of a medicine stands beside its name and is never blank.
 fn statuses(html: &mut Html, line: &LineView, part: Part) {
-    let mut said: Vec<&str> = part.of(line).map(status).collect();
-    said.dedup();
-    for word in said {
+    for word in said(line, part) {
         html.raw(" <strong class=\"nhsuk-tag\"><span class=\"nhsuk-u-visually-hidden\">Status: </span>");
         html.text(word).raw("</strong>");
     }
+}
+
+fn said(line: &LineView, part: Part) -> Vec<&str> {
+    let mut said: Vec<&str> = part.of(line).map(status).collect();
+    said.dedup();
+    said
 }
 
 fn status(member: &MemberView) -> &str {
@@ -83,11 +99,14 @@ fn status(member: &MemberView) -> &str {
 }
 
 /// The class in words; the two that need a decision are told by text, not by colour alone.
-fn class(html: &mut Html, class: &'static str) {
-    html.raw(match class {
+fn class(html: &mut Html, line: &LineView, part: Part) {
+    if line.class == "copied" {
+        copies(html, line, part);
+        return;
+    }
+    html.raw(match line.class {
         "single" => "",
         "repeat" => "<p class=\"class\">Recorded more than once by one source</p>\n",
-        "copied" => "<p class=\"class\">1 source, repeated by copies</p>\n",
         "agree" => "<p class=\"class\">Sources agree</p>\n",
         "difference" => "<p class=\"class\"><strong>Difference:</strong> sources differ</p>\n",
         "conflict" => "<p class=\"class\"><strong>Conflict:</strong> sources contradict each other</p>\n",
@@ -95,15 +114,23 @@ fn class(html: &mut Html, class: &'static str) {
     });
 }
 
-fn member(html: &mut Html, around: Around<'_>, member: &MemberView, lead: &str) {
+/// A copy confirms nothing: it is counted apart.
+fn copies(html: &mut Html, line: &LineView, part: Part) {
+    let copies = part.of(line).filter(|member| member.copy.is_some()).count();
+    let own = part.of(line).count() - copies;
+    html.raw("<p class=\"class\">").number(own).raw(if own == 1 { " source + " } else { " sources + " });
+    html.number(copies).raw(if copies == 1 { " copy</p>\n" } else { " copies</p>\n" });
+}
+
+fn member(html: &mut Html, around: Around<'_>, (member, lead): (&MemberView, &str), told: usize) {
     html.raw("<li>");
-    if member.title != lead {
+    if member.title != lead && !is_unnamed(member) {
         html.element("<span class=\"own\">", &member.title, "</span> ");
     }
-    if !member.detail.is_empty() {
+    if !member.detail.is_empty() && member.detail != lead {
         html.element("<span class=\"detail\">", &member.detail, "</span> ");
     }
-    for fact in &member.facts {
+    for fact in member.facts.iter().skip(told) {
         html.element("<span class=\"fact\">", words::fact(fact), "</span> ");
     }
     if let Some(copy) = member.copy {

@@ -26,14 +26,27 @@ fn discrepancy(html: &mut Html, view: &RecordView, one: &DiscrepancyView) {
         _ => "<div class=\"callout\"",
     });
     html.element(" data-rule=\"", one.rule, "\">\n<h3><span class=\"sign\" aria-hidden=\"true\">!</span> ");
-    html.raw(heading(one)).raw("</h3>\n");
+    html.raw(heading(one));
     let lines = view.sections.iter().filter(|section| Some(section.section) == one.section);
     let lines: Vec<&LineView> = lines.flat_map(|section| &section.lines).collect();
+    if let Some(line) = only_line(one, &lines).filter(|_| one.rule != CPR) {
+        html.element(": ", &line.title, "");
+    }
+    html.raw("</h3>\n");
     if one.rule == CPR && cpr(html, one, &lines) {
         html.raw("<p>Check the form and ask.</p>\n</div>\n");
         return;
     }
     html.element("<p>", &one.words, "</p>\n</div>\n");
+}
+
+/// The line that a discrepancy is about, where it is about one: its words name sources, and not always the thing.
+fn only_line<'l>(one: &DiscrepancyView, lines: &[&'l LineView]) -> Option<&'l LineView> {
+    let mut concerned = lines.iter().filter(|line| {
+        let names = line.members.iter().map(|member| format!("{}@{}", member.origin, member.source));
+        names.into_iter().any(|name| one.members.contains(&name))
+    });
+    concerned.next().copied().filter(|_| concerned.next().is_none())
 }
 
 fn heading(one: &DiscrepancyView) -> &'static str {

@@ -16,6 +16,8 @@ pub(super) fn strip(html: &mut Html, page: &Page<'_>) {
         ". Everything they share with your role is here."
     } else if view.sources.iter().any(|row| row.pending) {
         ". Still checking."
+    } else if answered(view) == view.sources.len() {
+        ". Not everything is shared: see below."
     } else {
         ". Something is missing."
     });
@@ -26,9 +28,18 @@ pub(super) fn strip(html: &mut Html, page: &Page<'_>) {
     for row in view.sources.iter().filter(|row| !words::is_whole(row)) {
         source(html, page, row);
     }
+    whole(html, page);
+    html.raw("</ul>\n");
+}
+
+/// Those of whom nothing is missing, in one row; closed where they are all there are.
+fn whole(html: &mut Html, page: &Page<'_>) {
+    let (view, now) = (page.view, page.reader.now);
     let whole: Vec<&SourceRow> = view.sources.iter().filter(|row| words::is_whole(row)).collect();
+    let is_all = whole.len() == view.sources.len();
     if !whole.is_empty() {
         html.raw("<li class=\"good\">");
+        html.raw(if is_all { "<details><summary>Who answered</summary>" } else { "" });
         for row in whole {
             html.element(
                 "<span class=\"one\"><span class=\"sign\" aria-hidden=\"true\">\u{2714}</span> ",
@@ -37,9 +48,8 @@ pub(super) fn strip(html: &mut Html, page: &Page<'_>) {
             );
             html.element(": ", &words::state(row, now), "</span> ");
         }
-        html.raw("</li>\n");
+        html.raw(if is_all { "</details></li>\n" } else { "</li>\n" });
     }
-    html.raw("</ul>\n");
 }
 
 /// How many gave an answer that can be used.

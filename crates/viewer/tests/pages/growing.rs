@@ -1,0 +1,85 @@
+//! A page in pieces is the page in one piece.
+
+use std::collections::BTreeMap;
+
+use tributary_merge::AllergyLabel;
+use tributary_merge::view::{Era, RecordView};
+use tributary_model::{Role, Section, SectionState, SourceStatus};
+use tributary_viewer::{Ending, Growing};
+
+use crate::kit::{conflict, full, line, page, reader, source};
+
+/// What a script makes of a body: the last content of each place.
+fn placed(body: &str) -> BTreeMap<String, String> {
+    let mut places = BTreeMap::new();
+    for part in body.split("<template data-place=\"").skip(1) {
+        let (id, rest) = part.split_once("\">").unwrap();
+        let (content, _) = rest.split_once("</template>").unwrap();
+        places.insert(id.to_owned(), content.to_owned());
+    }
+    places
+}
+
+fn states() -> Vec<RecordView> {
+    let mut waiting = full();
+    waiting.sources = vec![source("gp", "Riverside Surgery", SourceStatus::Timeout, SectionState::Pending)];
+    waiting.allergy_label = AllergyLabel::Checking;
+    for section in &mut waiting.sections {
+        section.lines.clear();
+        section.state = SectionState::Pending;
+        section.notices = vec!["Riverside Surgery has not answered yet.".to_owned()];
+    }
+    let mut more = full();
+    more.sections[0].lines.push(line(77, "For CPR", Era::Current));
+    more.discrepancies = vec![conflict("cpr-recommendation", Vec::new(), Some(Section::Plans))];
+    vec![waiting, full(), more]
+}
+
+#[test]
+fn the_pieces_put_together_are_the_whole_page() {
+    let reader = reader(Role::Ambulance);
+    let states = states();
+    let mut growing = Growing::default();
+    let mut body = growing.begin(&page(&states[0], &reader));
+    assert!(!body.contains("</body>") && !body.contains("data-end"));
+    assert!(body.contains("Riverside Surgery: checking"));
+    for (index, state) in states.iter().enumerate().skip(1) {
+        let ending = if index + 1 == states.len() { Ending::Last } else { Ending::More };
+        body.push_str(&growing.advance(&page(state, &reader), ending));
+    }
+    assert!(body.ends_with("<i hidden data-end></i>\n</body>\n</html>\n"));
+    let whole = tributary_viewer::record(&page(&states[2], &reader));
+    let placed = placed(&body);
+    assert!(placed.contains_key("s-plans") && placed.contains_key("strip"));
+    for (id, content) in placed {
+        assert!(whole.contains(&content), "{id} is not what the whole page says");
+    }
+}
+
+#[test]
+fn what_did_not_change_is_not_sent_again() {
+    let reader = reader(Role::Ambulance);
+    let states = states();
+    let mut growing = Growing::default();
+    let _shell = growing.begin(&page(&states[1], &reader));
+    assert_eq!(growing.advance(&page(&states[1], &reader), Ending::More), "");
+    let piece = growing.advance(&page(&states[2], &reader), Ending::More);
+    assert_eq!(placed(&piece).keys().map(String::as_str).collect::<Vec<_>>(), ["s-plans"]);
+}
+
+#[test]
+fn an_answer_that_is_no_record_takes_every_statement_away() {
+    let reader = reader(Role::Ambulance);
+    let states = states();
+    let mut growing = Growing::default();
+    let _shell = growing.begin(&page(&states[1], &reader));
+    let mut nothing = states[0].clone();
+    nothing.sections.clear();
+    let mut page = page(&nothing, &reader);
+    page.without = Some("No source could be used.");
+    let placed = placed(&growing.advance(&page, Ending::Last));
+    assert!(placed["alert"].contains("No source could be used."));
+    for section in Section::ALL {
+        assert_eq!(placed[&format!("s-{}", section.code())], "");
+    }
+}
