@@ -14,6 +14,7 @@ use crate::handlers::{attachment, health, metadata, openapi, page, record, sourc
 use crate::layers::HEALTH;
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
+use crate::render::page::framed;
 
 /// What answers a route.
 #[derive(Clone, Copy)]
@@ -66,7 +67,8 @@ fn summed_up_of(exchange: Exchange, number: String) -> BoxFuture<Reply> {
 }
 
 fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
-    Box::pin(page::record(exchange))
+    let edge = Arc::clone(&exchange.edge);
+    Box::pin(async move { framed(&edge, page::record(exchange).await) })
 }
 
 fn asset(_exchange: Exchange, name: String) -> BoxFuture<Reply> {

@@ -21,6 +21,8 @@ pub struct Settings {
     pub demo_requester: Requester,
     /// NHS number and title of the patients that the viewer offers.
     pub demo_patients: Vec<(String, String)>,
+    /// Origins whose pages may show ours inside them.
+    pub frame_ancestors: Vec<String>,
     /// Bounds on everything a caller can send or hold.
     pub limits: Limits,
     /// Whether whole addresses are taken as paths, as the Spine Secure Proxy takes them.
@@ -156,6 +158,7 @@ impl Default for Settings {
             callers: Callers::Believed,
             demo_requester: demo_requester(),
             demo_patients: Vec::new(),
+            frame_ancestors: Vec::new(),
             spine_position: false,
             limits: Limits::default(),
             lame_duck: Duration::from_secs(2),

@@ -28,6 +28,7 @@ mod source;
 mod spine;
 mod table;
 mod tls;
+mod viewer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,7 @@ pub use signals::SignalSettings;
 pub use spine::SpineSettings;
 pub use table::read as read_table;
 pub use tls::TlsFiles;
+pub use viewer::ViewerSettings;
 
 pub use server::{LimitSettings, LogSettings, ServerSettings};
 
@@ -120,6 +122,8 @@ pub struct Settings {
     pub codelists: Option<PathBuf>,
     /// `[policy]`
     pub policy: PolicySettings,
+    /// `[viewer]`
+    pub viewer: ViewerSettings,
     /// `[demo]`
     pub demo: Option<DemoSettings>,
 }
@@ -147,6 +151,7 @@ impl Default for Settings {
             prompts: PromptSettings::default(),
             codelists: None,
             policy: PolicySettings::default(),
+            viewer: ViewerSettings::default(),
             demo: None,
         }
     }
@@ -270,6 +275,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         prompts: root.table("prompts").map(prompts::read).unwrap_or_default(),
         codelists: root.table("codelists").and_then(read_dir),
         policy: root.table("policy").map(policy::read).unwrap_or_default(),
+        viewer: root.table("viewer").map(viewer::read).unwrap_or_default(),
         demo: root.table("demo").map(|table| demo::read(table, &server, &sources)),
         process: root.table("process").map(|table| process::read(table, is_demo)).unwrap_or_default(),
         organisations: organisation::read(root.tables("organisation")),

@@ -284,6 +284,7 @@ pub(crate) fn edge(
     tributary_server::Settings {
         demo_requester,
         public_base_url: settings.server.base_url(data),
+        frame_ancestors: settings.viewer.frame_ancestors.clone(),
         config: settings.name(),
         callers,
         spine_position: settings.server.spine_position,

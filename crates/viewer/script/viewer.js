@@ -5,12 +5,14 @@
   const HIDDEN_MS = 2 * 60 * 1000; // hidden for longer: the screen is cleared
   const IDLE_MS = 10 * 60 * 1000; // untouched for longer: the same
   const STALE_MS = 15 * 60 * 1000; // what is not being updated stays no longer than this
+  const QUIET_MS = 8 * 1000; // a page that still grows says something at least this often
   const SAY_MS = 1000; // what changed is told together, at most once a second
   const $ = (id) => document.getElementById(id);
   const clock = () => new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
   const record = () => document.body.classList.contains("record");
   let loaded = clock();
   let lostAt = null;
+  let lostClock = "";
   let cleared = false;
 
   // Whoever can place what comes later says so.
@@ -93,10 +95,11 @@
     alarm(home);
     liven();
   };
-  // A template is whole as soon as something stands after it.
-  const sweep = (all) => {
+  // A template is whole as soon as something stands after it. One that was cut off is never shown: half a list looks
+  // like a whole one.
+  const sweep = () => {
     for (const one of document.querySelectorAll("template[data-place]")) {
-      if (!all && !one.nextSibling) continue;
+      if (!one.nextSibling) continue;
       one.remove();
       loaded = clock();
       place(one.dataset.place, one.content);
@@ -122,8 +125,10 @@
   const lost = () => {
     if (!record() || lostAt) return;
     lostAt = Date.now();
-    tell("No connection since " + clock() + ". Information below was loaded at " + loaded + " and is not being updated.", true);
+    lostClock = clock();
+    unconnected();
   };
+  const unconnected = () => tell("No connection since " + lostClock + ". Information below was loaded at " + loaded + " and is not being updated.", true);
   let asking = false;
   // Asks again and places what differs; what does not differ stays where it is.
   const ask = async () => {
@@ -156,8 +161,9 @@
         if ($(id) && now.textContent !== $(id).textContent) place(id, piece);
       }
     } catch {
+      lostClock = lostAt ? lostClock : clock();
       lostAt = lostAt || Date.now();
-      tell("No connection since " + clock() + ". Information below was loaded at " + loaded + " and is not being updated.", true);
+      unconnected();
     }
     asking = false;
   };
@@ -180,12 +186,15 @@
     document.body.className = "";
   };
   let touched = Date.now();
+  let grewAt = Date.now();
   let hiddenAt = 0;
   for (const kind of ["pointerdown", "keydown", "scroll", "touchstart"]) {
     addEventListener(kind, () => { touched = Date.now(); }, { passive: true, capture: true });
   }
   const watch = () => {
     const now = Date.now();
+    // A browser does not tell a page that the rest of it will not come.
+    if (!document.querySelector("[data-end]") && now - grewAt > QUIET_MS) lost();
     if (hiddenAt && now - hiddenAt > HIDDEN_MS) clear("This page was in the background for more than two minutes.");
     else if (now - touched > IDLE_MS) clear("Nobody used this page for ten minutes.");
     else if (lostAt && now - lostAt > STALE_MS) clear("There has been no connection for fifteen minutes.");
@@ -205,14 +214,17 @@
   });
 
   // The page is still coming while this runs: watch it, and look through it once more when it has ended.
-  const observer = new MutationObserver(() => sweep(false));
+  const observer = new MutationObserver(() => {
+    grewAt = Date.now();
+    sweep();
+  });
   observer.observe(document.body, { childList: true });
   liven();
   remember(document);
-  sweep(false);
+  sweep();
   const ended = () => {
     observer.disconnect();
-    sweep(true);
+    sweep();
     liven();
     if (record() && !document.querySelector("[data-end]")) lost();
   };

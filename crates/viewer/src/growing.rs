@@ -1,6 +1,7 @@
 //! A page that grows: the shell at once, then the places that changed, in one body.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::html::Html;
 use crate::page::{Page, Places, close, open, places};
@@ -25,6 +26,22 @@ pub struct Growing {
 }
 
 impl Growing {
+    /// To be sent whenever nothing else was for [`Growing::ALIVE_EVERY`]: without it the script says that the
+    /// connection is lost.
+    pub const ALIVE: &str = "<!---->\n";
+    /// How long a growing page may be silent: well within the eight seconds that the script waits.
+    pub const ALIVE_EVERY: Duration = Duration::from_secs(3);
+
+    /// What must be sent for a state: the shell for the first, what changed for every later one.
+    pub fn piece(&mut self, page: &Page<'_>, ending: Ending) -> String {
+        let mut piece = String::new();
+        if self.sent.is_empty() {
+            piece = self.begin(page);
+        }
+        piece.push_str(&self.advance(page, ending));
+        piece
+    }
+
     /// The shell, with everything that is known now. Nothing is closed: the body goes on.
     pub fn begin(&mut self, page: &Page<'_>) -> String {
         let places = places(page);

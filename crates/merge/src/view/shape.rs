@@ -33,6 +33,7 @@ impl fmt::Debug for SectionView {
         f.debug_struct("SectionView")
             .field("section", &self.section)
             .field("state", &self.state)
+            .field("shown", &self.shown)
             .field("notices", &self.notices.len())
             .field("lines", &self.lines)
             .finish()

@@ -20,7 +20,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The search form.
 pub(crate) fn search(exchange: &Exchange) -> Reply {
     let patients = &exchange.edge.settings.demo_patients;
-    page::respond(StatusCode::OK, tributary_viewer::search(patients, None))
+    page::framed(&exchange.edge, page::respond(StatusCode::OK, tributary_viewer::search(patients, None)))
 }
 
 /// The style or the script, by its name. It holds nothing of anybody, and never changes under one name.

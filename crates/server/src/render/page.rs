@@ -7,7 +7,7 @@ use tributary_broker::{Answer, Verdict};
 use tributary_model::Requester;
 use tributary_viewer::{PERMISSIONS, POLICY, Page, Reader};
 
-use crate::exchange::{Reply, reply, set};
+use crate::exchange::{Edge, Reply, reply, set};
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -18,6 +18,15 @@ pub(crate) fn respond(status: StatusCode, page: String) -> Reply {
     set(&mut reply, "permissions-policy", PERMISSIONS);
     set(&mut reply, "referrer-policy", "no-referrer");
     reply
+}
+
+/// Lets the pages of named origins show a page of ours inside them.
+pub(crate) fn framed(edge: &Edge, mut page: Reply) -> Reply {
+    let origins = edge.settings.frame_ancestors.join(" ");
+    if !origins.is_empty() {
+        set(&mut page, "content-security-policy", &format!("{POLICY}; frame-ancestors {origins}"));
+    }
+    page
 }
 
 /// Who reads a page, and what the form that asked for it said beside the number.
@@ -43,15 +52,20 @@ impl Seat {
 
 /// The page of an answer.
 pub(crate) fn record(answer: &Answer, seat: &Seat) -> String {
-    tributary_viewer::record(&Page {
-        view: &answer.view,
+    tributary_viewer::record(&sheet(&answer.view, answer.verdict, &answer.audit, seat))
+}
+
+/// What a page is made of, whole or growing (`tributary_viewer::Growing`).
+pub(crate) fn sheet<'a>(view: &'a RecordView, verdict: Verdict, audit: &'a str, seat: &'a Seat) -> Page<'a> {
+    Page {
+        view,
         reader: &seat.reader,
-        without: without(answer.verdict),
-        audit: &answer.audit,
+        without: without(verdict),
+        audit,
         carry: &seat.carry,
         all_originals: seat.all_originals,
         looked: None,
-    })
+    }
 }
 
 /// Why there is no record.

@@ -154,3 +154,20 @@ async fn signing_out_makes_the_browser_forget() {
     let reply = send(&edge, request("POST", "/sign-out", &foreign, "")).await;
     assert_eq!(reply.status(), 403);
 }
+
+#[tokio::test]
+async fn only_named_origins_show_us_inside_their_pages() {
+    let desk = FakeDesk::new(Say::Record);
+    let named = crate::settings::Settings {
+        frame_ancestors: vec!["https://epr.example.test".to_owned()],
+        ..settings()
+    };
+    for (settings, ancestors) in [(settings(), "'none'"), (named, "https://epr.example.test")] {
+        let edge = edge(&desk, settings);
+        for request in [request("GET", "/", &[], ""), request("POST", "/record", &[FORM], "nhs=9990000107")] {
+            let reply = send(&edge, request).await;
+            let policy = reply.headers()["content-security-policy"].to_str().unwrap();
+            assert!(policy.ends_with(&format!("; frame-ancestors {ancestors}")), "{policy}");
+        }
+    }
+}
