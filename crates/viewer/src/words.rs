@@ -23,14 +23,13 @@ pub(crate) fn state(row: &SourceRow, now: Timestamp) -> String {
     let standing = &row.standing;
     let at = clock(standing.heard_at, now);
     let base = match row.status {
-        SourceStatus::Ok => format!("Answered {at}"),
+        SourceStatus::Ok | SourceStatus::WithheldSource => format!("Answered {at}"),
         SourceStatus::OkEmpty => format!("Answered {at}, holds nothing here"),
         SourceStatus::OkCached => format!("Answered from {}", ago(standing.heard_at, now)),
         SourceStatus::OkStale => format!("Did not answer. An older answer of {at} is shown"),
         SourceStatus::OkTruncated => format!("Answered {at}, not for everything"),
         SourceStatus::NoRecord => "Could not find this patient".to_owned(),
         SourceStatus::WithheldConsent => "Not allowed to share: the patient has not agreed".to_owned(),
-        SourceStatus::WithheldSource => format!("Answered {at}"),
         SourceStatus::WithheldPolicy if !standing.states.is_empty() && carries(row) => {
             format!("Answered {at}, in part not shown for your role")
         }
@@ -52,7 +51,7 @@ pub(crate) fn state(row: &SourceRow, now: Timestamp) -> String {
     {
         let is_today = zoned(last).date() == zoned(now).date();
         let day = if is_today { " today" } else { "" };
-        said.push_str(&format!(". Last answered {}{day}", clock(last, now)));
+        said = format!("{said}. Last answered {}{day}", clock(last, now));
     }
     said
 }

@@ -49,7 +49,7 @@ fn end(line: &LineView) -> Option<Date> {
 fn lately(html: &mut Html, around: Around<'_>, past: &[&LineView]) {
     let today = zoned(around.page.reader.now).date();
     let is_late = |day: Date| {
-        let days = today.since(day).map(|span| i64::from(span.get_days())).unwrap_or(i64::MAX);
+        let days = today.since(day).map_or(i64::MAX, |span| i64::from(span.get_days()));
         (0..=LATELY_DAYS).contains(&days)
     };
     let ended = |line: &&&LineView| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use tributary_merge::view::{LineView, ValueView};
 
 use super::line::{Around, Part, lines};
@@ -14,19 +15,15 @@ pub(super) fn results(html: &mut Html, around: Around<'_>, all: &[LineView]) {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for line in all.iter().filter(|line| Part::Standing.of(line).next().is_some()) {
         let series = series(line);
-        match series.as_ref().and_then(|name| places.get(name)) {
-            Some(place) => {
-                if let Some((_, group)) = groups.get_mut(*place) {
-                    group.push(line);
-                }
-            }
-            None => {
-                if let Some(name) = &series {
-                    places.insert(name.clone(), groups.len());
-                }
-                groups.push((series, vec![line]));
-            }
+        let known = series.as_ref().and_then(|name| places.get(name)).copied();
+        if let Some((_, group)) = known.and_then(|place| groups.get_mut(place)) {
+            group.push(line);
+            continue;
         }
+        if let Some(name) = &series {
+            places.insert(name.clone(), groups.len());
+        }
+        groups.push((series, vec![line]));
     }
     for (series, group) in groups {
         match series {
@@ -68,7 +65,7 @@ fn test(html: &mut Html, around: Around<'_>, group: &[&LineView]) {
         let values = member.values();
         let is_single = line.class != "conflict" && values.iter().all(|value| value.comparator.is_empty());
         let numbers: Vec<f64> = values.iter().filter_map(|value| value.number.parse().ok()).collect();
-        let day = f64::from(date.first_day().duration_since(DAY_ZERO).as_hours() as i32) / 24.0;
+        let day = days(date.first_day());
         let range = values.first().map(|value| value.range.clone()).unwrap_or_default();
         marks.push(Mark { day, numbers, source, is_single, range });
     }
@@ -109,4 +106,8 @@ fn written(values: &[ValueView]) -> String {
     format!("{} {unit}", digits.join("/"))
 }
 
-const DAY_ZERO: jiff::civil::Date = jiff::civil::Date::constant(1970, 1, 1);
+/// Days since 1970. A date that cannot be counted from there stands at its beginning.
+fn days(date: Date) -> f64 {
+    const ZERO: Date = Date::constant(1970, 1, 1);
+    (date - ZERO).get_days().into()
+}

@@ -48,7 +48,19 @@ fn body(html: &mut Html, around: Around<'_>, section: &SectionView) {
         Section::Medications => medicines::medicines(html, around, &section.lines),
         Section::Results => results::results(html, around, &section.lines),
         Section::Encounters => contacts::contacts(html, around, &section.lines),
-        _ => lines(html, around, section.lines.iter()),
+        Section::Plans
+        | Section::Flags
+        | Section::Allergies
+        | Section::Problems
+        | Section::Reports
+        | Section::Procedures
+        | Section::Immunisations
+        | Section::Documents
+        | Section::Referrals
+        | Section::Diary
+        | Section::Appointments
+        | Section::SocialCare
+        | Section::Uncategorised => lines(html, around, section.lines.iter()),
     }
     mistakes(html, around, &section.lines);
 }

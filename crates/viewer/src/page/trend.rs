@@ -44,7 +44,7 @@ pub(super) fn trend(html: &mut Html, title: &str, marks: &[Mark], names: &[&str]
     for mark in &ordered {
         if let ([number], true) = (mark.numbers.as_slice(), mark.is_single) {
             let letter = if is_joined { 'L' } else { 'M' };
-            path.push_str(&format!("{letter}{:.1} {:.1}", x(mark.day), y(*number)));
+            path = format!("{path}{letter}{:.1} {:.1}", x(mark.day), y(*number));
             is_joined = true;
         } else {
             is_joined = false;

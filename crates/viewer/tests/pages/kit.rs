@@ -76,10 +76,13 @@ pub(crate) fn line(id: usize, title: &str, era: Era) -> LineView {
 
 /// As the merge gives it: a section without lines has words.
 pub(crate) fn section(section: Section, state: SectionState, lines: Vec<LineView>) -> SectionView {
-    let notices = match state {
-        SectionState::Failed | SectionState::Pending => vec!["No answer from Mersey Royal.".to_owned()],
-        _ if lines.is_empty() => vec!["Asked, and nothing recorded: Riverside Surgery.".to_owned()],
-        _ => Vec::new(),
+    let is_missing = matches!(state, SectionState::Failed | SectionState::Pending);
+    let notices = if is_missing {
+        vec!["No answer from Mersey Royal.".to_owned()]
+    } else if lines.is_empty() {
+        vec!["Asked, and nothing recorded: Riverside Surgery.".to_owned()]
+    } else {
+        Vec::new()
     };
     SectionView { section, state, shown: Some(Shown::Whole), notices, lines }
 }
