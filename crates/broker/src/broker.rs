@@ -14,7 +14,7 @@ use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, Demographics, Denial, DenyReason, Expected, Facts, Locate,
     LocateFault, NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, Purpose,
-    RecordRequest, RequestId, Requester, SourceId, SystemClock,
+    RecordRequest, RequestId, Requester, SourceId, StreamId, SystemClock,
 };
 use tributary_signals::{Limits as SignalLimits, Watch};
 use tributary_telemetry::Metrics;
@@ -34,8 +34,9 @@ use crate::memory::Memory;
 use crate::mixups::MixUps;
 use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, Policy, SourcePort, Tracing};
 use crate::refusal::Refusal;
+use crate::stream::RecordStream;
 use crate::workshop::Workshop;
-use crate::{attachment, record, relay};
+use crate::{attachment, record, relay, stream};
 
 /// Most sources outside the registry of which it is remembered when they last answered.
 const MOST_REMEMBERED: usize = 4096;
@@ -208,6 +209,16 @@ impl Broker {
     /// Answers one record request.
     pub async fn answer(&self, request: RecordRequest) -> Result<Answer, Refusal> {
         Box::pin(record::answer(&self.room, request)).await
+    }
+
+    /// Begins one record that is shown as it grows, under this id; it goes on with the one that `resumes` names, if
+    /// the same requester began that and it was cut off within the last minute.
+    pub async fn stream(
+        &self,
+        request: RecordRequest,
+        (id, resumes): (StreamId, Option<StreamId>),
+    ) -> Result<RecordStream, Refusal> {
+        Box::pin(stream::begin(&self.room, request, (id, resumes))).await
     }
 
     /// Passes a GP Connect call on to the patient's GP system.

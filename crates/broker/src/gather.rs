@@ -10,7 +10,7 @@ use tributary_fhir::Reply;
 use tributary_merge::{Answer, Heard};
 use tributary_model::{
     Ask, Deadline, FaultClass, Freshness, Obligations, RecordRequest, SectionSet, SourceFault, SourceId,
-    TraceId,
+    StreamId, TraceId,
 };
 use tributary_telemetry::CacheOutcome;
 
@@ -44,11 +44,6 @@ impl Hearing {
     pub(crate) const fn reply(&self) -> Option<&Arc<Reply>> {
         if let Heard::Reply(reply) = &self.answer.heard { Some(reply) } else { None }
     }
-
-    /// The fault, if there is one.
-    pub(crate) const fn fault(&self) -> Option<SourceFault> {
-        if let Heard::Fault(fault) = &self.answer.heard { Some(*fault) } else { None }
-    }
 }
 
 /// Who counts what became of a source.
@@ -65,8 +60,8 @@ pub(crate) struct Keep {
     pub(crate) key: Key,
     pub(crate) began: Ticket,
     pub(crate) landed: Instant,
-    /// How long the source's entry lets it be kept.
-    pub(crate) ttl: Duration,
+    /// How long the source's entry lets it be kept; not at all, but for whoever resumes.
+    pub(crate) ttl: Option<Duration>,
 }
 
 /// The deadline of the sources: what is left after them must do for merging and recording.
@@ -83,19 +78,36 @@ pub(crate) async fn gather(
     request: &RecordRequest,
     allowed: Allowed<'_>,
 ) -> Vec<Hearing> {
-    let deadline = source_deadline(request.deadline);
+    let until = source_deadline(request.deadline);
     let began = Instant::now();
-    let mut heard = Vec::with_capacity(ports.len());
-    let mut seats = Vec::with_capacity(ports.len());
+    let (mut heard, seats) = set_off(room, ports, request, allowed);
+    let hearings = seats.iter().map(|seat| hear(room, seat, (began, until)));
+    heard.extend(join_all(hearings).await);
+    heard
+}
+
+/// A source that was asked, and the flight that brings its answer.
+pub(crate) struct Seat {
+    pub(crate) port: Arc<SourcePort>,
+    pub(crate) flight: Arc<Flight>,
+}
+
+/// Asks every source, and waits for none: gives what is known at once, and where the rest comes from.
+pub(crate) fn set_off(
+    room: &Arc<Room>,
+    ports: &[Arc<SourcePort>],
+    request: &RecordRequest,
+    allowed: Allowed<'_>,
+) -> (Vec<Hearing>, Vec<Seat>) {
+    let deadline = source_deadline(request.deadline);
+    let (mut heard, mut seats) = (Vec::with_capacity(ports.len()), Vec::with_capacity(ports.len()));
     for port in ports {
         match plan(room, port, request, Plan { allowed, deadline }) {
             Planned::Known(known) => heard.push(*known),
-            Planned::Asked(flight) => seats.push((port, flight)),
+            Planned::Asked(flight) => seats.push(Seat { port: Arc::clone(port), flight }),
         }
     }
-    let hearings = seats.iter().map(|(port, flight)| hear(room, port, flight, (began, deadline)));
-    heard.extend(join_all(hearings).await);
-    heard
+    (heard, seats)
 }
 
 enum Planned {
@@ -118,6 +130,8 @@ pub(crate) struct Allowed<'p> {
     pub(crate) glass: BreakGlass,
     /// When it arrived.
     pub(crate) arrived: Ticket,
+    /// The stream that it goes on with, which may have heard something before it was cut off.
+    pub(crate) resumes: Option<StreamId>,
 }
 
 impl Allowed<'_> {
@@ -153,6 +167,11 @@ fn plan(room: &Arc<Room>, port: &Arc<SourcePort>, request: &RecordRequest, plan:
     let grant =
         Grant { policy: room.policy.digest, relationship: request.relationship, glass: plan.allowed.glass };
     let key = Key::of(&port.card.id, &ask, grant);
+    if let Some(stream) = plan.allowed.resumes
+        && let Some(kept) = room.cache.get(&key.clone().within(stream))
+    {
+        return Planned::Known(Box::new(remembered(room, &port.card.id, kept)));
+    }
     if freshness == Freshness::Allowed
         && port.cache_ttl.is_some()
         && let Some(kept) = room.cache.get(&key)
@@ -188,20 +207,16 @@ fn remembered(room: &Room, source: &SourceId, kept: Kept) -> Hearing {
 }
 
 /// Waits for a flight, until the sources' time is up.
-async fn hear(
-    room: &Room,
-    port: &SourcePort,
-    flight: &Flight,
-    (began, deadline): (Instant, Deadline),
-) -> Hearing {
-    let landed = flight.landing(deadline).await;
+pub(crate) async fn hear(room: &Room, seat: &Seat, (began, until): (Instant, Deadline)) -> Hearing {
+    let Seat { port, flight } = seat;
+    let landed = flight.landing(until).await;
     // Others may have waited longer for the same.
     let elapsed = began.elapsed();
-    let counting = if flight.is_mine_to_count() { Counting::Here } else { Counting::Elsewhere };
+    let counting = counting(flight);
     let (outcome, fetched_at, keep) = match landed {
         Ok(Landing { outcome, at, landed }) => {
-            let of = |ttl| Keep { key: flight.key.clone(), began: flight.began, landed, ttl };
-            (outcome, at, port.cache_ttl.map(of))
+            let keep = Keep { key: flight.key.clone(), began: flight.began, landed, ttl: port.cache_ttl };
+            (outcome, at, Some(keep))
         }
         Err(fault) => (Err(fault), room.clock.now(), None),
     };
@@ -217,6 +232,11 @@ async fn hear(
     };
     let answer = Answer { fetched_at, ..hearing.answer };
     Hearing { answer, fetch: Some(flight.fetch), keep, counting, ..hearing }
+}
+
+/// Of those who share a flight, the first to ask counts it.
+pub(crate) fn counting(flight: &Flight) -> Counting {
+    if flight.is_mine_to_count() { Counting::Here } else { Counting::Elsewhere }
 }
 
 fn answered(room: &Room, source: &SourceId, reply: Arc<Reply>, elapsed: Duration) -> Hearing {

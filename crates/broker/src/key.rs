@@ -2,7 +2,7 @@
 
 use tributary_audit::{BreakGlass, Digest};
 use tributary_model::requester::Assurance;
-use tributary_model::{Ask, NhsNumber, OdsCode, Purpose, Relationship, Role, SectionSet, SourceId};
+use tributary_model::{Ask, NhsNumber, OdsCode, Purpose, Relationship, Role, SectionSet, SourceId, StreamId};
 
 /// What one source holds of one patient, whoever asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +35,8 @@ pub(crate) struct Authority {
     grant: Grant,
     /// The proven system that asks: another one may be allowed less.
     consumer: Option<String>,
+    /// The stream that alone may go on with it; nothing for what everybody of this authority shares.
+    stream: Option<StreamId>,
 }
 
 /// What the policy went by besides the asker, and which policy it was.
@@ -64,8 +66,15 @@ impl Key {
                 assurance: who.assurance,
                 grant,
                 consumer: who.proof.as_ref().map(|proof| proof.consumer.clone()),
+                stream: None,
             },
         }
+    }
+
+    /// The same, for one stream and no other.
+    pub(crate) fn within(mut self, stream: StreamId) -> Self {
+        self.authority.stream = Some(stream);
+        self
     }
 
     /// Bytes it keeps in memory.

@@ -311,6 +311,32 @@ impl OpenIntent {
         awaited(told, deadline).await
     }
 
+    /// Puts on record what a part of a stream discloses; gives the id that names it. The intent stays open: more may
+    /// follow. No byte of the part may leave before this returns.
+    pub(crate) async fn disclose_part(
+        &self,
+        sources: Vec<SourceEntry>,
+        outcome: Outcome,
+        deadline: Deadline,
+    ) -> Result<String, Refusal> {
+        let Some(intent) = self.receipt else { return Err(Refusal::Internal) };
+        let event = self.disclosure(intent, sources, outcome, None);
+        let (tell, told) = oneshot::channel();
+        let (room, request) = (Arc::clone(&self.room), self.access.request);
+        room.tasks.clone().spawn(async move {
+            let written = write(&room, event).await.map(|receipt| room.deliveries.begin(request, receipt));
+            if let Err(Ok(name)) = tell.send(written) {
+                room.note_delivery(&name, 0, Delivered::NotSent);
+            }
+        });
+        awaited(told, deadline).await
+    }
+
+    /// Nothing more will be told: what was disclosed in parts is all.
+    pub(crate) fn close(mut self) {
+        self.receipt = None;
+    }
+
     fn disclosure(
         &self,
         intent: Receipt,

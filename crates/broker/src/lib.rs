@@ -21,6 +21,7 @@ pub mod refusal;
 mod relay;
 mod renumber;
 mod signals;
+mod stream;
 mod workshop;
 
 pub use answer::{
@@ -35,9 +36,10 @@ pub use parts::{
     RelayService, SourcePort, Tracing,
 };
 pub use refusal::{Refusal, RelayFailure};
+pub use stream::{Moment, RecordStream, Stage};
 pub use tributary_merge::maps::{MAP_NAMES, MapError, PROMPT_MAPS};
 pub use tributary_merge::{
-    CodeLists, Custodian, ListError, Maps, Prompt, Prompts, RULE_IDS, SUMMARY_SECTIONS, SourceCard, label,
-    view,
+    CodeLists, Custodian, ListError, Maps, Pieces, Prompt, Prompts, RULE_IDS, SUMMARY_SECTIONS, SourceCard,
+    label, view,
 };
 pub use tributary_signals::{Hours as SignalHours, Limits as SignalLimits};

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tributary_audit::{Digest, Made, Outcome, SourceEntry};
+use tokio::time::Instant;
+use tributary_audit::{BreakGlass, Digest, Made, Outcome, SourceEntry};
 use tributary_fhir::{Json, Reply};
 use tributary_merge::{
-    Answer as SourceAnswer, Heard, Inputs, Record, RecordView, SourceCard, SummaryFrame, Withholding, merge,
-    withhold,
+    Answer as SourceAnswer, Heard, Inputs, Pieces, Record, RecordView, SourceCard, SummaryFrame, Withholding,
+    merge, withhold,
 };
 use tributary_model::{
-    Completeness, Demographics, FaultClass, FhirDate, Handling, Lease, NhsNumber, PatientNote, RecordForm,
-    RecordRequest, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, Tally, Views,
+    Completeness, Demographics, FaultClass, FhirDate, Handling, Lease, NhsNumber, Obligations, PatientNote,
+    RecordForm, RecordRequest, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, StreamId, Tally,
+    Views,
 };
 
 use crate::admission::{self, Answered};
@@ -23,8 +25,10 @@ use crate::answer::{Answer, Verdict};
 use crate::attachment::Addresses;
 use crate::broker::{Located, Room};
 use crate::cache::{Held, Kept};
+use crate::flights::Ticket;
 use crate::gather::{Allowed, Counting, Hearing, gather};
-use crate::ledger::{self, Contribution, Received};
+use crate::key::Key;
+use crate::ledger::{self, Contribution, OpenIntent, Received};
 use crate::memory::{self, Way};
 use crate::parts::SourcePort;
 use crate::refusal::{Refusal, shortest_wait};
@@ -34,7 +38,32 @@ use crate::signals::Glance;
 /// is made meanwhile must not stay unseen for long.
 const ABSENCE_MOST: Duration = Duration::from_mins(1);
 
-pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<Answer, Refusal> {
+/// A request that may be answered, and is on record as asked: what is left is to ask.
+pub(crate) struct Opened {
+    /// With the patient's present number.
+    pub(crate) request: RecordRequest,
+    pub(crate) obligations: Obligations,
+    pub(crate) glass: BreakGlass,
+    pub(crate) arrived: Ticket,
+    /// Who may hold something of it, by rank.
+    pub(crate) ports: Vec<Arc<SourcePort>>,
+    pub(crate) about: About,
+    /// The memory that its work takes.
+    pub(crate) lease: Lease,
+    pub(crate) intent: OpenIntent,
+    pub(crate) glance: Glance,
+}
+
+impl Opened {
+    /// What it may ask for.
+    pub(crate) fn allowed(&self, resumes: Option<StreamId>) -> Allowed<'_> {
+        Allowed { obligations: &self.obligations, glass: self.glass, arrived: self.arrived, resumes }
+    }
+}
+
+/// Everything that comes before the first ask: the policy's word, whom to ask, the memory for it, and the intent on
+/// record.
+pub(crate) async fn open(room: &Arc<Room>, request: RecordRequest) -> Result<Opened, Refusal> {
     let arrived = room.flights.draw();
     let access = ledger::access(room, &request, request.sections);
     let (sections, deadline) = (request.sections, request.deadline);
@@ -52,32 +81,46 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
         return Err(Refusal::NoSuchSource);
     }
     // Nobody is asked for what there would be no room for.
-    let allowed = Allowed { obligations: &obligations, glass: access.break_glass, arrived };
+    let glass = access.break_glass;
+    let allowed = Allowed { obligations: &obligations, glass, arrived, resumes: None };
     let asked: Vec<_> = ports.iter().filter(|port| !allowed.of(port).is_empty()).cloned().collect();
     let lease = room.memory.reserve(&asked, Way::Record)?;
     let expected = asked.iter().map(|port| port.card.id.clone()).collect();
     let glance = Glance::of(&access, pds.as_ref());
     let rule = Arc::clone(&obligations.rule);
-    let intent = ledger::intend(room, access, rule, expected, request.deadline).await?;
-    let heard = gather(room, &ports, &request, allowed).await;
+    let intent = ledger::intend(room, access, rule, expected, deadline).await?;
     let found = ports.iter().filter(|port| !room.ports.contains_key(&port.card.id)).cloned().collect();
-    let RecordRequest { patient, handling, form, .. } = request;
-    let public_root = Arc::clone(&request.public_root);
-    let views = obligations.views;
     // Whatever was asked for has its place in the record, if only to say that it is not shown.
-    let about =
-        About { patient, sections: request.sections, views, handling, form, public_root, notes, pds, found };
-    let merging = merge_all(room, about, Material { heard, lease });
+    let about = About {
+        patient: request.patient,
+        sections,
+        views: Arc::clone(&obligations.views),
+        handling: request.handling,
+        writing: Writing::Whole(request.form),
+        public_root: Arc::clone(&request.public_root),
+        notes,
+        pds,
+        found,
+    };
+    Ok(Opened { request, obligations, glass, arrived, ports, about, lease, intent, glance })
+}
+
+pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<Answer, Refusal> {
+    let opened = open(room, request).await?;
+    let heard = gather(room, &opened.ports, &opened.request, opened.allowed(None)).await;
+    let Opened { request, ports, about, lease, intent, glance, .. } = opened;
+    let answers = heard.iter().map(|one| one.answer.clone()).collect();
+    let merging = merge_all(room, Arc::new(about), Material { answers, lease });
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
-    let (merged, Material { heard, mut lease }) = merged.map_err(|_late| Refusal::Internal)??;
+    let (merged, mut lease) = merged.map_err(|_late| Refusal::Internal)??;
+    for rule in &merged.rules {
+        room.metrics.discrepancy(rule);
+    }
     let entries = settle(room, &request, &merged, &heard, &ports);
     let verdict = merged.verdict;
+    let told = outcome(&merged, &request, verdict.http());
     let body = Bytes::from(merged.body);
-    let told = ledger::outcome(verdict.http(), merged.tally.completeness(), Some(&body), merged.rules);
-    let since = request.since.map(FhirDate::key);
-    let told =
-        Outcome { made: Some(Made { as_of: merged.as_of.to_string(), form: form.code(), since }), ..told };
     memory::hold(&mut lease, body.len());
     let audit = intent.disclose(entries, told, None, request.deadline).await?;
     room.saw(&glance);
@@ -88,60 +131,92 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     Ok(Answer { verdict, tally: merged.tally, audit, body, view: Arc::new(view), lease })
 }
 
+/// What is put on record of a record that was made.
+pub(crate) fn outcome(merged: &Merged, request: &RecordRequest, http: u16) -> Outcome {
+    let (completeness, rules) = (merged.tally.completeness(), merged.rules.clone());
+    let told = ledger::outcome(http, completeness, Some(merged.body.as_bytes()), rules);
+    let since = request.since.map(FhirDate::key);
+    let made = Made { as_of: merged.as_of.to_string(), form: merged.form.code(), since };
+    Outcome { made: Some(made), ..told }
+}
+
 /// What a record is made of, and the memory that it takes.
-struct Material {
-    heard: Vec<Hearing>,
-    lease: Lease,
+pub(crate) struct Material {
+    pub(crate) answers: Vec<SourceAnswer>,
+    pub(crate) lease: Lease,
+}
+
+/// How a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// As a whole, in a form.
+    Whole(RecordForm),
+    /// As the pieces of a stream, and as lines for the audit log.
+    InPieces,
+}
+
+impl Writing {
+    /// The form in which it can be made again.
+    const fn form(self) -> RecordForm {
+        match self {
+            Self::Whole(form) => form,
+            Self::InPieces => RecordForm::Lines,
+        }
+    }
 }
 
 /// What a record is about.
-struct About {
-    patient: NhsNumber,
+pub(crate) struct About {
+    pub(crate) patient: NhsNumber,
     /// The sections asked for, whether shown or not.
-    sections: SectionSet,
-    views: Arc<Views>,
-    handling: Handling,
-    form: RecordForm,
+    pub(crate) sections: SectionSet,
+    pub(crate) views: Arc<Views>,
+    pub(crate) handling: Handling,
+    pub(crate) writing: Writing,
     /// The address below which callers reach this broker.
-    public_root: Arc<str>,
-    notes: Vec<PatientNote>,
+    pub(crate) public_root: Arc<str>,
+    pub(crate) notes: Vec<PatientNote>,
     /// Who the patient is, as traced.
-    pds: Option<Demographics>,
+    pub(crate) pds: Option<Demographics>,
     /// Sources that are in no registry.
-    found: Vec<Arc<SourcePort>>,
+    pub(crate) found: Vec<Arc<SourcePort>>,
 }
 
 /// What a merge leaves behind, free of the answers it was made from.
-struct Merged {
-    verdict: Verdict,
-    body: String,
-    view: RecordView,
-    tally: Tally,
-    statuses: Statuses,
-    rules: Vec<&'static str>,
-    as_of: Timestamp,
+pub(crate) struct Merged {
+    pub(crate) verdict: Verdict,
+    pub(crate) body: String,
+    pub(crate) pieces: Option<Pieces>,
+    pub(crate) view: RecordView,
+    pub(crate) tally: Tally,
+    pub(crate) statuses: Statuses,
+    pub(crate) rules: Vec<&'static str>,
+    pub(crate) as_of: Timestamp,
+    form: RecordForm,
 }
 
-type Statuses = BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>;
+pub(crate) type Statuses = BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)>;
 
 /// Merges in the workshop when there is more to merge than a handful of statements: no record must delay the others,
 /// nor those who are refused.
-async fn merge_all(
+pub(crate) async fn merge_all(
     room: &Arc<Room>,
-    about: About,
-    mut material: Material,
-) -> Result<(Merged, Material), Refusal> {
-    let replies = || material.heard.iter().filter_map(Hearing::reply);
+    about: Arc<About>,
+    Material { answers, mut lease }: Material,
+) -> Result<(Merged, Lease), Refusal> {
+    let replies = || {
+        answers.iter().filter_map(|one| if let Heard::Reply(reply) = &one.heard { Some(reply) } else { None })
+    };
     let bytes: u64 = replies().map(|reply| reply.bytes).sum();
     let weight: usize = replies().map(|reply| reply.weight()).sum();
-    room.memory.work_on(&mut material.lease, u64::try_from(weight).unwrap_or(u64::MAX))?;
+    room.memory.work_on(&mut lease, u64::try_from(weight).unwrap_or(u64::MAX))?;
     let shared = Arc::clone(room);
     // What it takes is held until it is done, even if nobody waits for it any more.
     let work = move || {
-        let merged = merge_now(&shared, &about, &material.heard);
-        merged.map(|merged| (merged, material))
+        let merged = merge_now(&shared, &about, &answers);
+        merged.map(|merged| (merged, lease))
     };
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let done = if bytes > room.limits.merge_inline_bytes {
         room.workshop.done(work).await.map_err(|_undone| Refusal::Internal)?
     } else {
@@ -151,8 +226,7 @@ async fn merge_all(
     done
 }
 
-fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Refusal> {
-    let answers: Vec<SourceAnswer> = heard.iter().map(|one| one.answer.clone()).collect();
+fn merge_now(room: &Room, about: &About, answers: &[SourceAnswer]) -> Result<Merged, Refusal> {
     let as_of = room.clock.now();
     let found = about.found.iter().map(|port| port.card_now());
     let registry: Cow<'_, [SourceCard]> = if about.found.is_empty() {
@@ -166,7 +240,7 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
         as_of,
         pds: about.pds.as_ref(),
         registry: &registry,
-        answers: &answers,
+        answers,
         maps: &room.maps,
         views: &about.views,
         lists: &room.lists,
@@ -185,12 +259,23 @@ fn merge_now(room: &Room, about: &About, heard: &[Hearing]) -> Result<Merged, Re
     };
     let record = merge(inputs);
     let statuses = record.statuses().map(|(id, status, fault)| (id.clone(), (status, fault))).collect();
-    let wait = shortest_wait(heard.iter().filter_map(Hearing::fault));
-    let verdict = verdict(&statuses, about.handling, wait);
+    let faults =
+        answers.iter().filter_map(|one| if let Heard::Fault(fault) = one.heard { Some(fault) } else { None });
+    let form = about.writing.form();
+    let verdict = verdict(&statuses, about.handling, shortest_wait(faults));
+    let view = record.to_view();
+    let is_growing = about.writing == Writing::InPieces;
     Ok(Merged {
         verdict,
-        body: if verdict.is_record() { written(room, &record, about.form)? } else { record.to_outcome() },
-        view: record.to_view(),
+        // What grows is told as far as it has come, even if that is nothing.
+        body: if is_growing || verdict.is_record() {
+            written(room, &record, form)?
+        } else {
+            record.to_outcome()
+        },
+        pieces: is_growing.then(|| record.to_pieces(&view)),
+        view,
+        form,
         tally: record.tally(),
         statuses,
         rules: record.rules().collect(),
@@ -216,52 +301,76 @@ fn settle(
     heard: &[Hearing],
     ports: &[Arc<SourcePort>],
 ) -> Vec<SourceEntry> {
-    for rule in &merged.rules {
-        room.metrics.discrepancy(rule);
-    }
     let port = |one: &Hearing| ports.iter().find(|port| port.card.id == one.answer.source);
     let all = heard.iter().filter_map(|one| Some((one, port(one)?)));
-    all.map(|(one, port)| settle_one(room, request, merged, one, port)).collect()
+    all.map(|(one, port)| {
+        let became = Became::of(one, &merged.statuses);
+        became.count(room, request, one, port);
+        became.note(room, one);
+        became.entry(one)
+    })
+    .collect()
 }
 
-fn settle_one(
-    room: &Room,
-    request: &RecordRequest,
-    merged: &Merged,
-    one: &Hearing,
-    port: &SourcePort,
-) -> SourceEntry {
-    let source = &one.answer.source;
-    let known = merged.statuses.get(source).copied();
-    let (status, class) = known.unwrap_or((SourceStatus::Unavailable, Some(FaultClass::Internal)));
-    let fault = match &one.answer.heard {
-        Heard::Fault(fault) => Some(*fault),
-        Heard::Reply(_) | Heard::Pending => class.map(SourceFault::new),
-    };
-    // What came from memory, or was not asked, says nothing about how fast the source is; what several share is
-    // one ask.
-    if one.counting == Counting::Here {
-        if status != SourceStatus::NotQueried {
-            room.metrics.sources().asked(&port.counted_as, status, one.elapsed.as_secs_f64());
+/// What became of a source: what it said, and what the merge made of that.
+#[derive(Clone, Copy)]
+pub(crate) struct Became {
+    pub(crate) status: SourceStatus,
+    class: Option<FaultClass>,
+    fault: Option<SourceFault>,
+}
+
+impl Became {
+    pub(crate) fn of(one: &Hearing, statuses: &Statuses) -> Self {
+        let known = statuses.get(&one.answer.source).copied();
+        let (status, class) = known.unwrap_or((SourceStatus::Unavailable, Some(FaultClass::Internal)));
+        let fault = match &one.answer.heard {
+            Heard::Fault(fault) => Some(*fault),
+            Heard::Reply(_) | Heard::Pending => class.map(SourceFault::new),
+        };
+        Self { status, class, fault }
+    }
+
+    /// Counts it.
+    pub(crate) fn count(self, room: &Room, request: &RecordRequest, one: &Hearing, port: &SourcePort) {
+        let Self { status, fault, .. } = self;
+        let source = &one.answer.source;
+        // What came from memory, or was not asked, says nothing about how fast the source is; what several share is
+        // one ask.
+        if one.counting == Counting::Here {
+            if status != SourceStatus::NotQueried {
+                room.metrics.sources().asked(&port.counted_as, status, one.elapsed.as_secs_f64());
+            }
+            if let Some(fault) = fault {
+                room.metrics.sources().failed(&port.counted_as, fault.class);
+            }
         }
-        if let Some(fault) = fault {
-            room.metrics.sources().failed(&port.counted_as, fault.class);
+        if status == SourceStatus::IdentityMismatch {
+            room.quarantine(request.id, Some(request.patient), source, one.fetch);
         }
     }
-    if status == SourceStatus::IdentityMismatch {
-        room.quarantine(request.id, Some(request.patient), source, one.fetch);
+
+    /// Remembers that the source answered.
+    pub(crate) fn note(self, room: &Room, one: &Hearing) {
+        let Self { status, class, .. } = self;
+        let is_withheld = class == Some(FaultClass::NotPermitted);
+        if !is_withheld && (status.carries_statements() || status.class() == StatusClass::Answered) {
+            room.note_answer(&one.answer.source, one.answer.fetched_at);
+        }
     }
-    let is_withheld = class == Some(FaultClass::NotPermitted);
-    if !is_withheld && (status.carries_statements() || status.class() == StatusClass::Answered) {
-        room.note_answer(source, one.answer.fetched_at);
+
+    /// Its entry in the disclosure record.
+    pub(crate) fn entry(self, one: &Hearing) -> SourceEntry {
+        let Self { status, fault, .. } = self;
+        let body = one.reply().map(|reply| Received {
+            bytes: reply.bytes,
+            digest: Digest::from_hex(&reply.digest),
+            content: Some(content(reply)),
+            attempts: reply.attempts,
+        });
+        let source = &one.answer.source;
+        Contribution { source, status, fault, body, elapsed: one.elapsed, fetch: one.fetch }.entry()
     }
-    let body = one.reply().map(|reply| Received {
-        bytes: reply.bytes,
-        digest: Digest::from_hex(&reply.digest),
-        content: Some(content(reply)),
-        attempts: reply.attempts,
-    });
-    Contribution { source, status, fault, body, elapsed: one.elapsed, fetch: one.fetch }.entry()
 }
 
 /// Digest of the entries of a reply. What stands around them, as the id of the Bundle, is new in each answer.
@@ -273,22 +382,26 @@ fn content(reply: &Reply) -> Digest {
 
 /// Keeps what may be kept: replies proved to be the patient's, and that there is none. Not before the disclosure
 /// that names their fetch is on record.
-fn remember(room: &Room, statuses: &Statuses, heard: &[Hearing]) {
+pub(crate) fn remember(room: &Room, statuses: &Statuses, heard: &[Hearing]) {
     for one in heard {
-        let Some(keep) = &one.keep else { continue };
-        let source = &one.answer.source;
-        let is_proved = statuses.get(source).is_some_and(|(status, _)| status.carries_statements());
-        let (held, ttl) = match &one.answer.heard {
-            Heard::Reply(reply) if is_proved => (Held::Reply(Arc::clone(reply)), keep.ttl),
-            Heard::Fault(fault) if fault.class == FaultClass::NoRecord => {
-                (Held::Nothing(*fault), keep.ttl.min(ABSENCE_MOST))
-            }
-            Heard::Reply(_) | Heard::Fault(_) | Heard::Pending => continue,
-        };
-        let (Some(fetch), false) = (one.fetch, room.mixups.is_off(source)) else { continue };
-        let (fetched_at, began, until) = (one.answer.fetched_at, keep.began, keep.landed + ttl);
-        room.cache.keep(&keep.key, Kept { held, fetched_at, fetch, began, until });
+        let Some((keep, ttl)) = one.keep.as_ref().and_then(|keep| Some((keep, keep.ttl?))) else { continue };
+        let ttl = if one.reply().is_some() { ttl } else { ttl.min(ABSENCE_MOST) };
+        keep_one(room, statuses, one, (&keep.key, keep.landed + ttl));
     }
+}
+
+/// Keeps what a source said, if it is proved, or that it holds nothing.
+pub(crate) fn keep_one(room: &Room, statuses: &Statuses, one: &Hearing, (key, until): (&Key, Instant)) {
+    let source = &one.answer.source;
+    let is_proved = statuses.get(source).is_some_and(|(status, _)| status.carries_statements());
+    let held = match &one.answer.heard {
+        Heard::Reply(reply) if is_proved => Held::Reply(Arc::clone(reply)),
+        Heard::Fault(fault) if fault.class == FaultClass::NoRecord => Held::Nothing(*fault),
+        Heard::Reply(_) | Heard::Fault(_) | Heard::Pending => return,
+    };
+    let Some(keep) = one.keep.as_ref().filter(|_| !room.mixups.is_off(source)) else { return };
+    let Some(fetch) = one.fetch else { return };
+    room.cache.keep(key, Kept { held, fetched_at: one.answer.fetched_at, fetch, began: keep.began, until });
 }
 
 /// What the statuses amount to; `wait` is what callers are told if all were too busy.
@@ -318,7 +431,7 @@ fn without_statements(mut view: RecordView) -> RecordView {
 }
 
 /// How long each source really took. The bundle does not say so under a fixed clock; people may know.
-fn show_timings(view: &mut RecordView, heard: &[Hearing]) {
+pub(crate) fn show_timings(view: &mut RecordView, heard: &[Hearing]) {
     for row in &mut view.sources {
         if let Some(one) = heard.iter().find(|one| one.answer.source == row.id) {
             row.latency_ms = u64::try_from(one.elapsed.as_millis()).unwrap_or(u64::MAX);

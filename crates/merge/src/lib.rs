@@ -12,6 +12,7 @@ mod words;
 
 pub use label::AllergyLabel;
 pub use record::{Record, merge};
+pub use render::lines::Pieces;
 pub use render::summary::{Custodian, SUMMARY_SECTIONS, SummaryFrame};
 pub use rules::RULE_IDS;
 pub use tributary_statements::inputs::{

@@ -1,6 +1,6 @@
 //! The record in its output shapes.
 
-mod lines;
+pub(crate) mod lines;
 mod lists;
 mod outcome;
 mod patient;

@@ -159,10 +159,14 @@ pub(crate) fn empty(sources: &[SourceRecord<'_>], section: Section) -> String {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let failed = names(&[SectionState::Failed, SectionState::Pending]);
+    let checking = names(&[SectionState::Pending]);
+    let failed = names(&[SectionState::Failed]);
     let withheld = names(&[SectionState::Withheld, SectionState::Partial]);
     let silent = names(&[SectionState::Empty]);
     let mut sentences = Vec::new();
+    if !checking.is_empty() {
+        sentences.push(format!("Checking: {checking}."));
+    }
     if !failed.is_empty() {
         sentences.push(format!("Not known: no answer from {failed}."));
     }

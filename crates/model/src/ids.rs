@@ -45,6 +45,29 @@ impl fmt::Display for TraceId {
     }
 }
 
+/// Names one stream of a record, for whoever goes on with it after it was cut off. Not to be guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(Uuid);
+
+impl StreamId {
+    /// A new id.
+    #[expect(clippy::disallowed_methods, reason = "the one place that draws ids")]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// Reads an id as it is written; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == 32).then(|| Uuid::try_parse(text).ok()).flatten().map(Self)
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

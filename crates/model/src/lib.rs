@@ -30,7 +30,7 @@ pub use deadline::Deadline;
 pub use demographics::{Demographics, SentDate};
 pub use facts::{Decision, Denial, DenyReason, Facts, Obligations};
 pub use fault::{FaultClass, Retry, SourceFault, SpineCode};
-pub use ids::{RequestId, TraceId};
+pub use ids::{RequestId, StreamId, TraceId};
 pub use interaction::{Capability, Interaction, Scope};
 pub use locate::{Barred, Expected, Locate, LocateFault, Located, PatientNote, Practice};
 pub use memory::{BudgetSpent, Lease, MemoryBudget};

@@ -7,6 +7,8 @@ mod disk;
 #[cfg(test)]
 mod gathering;
 #[cfg(test)]
+mod growing;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod leaving;
