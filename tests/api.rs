@@ -238,7 +238,18 @@ async fn record_requests_with_a_bad_head() {
         with("a correlation id with a refusal", ("Accept", "text/html")),
         with("XML wanted", ("Accept", "application/fhir+xml")),
         with("another FHIR version wanted", ("Accept", "application/fhir+json; fhirVersion=3.0")),
-        with("the stream", ("Accept", "text/event-stream")),
+        Case {
+            headers: vec![("Content-Type", FHIR), ("Accept", "text/event-stream"), ("Last-Event-ID", "7")],
+            ..record("a stream that goes on with none", small())
+        },
+        Case {
+            headers: vec![
+                ("Content-Type", FHIR),
+                ("Accept", "text/event-stream"),
+                ("Prefer", "handling=strict"),
+            ],
+            ..record("a stream that is all or nothing", small())
+        },
         Case { path: format!("{RECORD}?_format=xml"), ..record("XML wanted by the address", small()) },
         with("XML sent", ("Content-Type", "application/fhir+xml")),
         Case { headers: Vec::new(), ..record("no media type", small()) },

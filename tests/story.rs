@@ -35,6 +35,7 @@ async fn plays(text: &'static str) {
         patient: number,
         played: Played::AsWritten,
         source_keys: "timeout_ms = 3500",
+        server_keys: "max_behind_ms = 1000",
         without_map: scenario.one("without-map"),
     };
     let stage = Stage::set(plan).await;

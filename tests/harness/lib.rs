@@ -59,6 +59,8 @@ pub struct Plan {
     pub expected: Vec<&'static str>,
     /// Keys to add to every `[[source]]`.
     pub source_keys: &'static str,
+    /// Keys to add to `[server]`.
+    pub server_keys: &'static str,
     /// Whether the stories' delays and faults are played.
     pub played: Played,
     /// A code map that the broker goes without.
@@ -72,6 +74,7 @@ impl Default for Plan {
             patient: GEORGE,
             expected,
             source_keys: "timeout_ms = 3000",
+            server_keys: "max_behind_ms = 1000",
             played: Played::Off,
             without_map: None,
         }
@@ -88,8 +91,9 @@ pub async fn federation(plan: &Plan) -> Federation {
 /// The configuration of a broker in front of these sources, on ports of its own.
 pub fn configuration(facts: &[SourceFacts], plan: &Plan, audit: &Path) -> String {
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\nmax_behind_ms = 1000\n[log]\nlevel = \"trace\"\nformat = \"json\"\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlame_duck_secs = 0\n{}\n[log]\nlevel = \"trace\"\nformat = \"json\"\n\
          [audit]\ndir = {}\n[maps]\ndir = {}\n[demo]\ninsecure = true\nas_of = \"{AS_OF}\"\n",
+        plan.server_keys,
         quoted(audit),
         quoted(&maps(plan.without_map, audit)),
     );

@@ -2,18 +2,28 @@
 
 use std::time::Duration;
 
+use futures_util::stream::{BoxStream, StreamExt as _};
 use tributary_broker::{
-    Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Practice, Refusal, RelayAnswer,
-    RelayRequest, SourceSummary, TurnedAway,
+    Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Moment, Practice, RecordStream, Refusal,
+    RelayAnswer, RelayRequest, SourceSummary, TurnedAway,
 };
-use tributary_model::{Capability, OdsCode, RecordRequest, RequestId};
+use tributary_model::{Capability, OdsCode, RecordRequest, RequestId, StreamId};
 
 use crate::exchange::BoxFuture;
+
+/// The states of a record as it grows. Dropped, it ends what was begun for it.
+pub(crate) type Moments = BoxStream<'static, Result<Moment, Refusal>>;
 
 /// The broker as the edge sees it.
 pub(crate) trait Desk: Send + Sync + 'static {
     /// Answers one record request.
     fn answer(&self, request: RecordRequest) -> BoxFuture<Result<Answer, Refusal>>;
+    /// Begins a record that is shown as it grows, under this id; it goes on with the other one.
+    fn stream(
+        &self,
+        request: RecordRequest,
+        ids: (StreamId, Option<StreamId>),
+    ) -> BoxFuture<Result<Moments, Refusal>>;
     /// Passes a GP Connect call on.
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>>;
     /// Fetches what is attached to a record.
@@ -38,6 +48,19 @@ impl Desk for Broker {
     fn answer(&self, request: RecordRequest) -> BoxFuture<Result<Answer, Refusal>> {
         let broker = self.clone();
         Box::pin(async move { Self::answer(&broker, request).await })
+    }
+
+    fn stream(
+        &self,
+        request: RecordRequest,
+        ids: (StreamId, Option<StreamId>),
+    ) -> BoxFuture<Result<Moments, Refusal>> {
+        let broker = self.clone();
+        Box::pin(async move {
+            let record = Self::stream(&broker, request, ids).await?;
+            let next = |mut record: RecordStream| async move { Some((record.next().await?, record)) };
+            Ok(futures_util::stream::unfold(record, next).boxed())
+        })
     }
 
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>> {

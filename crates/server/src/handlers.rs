@@ -1,6 +1,7 @@
 //! One file per interaction.
 
 pub(crate) mod attachment;
+pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod metadata;
 pub(crate) mod openapi;

@@ -1,5 +1,6 @@
 //! What outlives a configuration: who is at work here, and how far this node is on its way out.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use tributary_telemetry::Metrics;
 
 use crate::admission::Admission;
+use crate::handlers::events::CutOff;
 use crate::settings::Limits;
 
 /// The outermost guard stands this many times wider than admission: before it are those whose names and bodies
@@ -22,6 +24,10 @@ pub(crate) struct House {
     pub(crate) at_work: Arc<Semaphore>,
     /// Whether it is on its way out.
     pub(crate) standing: Arc<Standing>,
+    /// What the streams had told that were cut off.
+    pub(crate) cut_off: CutOff,
+    /// Digests of what was told: of use in this process only.
+    pub(crate) hashing: RandomState,
 }
 
 impl House {
@@ -31,6 +37,8 @@ impl House {
             admission: Admission::new(limits.in_flight, limits.behind, Arc::clone(metrics)),
             at_work: Arc::new(Semaphore::new(at_work)),
             standing: Arc::default(),
+            cut_off: CutOff::default(),
+            hashing: RandomState::new(),
         })
     }
 }

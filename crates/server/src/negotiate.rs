@@ -10,15 +10,16 @@ pub(crate) fn r4_answer(headers: &HeaderMap, query: Option<&str>) -> Result<(), 
     if accepts(headers, query, "4.0") {
         return Ok(());
     }
-    let wants_stream =
-        headers.get_all(header::ACCEPT).iter().any(|value| contains(value.as_bytes(), b"text/event-stream"));
-    let words = if wants_stream {
-        "The event stream is not offered yet; ask for application/fhir+json."
-    } else {
-        "Answers are given as application/fhir+json in FHIR 4.0 only. Records are not offered as XML, because \
-         converting them could change clinical values."
-    };
+    let words = "Answers are given as application/fhir+json in FHIR 4.0 only. Records are not offered as XML, \
+                 because converting them could change clinical values.";
     Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not-supported", words).naming("Accept"))
+}
+
+/// Whether a record is wanted as it grows: `Accept` names the event stream, and nothing says that JSON is better.
+pub(crate) fn wants_stream(headers: &HeaderMap, query: Option<&str>) -> bool {
+    let first = accepted(headers).find(|media| !media.refused);
+    format_parameter(query).is_none()
+        && first.is_some_and(|media| media.essence.eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// Whether the body is R4 JSON; 415 if not.
@@ -191,10 +192,6 @@ impl<'t> Media<'t> {
     }
 }
 
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,9 +260,17 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_told_apart_from_xml() {
-        let stream = r4_answer(&headers(header::ACCEPT, "text/event-stream"), None).unwrap_err();
-        assert!(stream.text.contains("not offered yet"));
+    fn a_stream_is_given_to_whoever_names_it_first() {
+        let check = |accept: &str, query: Option<&str>, expected: bool| {
+            assert_eq!(wants_stream(&headers(header::ACCEPT, accept), query), expected, "{accept}");
+        };
+        check("text/event-stream", None, true);
+        check("Text/Event-Stream; charset=utf-8, application/fhir+json;q=0.5", None, true);
+        check("application/fhir+json, text/event-stream", None, false);
+        check("text/event-stream;q=0, application/fhir+json", None, false);
+        check("text/event-stream", Some("_format=json"), false);
+        check("*/*", None, false);
+        assert!(!wants_stream(&HeaderMap::new(), None));
         let xml = r4_answer(&headers(header::ACCEPT, "application/fhir+xml"), None).unwrap_err();
         assert!(xml.text.contains("XML"));
     }

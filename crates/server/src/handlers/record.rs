@@ -10,7 +10,7 @@ use tributary_model::{
     Barred, DenyReason, Freshness, Handling, RecordForm, RecordRequest, Relationship, SourceStatus,
 };
 
-use super::parameters;
+use super::{events, parameters};
 use crate::exchange::{Exchange, FHIR_JSON, JSON, Reply, reply, set, status};
 use crate::negotiate;
 use crate::problem::{Problem, Spine, retry_seconds};
@@ -21,8 +21,26 @@ const COME_BACK: Duration = Duration::from_secs(5);
 
 /// Answers one record request.
 pub(crate) async fn record(exchange: Exchange) -> Reply {
+    if negotiate::wants_stream(&exchange.headers, exchange.query.as_deref()) {
+        return match growing(&exchange) {
+            Ok(request) => events::events(exchange, request).await,
+            Err(problem) => respond(Dialect::R4, problem),
+        };
+    }
     let request = request(&exchange);
     answer(exchange, request).await
+}
+
+fn growing(exchange: &Exchange) -> Result<RecordRequest, Problem> {
+    negotiate::r4_body(&exchange.headers)?;
+    if form(exchange.query.as_deref())? != RecordForm::R4 {
+        return Err(Problem::parameter("view", "A stream is of lines always."));
+    }
+    if handling(&exchange.headers) == Handling::Strict {
+        let text = "What is shown as it grows cannot be all or nothing.";
+        return Err(Problem::bad(text).naming("Prefer"));
+    }
+    read(exchange, RecordForm::Lines)
 }
 
 /// Answers one record request in STU3.

@@ -24,6 +24,10 @@ pub(super) async fn gzipped(_edge: Arc<Edge>, request: Request<Inbound>, next: N
     if is_text {
         reply.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
+    if is_wanted && is_text && reply.body_mut().packed() {
+        reply.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        return reply;
+    }
     if !is_wanted || !is_text || reply.body().len() < SMALLEST_BYTES {
         return reply;
     }

@@ -192,6 +192,12 @@ impl Turn {
         self.patience.changed.notify_one();
     }
 
+    /// There is nothing to send just now.
+    pub(crate) fn waiting(&self) {
+        self.set(|sending| *sending = None);
+        self.patience.changed.notify_one();
+    }
+
     /// The connection took so many bytes of the answer. What was due moves away, so nobody need be woken.
     pub(crate) fn sent(&self, bytes: usize) {
         let now = Instant::now();

@@ -41,7 +41,8 @@ pub(crate) fn respond(dialect: Dialect, problem: Problem) -> Reply {
     reply
 }
 
-fn r4(problem: &Problem) -> Outcome {
+/// A problem as an R4 outcome.
+pub(crate) fn r4(problem: &Problem) -> Outcome {
     let issue = Issue::error(problem.code, &*problem.text);
     let issue = match problem.spine {
         Some(Spine(code, display)) => issue.coded(SPINE_CODES, code, Some(display)),

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tower::ServiceExt as _;
 use tributary_broker::label::AllergyLabel;
 use tributary_broker::view::{
@@ -16,16 +18,16 @@ use tributary_broker::view::{
     SourceStanding,
 };
 use tributary_broker::{
-    Answer, AttachmentAnswer, AttachmentRequest, Delivery, Practice, Pulse, Refusal, RelayAnswer,
+    Answer, AttachmentAnswer, AttachmentRequest, Delivery, Moment, Practice, Pulse, Refusal, RelayAnswer,
     RelayRequest, SourceSummary, TurnedAway, Verdict,
 };
 use tributary_model::{
     Capability, Lease, OdsCode, RecordRequest, RequestId, Section, SectionSet, SectionState, SourceId,
-    SourceKind, SourceStatus, Tally,
+    SourceKind, SourceStatus, StreamId, Tally,
 };
 use tributary_telemetry::{BreakerState, Metrics};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Moments};
 use crate::exchange::{BoxFuture, Edge, Inbound, ReadError, Reply};
 use crate::layers;
 use crate::settings::Settings;
@@ -52,6 +54,7 @@ pub(crate) struct FakeDesk {
     pub(crate) turned_away: Mutex<Vec<TurnedAway>>,
     pub(crate) body: Bytes,
     pub(crate) gate: Arc<Semaphore>,
+    pub(crate) moments: Mutex<Option<UnboundedReceiver<Result<Moment, Refusal>>>>,
 }
 
 pub(crate) const BODY: &str = r#"{"resourceType":"Bundle","type":"collection"}"#;
@@ -70,11 +73,33 @@ impl FakeDesk {
             turned_away: Mutex::default(),
             body,
             gate: Arc::new(Semaphore::new(0)),
+            moments: Mutex::default(),
         })
+    }
+
+    /// What is sent is what the next stream shows.
+    pub(crate) fn shows(&self) -> UnboundedSender<Result<Moment, Refusal>> {
+        let (show, shown) = tokio::sync::mpsc::unbounded_channel();
+        *self.moments.lock().unwrap() = Some(shown);
+        show
     }
 }
 
 impl Desk for FakeDesk {
+    fn stream(
+        &self,
+        request: RecordRequest,
+        _ids: (StreamId, Option<StreamId>),
+    ) -> BoxFuture<Result<Moments, Refusal>> {
+        self.asked.lock().unwrap().push(request);
+        let moments = self.moments.lock().unwrap().take();
+        let next = |moments: Option<UnboundedReceiver<_>>| async move {
+            let mut moments = moments?;
+            Some((moments.recv().await?, Some(moments)))
+        };
+        Box::pin(async move { Ok(futures_util::stream::unfold(moments, next).boxed()) })
+    }
+
     fn answer(&self, request: RecordRequest) -> BoxFuture<Result<Answer, Refusal>> {
         self.asked.lock().unwrap().push(request);
         let (say, body, gate) = (self.say, self.body.clone(), Arc::clone(&self.gate));

@@ -33,7 +33,7 @@ async fn every_refusal_before_the_broker_is_an_outcome() {
         ("POST", RECORD, &[], &good, 415, "Content-Type"),
         ("POST", RECORD, &[FHIR, ("content-encoding", "gzip")], &good, 415, "Content-Encoding"),
         ("POST", RECORD, &[FHIR, ("accept", "application/fhir+xml")], &good, 406, "XML"),
-        ("POST", RECORD, &[FHIR, ("accept", "text/event-stream")], &good, 406, "not offered yet"),
+        ("POST", RECORD, &[FHIR, ("accept", "text/html")], &good, 406, "FHIR 4.0 only"),
         ("POST", RECORD, &[FHIR, ("x-request-id", "7")], &good, 400, "X-Request-ID"),
         ("POST", RECORD, &[FHIR, ("tributary-deadline-ms", "soon")], &good, 400, "Tributary-Deadline-Ms"),
         ("POST", RECORD, &[FHIR, ("tributary-deadline-ms", "-5")], &good, 400, "Tributary-Deadline-Ms"),
