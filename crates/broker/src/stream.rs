@@ -17,6 +17,7 @@ use tributary_model::{
     Deadline, FaultClass, Lease, RecordRequest, SourceFault, SourceId, SourceStatus, StreamId, Tally,
 };
 
+use crate::answer::Verdict;
 use crate::broker::Room;
 use crate::flights::Flight;
 use crate::gather::{Hearing, Seat, hear, set_off, source_deadline};
@@ -55,6 +56,8 @@ pub struct Moment {
     pub stage: Stage,
     /// Whether nothing follows.
     pub is_last: bool,
+    /// What it amounts to; while it grows, what it would if nobody else answered.
+    pub verdict: Verdict,
     /// All of it, in words.
     pub view: Arc<RecordView>,
     /// All of it, in pieces of JSON.
@@ -248,9 +251,9 @@ impl RecordStream {
         }
         record::show_timings(&mut merged.view, &self.heard);
         let is_last = stage != Stage::Growing && self.silent.is_empty();
-        let (view, tally) = (Arc::new(merged.view), merged.tally);
+        let (view, tally, verdict) = (Arc::new(merged.view), merged.tally, merged.verdict);
         self.statuses = merged.statuses;
-        Ok(Moment { stage, is_last, view, pieces, tally, audit, lease: taken })
+        Ok(Moment { stage, is_last, verdict, view, pieces, tally, audit, lease: taken })
     }
 
     /// What a state takes until its last byte has gone.

@@ -71,12 +71,13 @@ fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(async move { framed(&edge, page::record(exchange).await) })
 }
 
-fn asset(_exchange: Exchange, name: String) -> BoxFuture<Reply> {
-    Box::pin(std::future::ready(page::asset(&name)))
+fn asset(exchange: Exchange, name: String) -> BoxFuture<Reply> {
+    drop(exchange);
+    Box::pin(async move { page::asset(&name) })
 }
 
 fn signed_out(exchange: Exchange) -> BoxFuture<Reply> {
-    Box::pin(std::future::ready(page::sign_out(&exchange)))
+    Box::pin(async move { page::sign_out(&exchange) })
 }
 
 /// The table, but for what lies below GP Connect roots.

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::StatusCode;
 use tributary_broker::{Answer, Refusal};
 use tributary_model::{
-    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, SectionSet,
+    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, SectionSet, StreamId,
 };
+use tributary_viewer::Growing;
 
 use super::record::from_refusal;
+use crate::body::{Grown, ReplyBody};
 use crate::exchange::{Exchange, Reply, reply, set, status, text};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
@@ -57,6 +61,9 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
             return page::respond(StatusCode::BAD_REQUEST, tributary_viewer::search(patients, Some(wrong)));
         }
     };
+    if says(&exchange.body, "live", "1") {
+        return grows(&exchange, patient).await;
+    }
     match exchange.edge.desk.answer(request(&exchange, patient)).await {
         Ok(answer) => {
             let desk = Arc::clone(&exchange.edge.desk);
@@ -66,6 +73,34 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
         }
         Err(refusal) => refused(refusal),
     }
+}
+
+/// The same, in one body that grows as the sources answer: the script places what comes later.
+async fn grows(exchange: &Exchange, patient: NhsNumber) -> Reply {
+    let request = RecordRequest { form: RecordForm::Lines, ..request(exchange, patient) };
+    let moments = match exchange.edge.desk.stream(request, (StreamId::random(), None)).await {
+        Ok(moments) => moments,
+        Err(refusal) => return refused(refusal),
+    };
+    let all_originals = says(&exchange.body, "originals", "all");
+    let requester = Arc::clone(&exchange.requester);
+    let grown = (moments, Growing::default(), None);
+    let parts = futures_util::stream::unfold(grown, move |(mut moments, mut growing, seat)| {
+        let requester = Arc::clone(&requester);
+        async move {
+            // A refusal ends the body before its end: the script sees that, and says so.
+            let moment = moments.next().await?.ok()?;
+            let is_first = seat.is_none();
+            let seat = seat.unwrap_or_else(|| Seat { all_originals, ..Seat::of(&requester, &moment.view) });
+            let bytes = Bytes::from(page::grown(&mut growing, &moment, &seat, is_first));
+            let part = Grown { bytes, audit: Some(moment.audit), lease: moment.lease };
+            Some((part, (moments, growing, Some(seat))))
+        }
+    });
+    let mut reply = page::respond(StatusCode::OK, String::new());
+    *reply.body_mut() = ReplyBody::growing(Arc::clone(&exchange.edge.desk), parts.boxed());
+    set(&mut reply, "x-accel-buffering", "no");
+    reply
 }
 
 /// A form of another site must not make this browser look a patient up.

@@ -3,9 +3,9 @@
 use http::StatusCode;
 use jiff::Timestamp;
 use tributary_broker::view::RecordView;
-use tributary_broker::{Answer, Verdict};
+use tributary_broker::{Answer, Moment, Stage, Verdict};
 use tributary_model::Requester;
-use tributary_viewer::{PERMISSIONS, POLICY, Page, Reader};
+use tributary_viewer::{Ending, Growing, PERMISSIONS, POLICY, Page, Reader};
 
 use crate::exchange::{Edge, Reply, reply, set};
 
@@ -44,7 +44,7 @@ impl Seat {
             name: format!("{} {}", requester.given, requester.family),
             organisation: requester.organisation_name.clone(),
             // One clock for a page: what it says was fetched, and when it was shown.
-            now: view.as_of.parse().unwrap_or_else(|_| Timestamp::now()),
+            now: view.as_of.parse().unwrap_or(Timestamp::UNIX_EPOCH),
         };
         Self { reader, carry: Vec::new(), all_originals: false }
     }
@@ -52,15 +52,28 @@ impl Seat {
 
 /// The page of an answer.
 pub(crate) fn record(answer: &Answer, seat: &Seat) -> String {
-    tributary_viewer::record(&sheet(&answer.view, answer.verdict, &answer.audit, seat))
+    tributary_viewer::record(&sheet(&answer.view, without(answer.verdict), &answer.audit, seat))
 }
 
-/// What a page is made of, whole or growing (`tributary_viewer::Growing`).
-pub(crate) fn sheet<'a>(view: &'a RecordView, verdict: Verdict, audit: &'a str, seat: &'a Seat) -> Page<'a> {
+/// What follows on a page that grows: all of it at first, then what has changed. Until everybody has answered or time
+/// is up, nothing is said of there being no record.
+pub(crate) fn grown(growing: &mut Growing, moment: &Moment, seat: &Seat, is_first: bool) -> String {
+    let without = if moment.stage == Stage::Growing { None } else { without(moment.verdict) };
+    let page = sheet(&moment.view, without, &moment.audit, seat);
+    let ending = if moment.is_last { Ending::Last } else { Ending::More };
+    let mut text = if is_first { growing.begin(&page) } else { String::new() };
+    if !is_first || moment.is_last {
+        text.push_str(&growing.advance(&page, ending));
+    }
+    text
+}
+
+/// What a page is made of, whole or growing.
+fn sheet<'a>(view: &'a RecordView, without: Option<&'a str>, audit: &'a str, seat: &'a Seat) -> Page<'a> {
     Page {
         view,
         reader: &seat.reader,
-        without: without(verdict),
+        without,
         audit,
         carry: &seat.carry,
         all_originals: seat.all_originals,

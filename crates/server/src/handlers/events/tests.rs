@@ -2,7 +2,7 @@ use std::io::Read as _;
 
 use http_body_util::BodyExt as _;
 use tokio::sync::mpsc::UnboundedSender;
-use tributary_broker::{Delivery, Pieces, Refusal};
+use tributary_broker::{Delivery, Pieces, Refusal, Verdict};
 use tributary_model::{SourceStatus, Tally};
 
 use super::*;
@@ -19,6 +19,7 @@ fn moment(stage: Stage, is_last: bool, allergies: &str) -> Moment {
     Moment {
         stage,
         is_last,
+        verdict: Verdict::Record,
         view: Arc::new(view("Penicillin")),
         pieces: Pieces {
             patient: r#"{"name":"ASHWORTH, George"}"#.to_owned(),
