@@ -12,6 +12,7 @@ mod desk;
 mod fanout;
 mod federation;
 mod figures;
+mod growing;
 mod isolation;
 mod overload;
 mod peers;
@@ -72,6 +73,8 @@ enum What {
     Overload(overload::Wish),
     /// Two of five sources hang, drip or flood: what the others' answers notice.
     Isolation(isolation::Wish),
+    /// Records that are shown as they grow: when the first lines are there.
+    Growing(growing::Wish),
     /// Instructions for each request of the whole broker, by function, counted by Valgrind.
     Count(count::Wish),
     /// The audit log on a disk beside the same in memory.
@@ -102,6 +105,7 @@ fn main() -> Done<()> {
         What::Registry(wish) => registry::measure(&stage, &wish)?,
         What::Overload(wish) => overload::measure(&stage, &wish)?,
         What::Isolation(wish) => isolation::measure(&stage, &wish)?,
+        What::Growing(wish) => growing::measure(&stage, &wish)?,
         What::Count(wish) => count::measure(&stage, &wish)?,
         What::Audit(wish) => audit::measure(&stage, &wish)?,
     }
