@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use tributary_tests::{GEORGE, audit, http, parameters};
 
 use crate::product::{binary, did, found, is_nobody, is_root, is_shut_in, is_there, ran, repository, text};
-use crate::product::{Running, workshop};
+use crate::product::{NO_RIGHT, Running, workshop};
 
 /// As systemd would choose one for `DynamicUser`.
 const USER: u32 = 61_184;
@@ -197,7 +197,7 @@ async fn it_installs_serves_as_the_unit_says_and_leaves_nothing_but_the_audit_lo
     broker.until(ADMIN, "/health/ready", 200).await;
     let ping = broker.until(DATA, "/_ping", 200).await;
     assert!(ping.body.contains("\"pass\""), "{}", ping.body);
-    is_nobody(&broker, USER);
+    is_nobody(&broker, USER, NO_RIGHT);
     is_shut_in(&http::get(ADMIN.parse().unwrap(), "/metrics").await.body);
     // As it is installed there is nobody to disclose anything of, and the answer says so.
     let path = "/fhir/R4/Patient/$record";
