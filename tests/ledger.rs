@@ -5,32 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tributary_tests::audit::records;
-use tributary_tests::postgres::{BROKER, DATABASE, OWNER, Postgres};
+use tributary_tests::postgres::{BROKER, DATABASE, OWNER, Postgres, exported, in_database, made};
 use tributary_tests::process::{Process, run};
 use tributary_tests::{GEORGE, Plan, configuration, federation, http, parameters};
-
-/// A broker's configuration that keeps its log in this database.
-fn in_database(base: &str, postgres: &Postgres, node: &str) -> String {
-    let more = postgres.table(node);
-    let (before, after) = base.split_once("[maps]").unwrap();
-    format!("{before}{more}[maps]{after}")
-}
-
-/// Writes a configuration down and makes the tables.
-fn made(dir: &Path, text: &str) -> PathBuf {
-    let config = dir.join("init.toml");
-    std::fs::write(&config, text).unwrap();
-    let (code, out, error) = run(&["audit", "init", "--config", config.to_str().unwrap(), "--owner", OWNER]);
-    assert_eq!(code, 0, "{out}{error}");
-    config
-}
 
 /// What callers saw.
 #[derive(Default)]
@@ -67,23 +50,6 @@ async fn asked(seen: &Seen, times: usize) {
     while seen.asked.load(Ordering::Relaxed) < times {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// Copies a node's log out of the database, has it verified, and gives the names of its disclosures.
-fn exported(config: &Path, dir: &Path, node: &str) -> BTreeSet<String> {
-    let to = dir.join(format!("copy-of-{node}"));
-    let (config, out_dir) = (config.to_str().unwrap(), to.to_str().unwrap());
-    let (code, out, error) =
-        run(&["audit", "export", "--config", config, "--node", node, "--out", out_dir, "--case", "T-1"]);
-    assert_eq!(code, 0, "{out}{error}");
-    let (code, out, error) = run(&["audit", "verify", out_dir]);
-    assert_eq!(code, 0, "{out}{error}");
-    let found = records(&to);
-    for (place, record) in (1_u64..).zip(&found) {
-        assert_eq!(record["seq"], place, "the log of {node} has a gap");
-    }
-    let of_disclosure = |record: &&serde_json::Value| record["kind"] == "disclosure";
-    found.iter().filter(of_disclosure).map(|record| format!("{node}-{}", record["seq"])).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
