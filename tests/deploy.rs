@@ -20,5 +20,3 @@ mod nodes;
 mod package;
 #[path = "deploy/product.rs"]
 mod product;
-#[path = "deploy/template.rs"]
-mod template;
