@@ -20,3 +20,5 @@ mod nodes;
 mod package;
 #[path = "deploy/product.rs"]
 mod product;
+#[path = "deploy/production.rs"]
+mod production;

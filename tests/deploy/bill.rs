@@ -18,8 +18,13 @@ fn word(value: &Value, key: &str) -> String {
 fn compiled() -> BTreeSet<Name> {
     let version = did(Command::new("rustc").arg("-vV"));
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let words = ["tree", "--locked", "--offline", "-p", "tributary", "--no-default-features", "-e", "normal,build"];
-    let tree = Command::new(env!("CARGO")).args(words).args(["--prefix", "none", "--target", host]).current_dir(repository()).output();
+    let words =
+        ["tree", "--locked", "--offline", "-p", "tributary", "--no-default-features", "-e", "normal,build"];
+    let tree = Command::new(env!("CARGO"))
+        .args(words)
+        .args(["--prefix", "none", "--target", host])
+        .current_dir(repository())
+        .output();
     let tree = String::from_utf8(tree.unwrap().stdout).unwrap();
     let named = tree.lines().filter_map(|line| {
         let mut words = line.split(' ');
@@ -32,8 +37,11 @@ fn compiled() -> BTreeSet<Name> {
 fn locked() -> BTreeMap<Name, Option<String>> {
     let lock: toml::Table = text("Cargo.lock").parse().unwrap();
     let packages = lock["package"].as_array().unwrap();
-    let word = |package: &toml::Value, key: &str| package.get(key).and_then(|text| text.as_str()).map(str::to_owned);
-    let each = packages.iter().map(|one| ((word(one, "name").unwrap(), word(one, "version").unwrap()), word(one, "checksum")));
+    let word =
+        |package: &toml::Value, key: &str| package.get(key).and_then(|text| text.as_str()).map(str::to_owned);
+    let each = packages
+        .iter()
+        .map(|one| ((word(one, "name").unwrap(), word(one, "version").unwrap()), word(one, "checksum")));
     each.collect()
 }
 
@@ -46,7 +54,9 @@ fn the_bill_of_materials_is_whole_and_names_nothing_else() {
     let file = dir.path().join("bill.json");
     let tool = found("cargo-cyclonedx").unwrap();
     let path = std::env::join_paths(
-        [tool.parent().unwrap().to_owned()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        [tool.parent().unwrap().to_owned()]
+            .into_iter()
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
     did(Command::new(repository().join("deploy/bill-of-materials")).arg(&file).env("PATH", path.unwrap()));
     let written = std::fs::read_to_string(&file).unwrap();
@@ -55,17 +65,29 @@ fn the_bill_of_materials_is_whole_and_names_nothing_else() {
     let bill: Value = serde_json::from_str(&written).unwrap();
     assert_eq!((bill["bomFormat"].as_str(), bill["specVersion"].as_str()), (Some("CycloneDX"), Some("1.5")));
     let product = &bill["metadata"]["component"];
-    assert_eq!((product["name"].as_str(), product["type"].as_str()), (Some("tributary"), Some("application")));
+    assert_eq!(
+        (product["name"].as_str(), product["type"].as_str()),
+        (Some("tributary"), Some("application"))
+    );
     let components = bill["components"].as_array().unwrap();
     let named = components.iter().chain([product]).map(|one| (word(one, "name"), word(one, "version")));
     let named: BTreeSet<Name> = named.collect();
     let wanted = compiled();
     assert!(wanted.len() > 150, "{} crates only", wanted.len());
-    assert_eq!(wanted.difference(&named).collect::<Vec<_>>(), [&(String::new(), String::new()); 0], "missing");
-    assert_eq!(named.difference(&wanted).collect::<Vec<_>>(), [&(String::new(), String::new()); 0], "not compiled");
+    assert_eq!(
+        wanted.difference(&named).collect::<Vec<_>>(),
+        [&(String::new(), String::new()); 0],
+        "missing"
+    );
+    assert_eq!(
+        named.difference(&wanted).collect::<Vec<_>>(),
+        [&(String::new(), String::new()); 0],
+        "not compiled"
+    );
 
     let locked = locked();
-    let told: BTreeSet<&str> = bill["dependencies"].as_array().unwrap().iter().filter_map(|one| one["ref"].as_str()).collect();
+    let told: BTreeSet<&str> =
+        bill["dependencies"].as_array().unwrap().iter().filter_map(|one| one["ref"].as_str()).collect();
     for one in components {
         let name = (word(one, "name"), word(one, "version"));
         let checksum = one["hashes"][0]["content"].as_str().map(str::to_owned);

@@ -29,10 +29,13 @@ fn faults(recipe: &str, context: &Path) -> Vec<String> {
     let all = instructions(recipe);
     for (name, rest) in &all {
         match name.as_str() {
-            "FROM" if rest != "scratch" && !rest.contains("@sha256:") => faults.push(format!("{rest} is not pinned")),
+            "FROM" if rest != "scratch" && !rest.contains("@sha256:") => {
+                faults.push(format!("{rest} is not pinned"))
+            }
             "ADD" | "RUN" | "ENV" | "ARG" => faults.push(format!("{name} {rest}")),
             "COPY" => {
-                let mut words: Vec<&str> = rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
+                let mut words: Vec<&str> =
+                    rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
                 words.pop();
                 let missing = words.into_iter().filter(|source| !context.join(source).exists());
                 faults.extend(missing.map(|source| format!("COPY {source}: there is none")));
@@ -58,7 +61,10 @@ fn assembled() -> Option<tempfile::TempDir> {
         return None;
     }
     // Seen by another user too.
-    let context = tempfile::Builder::new().prefix("image").permissions(std::fs::Permissions::from_mode(0o755)).tempdir();
+    let context = tempfile::Builder::new()
+        .prefix("image")
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir();
     let context = context.unwrap();
     std::fs::write(context.path().join("Containerfile"), text(RECIPE)).unwrap();
     let root = context.path().join("root");
@@ -85,7 +91,11 @@ fn the_recipe_takes_what_is_there_and_runs_as_nobody() {
     let is_code = |file: &&PathBuf| std::fs::metadata(file).unwrap().permissions().mode() & 0o111 != 0;
     let is_library = |file: &PathBuf| file.to_string_lossy().contains(".so");
     let programs: Vec<_> = built.iter().filter(is_code).filter(|file| !is_library(file)).collect();
-    assert_eq!(programs, [&context.path().join("root/usr/bin/tributary")], "no shell, and nothing else to run");
+    assert_eq!(
+        programs,
+        [&context.path().join("root/usr/bin/tributary")],
+        "no shell, and nothing else to run"
+    );
     for file in &built {
         assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o6022, 0, "{}", file.display());
     }
@@ -174,7 +184,8 @@ async fn inside_the_image_the_broker_answers_shut_in_and_on_record() {
     }
     let Some(context) = assembled() else { return };
     let built = is_there("buildah", "install Debian's buildah package").then(|| Built::of(context.path()));
-    let serve = ["/usr/bin/tributary", "serve", "--config", "/etc/tributary/tributary.toml"].map(str::to_owned);
+    let serve =
+        ["/usr/bin/tributary", "serve", "--config", "/etc/tributary/tributary.toml"].map(str::to_owned);
     let own = (context.path().join("root"), serve.to_vec());
     let (root, command) = built.as_ref().map_or(own, |built| (built.root.clone(), built.command.clone()));
     assert_eq!(command, serve);
@@ -184,7 +195,10 @@ async fn inside_the_image_the_broker_answers_shut_in_and_on_record() {
     let (before, after) = base.split_once("[maps]\n").unwrap();
     let text = format!("{before}{}", after.split_once('\n').unwrap().1);
     let [config, state] = [0o755, 0o700].map(|mode| {
-        let made = tempfile::Builder::new().prefix("mounted").permissions(std::fs::Permissions::from_mode(mode)).tempdir();
+        let made = tempfile::Builder::new()
+            .prefix("mounted")
+            .permissions(std::fs::Permissions::from_mode(mode))
+            .tempdir();
         made.unwrap()
     });
     std::fs::write(config.path().join("tributary.toml"), text).unwrap();

@@ -94,7 +94,13 @@ struct Node {
 }
 
 impl Node {
-    fn start(dir: &Path, name: &str, base: &str, postgres: &Postgres, [data, admin, watch]: [SocketAddr; 3]) -> Self {
+    fn start(
+        dir: &Path,
+        name: &str,
+        base: &str,
+        postgres: &Postgres,
+        [data, admin, watch]: [SocketAddr; 3],
+    ) -> Self {
         let dir = dir.join(name);
         std::fs::create_dir(&dir).unwrap();
         let text = in_database(base, postgres, name)
@@ -125,8 +131,9 @@ async fn a_node_is_killed_and_one_taken_out_and_requests_go_on() {
     let base = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
     let config = made(dir.path(), &in_database(&base, &postgres, "init"));
     let [front, north, north_admin, north_watch, south, south_admin, south_watch] = ports();
-    let mut nodes = [("north", [north, north_admin, north_watch]), ("south", [south, south_admin, south_watch])]
-        .map(|(name, places)| Node::start(dir.path(), name, &base, &postgres, places));
+    let mut nodes =
+        [("north", [north, north_admin, north_watch]), ("south", [south, south_admin, south_watch])]
+            .map(|(name, places)| Node::start(dir.path(), name, &base, &postgres, places));
     // Here the nodes share a machine, and cannot have the same port for their watches.
     let places = [
         ("10.0.0.10:8443", front.to_string()),

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use tributary_tests::{GEORGE, audit, http, parameters};
 
-use crate::product::{binary, did, found, is_nobody, is_root, is_shut_in, is_there, ran, repository, text};
 use crate::product::{NO_RIGHT, Running, workshop};
+use crate::product::{binary, did, found, is_nobody, is_root, is_shut_in, is_there, ran, repository, text};
 
 /// As systemd would choose one for `DynamicUser`.
 const USER: u32 = 61_184;
@@ -64,7 +64,9 @@ fn the_package_is_as_debian_wants_it_and_its_scripts_start_nothing() {
     for line in listed.lines() {
         assert!(!line[..10].contains('s') && line.as_bytes()[8] != b'w', "{line}");
     }
-    for code_map in std::fs::read_dir(repository().join("config/maps")).unwrap().map(|entry| entry.unwrap().path()) {
+    for code_map in
+        std::fs::read_dir(repository().join("config/maps")).unwrap().map(|entry| entry.unwrap().path())
+    {
         let name = code_map.file_name().unwrap().to_string_lossy().into_owned();
         let is_there = files.contains(&format!("./etc/tributary/maps/{name}").as_str());
         assert_eq!(is_there, name.ends_with(".csv"), "{name}");
@@ -180,7 +182,8 @@ async fn it_installs_serves_as_the_unit_says_and_leaves_nothing_but_the_audit_lo
     let installed = Installed::of(package);
     assert_eq!(left(), PLACES[..5], "installed, not enabled, and nothing has run");
     assert!(http::get(DATA.parse().unwrap(), "/_ping").await.status == 0, "it was started");
-    let (checked, said) = ran(Command::new("tributary").args(["check", "--config", "/etc/tributary/tributary.toml"]));
+    let (checked, said) =
+        ran(Command::new("tributary").args(["check", "--config", "/etc/tributary/tributary.toml"]));
     assert!(checked.status.success(), "{said}");
     assert!(said.contains("/etc/tributary/policy.toml") && said.contains(AUDIT), "{said}");
     // Another maintainer script for each: an upgrade to itself, a removal, a purge.
@@ -206,7 +209,8 @@ async fn it_installs_serves_as_the_unit_says_and_leaves_nothing_but_the_audit_lo
     assert!(reply.status == 502 && reply.body.contains("No source is configured yet"), "{}", reply.body);
     broker.signal("TERM");
     assert_eq!(broker.end(), Some(0), "{}", broker.log());
-    let kinds: Vec<String> = audit::records(Path::new(AUDIT)).iter().map(|one| one["kind"].to_string()).collect();
+    let kinds: Vec<String> =
+        audit::records(Path::new(AUDIT)).iter().map(|one| one["kind"].to_string()).collect();
     assert!(kinds.contains(&"\"disclosure\"".to_owned()), "{kinds:?}");
     assert!(kinds.last().is_some_and(|last| last == "\"lifecycle\""), "it did not end in order: {kinds:?}");
 

@@ -32,7 +32,15 @@ pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "-p", "tributary", "--no-default-features", "--target-dir"])
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "-p",
+                "tributary",
+                "--no-default-features",
+                "--target-dir",
+            ])
             .arg(workshop())
             .arg("--config")
             .arg(format!("build.build-dir=\"{}\"", target().display()))
@@ -102,7 +110,8 @@ impl Running {
     /// Starts it; its log goes to this file.
     pub(crate) fn start(command: &mut Command, log: PathBuf) -> Self {
         let out = std::fs::File::create(&log).unwrap();
-        let child = command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+        let child =
+            command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
         Self { child, log }
     }
 

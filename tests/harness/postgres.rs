@@ -39,8 +39,7 @@ pub fn with_sink(base: &str, table: &str) -> String {
 pub fn made(dir: &Path, text: &str) -> PathBuf {
     let config = dir.join("init.toml");
     std::fs::write(&config, text).expect("written");
-    let (code, out, error) =
-        run(&["audit", "init", "--config", &config.to_string_lossy(), "--owner", OWNER]);
+    let (code, out, error) = run(&["audit", "init", "--config", &config.to_string_lossy(), "--owner", OWNER]);
     assert_eq!(code, 0, "{out}{error}");
     config
 }
@@ -151,7 +150,8 @@ impl Postgres {
     pub fn sql(&self, user: &str, database: &str, statement: &str) -> (bool, String) {
         let dir = self.dir.path().display().to_string();
         let port = self.port.unwrap_or(5432).to_string();
-        let output = self.run(&["psql", "-h", &dir, "-p", &port, "-U", user, "-d", database, "-Atqc", statement]);
+        let output =
+            self.run(&["psql", "-h", &dir, "-p", &port, "-U", user, "-d", database, "-Atqc", statement]);
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).trim().to_owned())
     }
