@@ -5,75 +5,15 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tributary_tests::audit::records;
 use tributary_tests::process::Process;
+use tributary_tests::repository::Repository;
 use tributary_tests::{GEORGE, Plan, configuration, federation, http, parameters};
-
-/// An audit repository: takes what it does not refuse.
-#[derive(Default)]
-struct Repository {
-    taken: Mutex<Vec<Value>>,
-    /// The record that it refuses.
-    refuses: Mutex<Option<String>>,
-}
-
-/// Name of the record that an event tells of.
-fn record(event: &Value) -> String {
-    let entities = event["entity"].as_array().unwrap();
-    let named = entities.iter().rev().find(|entity| entity["type"]["code"] == "record").unwrap();
-    named["what"]["identifier"]["value"].as_str().unwrap().to_owned()
-}
-
-fn number(name: &str) -> u64 {
-    name.rsplit('-').next().unwrap().parse().unwrap()
-}
-
-impl Repository {
-    async fn serve(self: Arc<Self>, listener: TcpListener) {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(Arc::clone(&self).converse(stream));
-        }
-    }
-
-    async fn converse(self: Arc<Self>, mut stream: TcpStream) {
-        let mut bytes = Vec::new();
-        loop {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            let whole = text.split_once("\r\n\r\n").and_then(|(head, body)| {
-                let head = head.to_ascii_lowercase();
-                let length: usize = head.split("content-length: ").nth(1)?.lines().next()?.parse().ok()?;
-                (body.len() >= length).then(|| body.to_owned())
-            });
-            let Some(body) = whole else {
-                if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-                    return;
-                }
-                continue;
-            };
-            bytes.clear();
-            let event: Value = serde_json::from_str(&body).unwrap();
-            let is_refused = self.refuses.lock().unwrap().as_ref() == Some(&record(&event));
-            let status = if is_refused { "400 Bad Request" } else { "201 Created" };
-            if !is_refused {
-                self.taken.lock().unwrap().push(event);
-            }
-            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
-            if stream.write_all(answer.as_bytes()).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    fn records(&self) -> Vec<u64> {
-        self.taken.lock().unwrap().iter().map(|event| number(&record(event))).collect()
-    }
-}
 
 fn with_export(base: &str, address: SocketAddr, state: &Path) -> String {
     let (before, after) = base.split_once("[maps]").unwrap();

@@ -19,6 +19,7 @@ pub mod http;
 pub mod national;
 pub mod postgres;
 pub mod process;
+pub mod repository;
 pub mod strace;
 pub mod tls;
 mod token;
