@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "a test may stop where it stands"
 )]
+#![expect(clippy::print_stdout, reason = "whoever runs the tests must hear what was not looked at")]
 
 #[path = "deploy/bill.rs"]
 mod bill;

@@ -1,7 +1,6 @@
 //! The audit log on its way to an audit repository: in order, at least once, and in nobody's way.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
-#![expect(clippy::indexing_slicing, reason = "a test may stop where it stands")]
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The container image: its recipe, the root that is put together for it, and the broker inside.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,7 +30,7 @@ fn faults(recipe: &str, context: &Path) -> Vec<String> {
     for (name, rest) in &all {
         match name.as_str() {
             "FROM" if rest != "scratch" && !rest.contains("@sha256:") => {
-                faults.push(format!("{rest} is not pinned"))
+                faults.push(format!("{rest} is not pinned"));
             }
             "ADD" | "RUN" | "ENV" | "ARG" => faults.push(format!("{name} {rest}")),
             "COPY" => {

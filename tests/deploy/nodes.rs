@@ -27,7 +27,7 @@ fn ports<const COUNT: usize>() -> [SocketAddr; COUNT] {
     std::array::from_fn(|place| all[place].local_addr().unwrap())
 }
 
-/// Starts HAProxy with a file of ours in which only addresses were changed.
+/// Starts `HAProxy` with a file of ours in which only addresses were changed.
 fn haproxy(dir: &Path, file: &str, places: &[(&str, String)]) -> Running {
     let mut config = text(&format!("deploy/two-nodes/{file}.cfg"));
     for (place, instead) in places {

@@ -43,7 +43,7 @@ impl Given {
         for entry in std::fs::read_dir(repository().join("config/maps")).unwrap().map(|entry| entry.unwrap())
         {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".csv") {
+            if Path::new(&name).extension().is_some_and(|end| end == "csv") {
                 files.push((format!("maps/{name}"), std::fs::read_to_string(entry.path()).unwrap()));
             }
         }
