@@ -156,19 +156,24 @@ async fn a_power_cut_loses_no_disclosure_that_was_received() {
     let mut cuts = 0;
     let wanted = cycles("TRIBUTARY_AUDIT_POWER_CUTS", 5);
     let address = broker.data;
+    // Nobody calls while a copy is looked at: a hundred cuts would fill the small disk.
+    let (open, gate) = tokio::sync::watch::channel(true);
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..4 {
-        let received = Arc::clone(&received);
+        let (received, mut gate) = (Arc::clone(&received), gate.clone());
         callers.spawn(async move {
-            loop {
+            while gate.wait_for(|is_open| *is_open).await.is_ok() {
                 call(address, Arc::clone(&received)).await;
             }
         });
     }
     for cut in 0..wanted {
         let before = received.lock().unwrap().len();
+        open.send_replace(true);
         // More answers have to come through before each cut, and then it comes at any moment.
+        let began = tokio::time::Instant::now();
         while received.lock().unwrap().len() < before + 5 {
+            assert!(began.elapsed() < Duration::from_mins(1), "cut {cut}: no answer comes through any more");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         tokio::time::sleep(Duration::from_millis(7 * (cut % 23))).await;
@@ -176,6 +181,7 @@ async fn a_power_cut_loses_no_disclosure_that_was_received() {
         let had = received.lock().unwrap().clone();
         let copy = dir.path().join(format!("cut-{cut}.img"));
         disk.cut(&copy);
+        open.send_replace(false);
         let after = Powered::remount(dir.path(), &copy).expect("the copy can be mounted");
         let left = after.path().join("audit");
         let (code, out, error) = run(&["audit", "verify", left.to_str().unwrap(), "--key", key.trim()]);

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[path = "ledger/tree.rs"]
+mod tree;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tributary_tests::postgres::{BROKER, DATABASE, OWNER, Postgres, exported, in_database, made};
 use tributary_tests::process::{Process, run};
@@ -52,6 +55,13 @@ async fn asked(seen: &Seen, times: usize) {
     }
 }
 
+/// Copies a node's log out of the database, has it verified by both verifiers, and gives the names of its disclosures.
+fn verified(config: &Path, dir: &Path, node: &str) -> BTreeSet<String> {
+    let found = exported(config, dir, node);
+    assert_eq!(tree::verdicts(&dir.join(format!("copy-of-{node}")), &[]), [0, 0]);
+    found
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_lose_nothing_when_one_is_killed_and_the_database_crashes() {
     let Some(postgres) = Postgres::start() else { return };
@@ -85,8 +95,8 @@ async fn two_nodes_lose_nothing_when_one_is_killed_and_the_database_crashes() {
     }
     let disclosed = seen.disclosed.lock().unwrap().clone();
     assert!(disclosed.len() > 1_000, "only {} answers came through", disclosed.len());
-    let mut on_record = exported(&config, dir.path(), "north");
-    on_record.append(&mut exported(&config, dir.path(), "south"));
+    let mut on_record = verified(&config, dir.path(), "north");
+    on_record.append(&mut verified(&config, dir.path(), "south"));
     let lost: Vec<&String> = disclosed.difference(&on_record).collect();
     assert!(lost.is_empty(), "lost {lost:?}");
     println!(
@@ -211,7 +221,7 @@ async fn a_database_is_searched_over_all_nodes_and_its_readers_are_in_it() {
     assert!(out.contains("reads-") && out.contains("search for case IG-1"), "{out}");
     let (_, out, _) = search(&["--patient", "9990000115"]);
     assert!(out.starts_with("0 records found among"), "{out}");
-    exported(&config, dir.path(), "reads");
+    verified(&config, dir.path(), "reads");
     // What an administrator takes out is missed.
     for statement in [
         "ALTER TABLE tributary_audit.record DISABLE TRIGGER only_added",
@@ -261,7 +271,8 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_written_twice() {
     let federation = federation(&plan).await;
     let dir = tempfile::tempdir().unwrap();
     let base = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
-    let direct = in_database(&base, &postgres, "north");
+    let direct =
+        in_database(&base, &postgres, "north").replace("node = ", "append_timeout_ms = 1000\nnode = ");
     let config = made(dir.path(), &direct);
     let between = dir.path().join("between");
     std::fs::create_dir(&between).unwrap();
@@ -283,10 +294,17 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_written_twice() {
         disclosed.insert(reply.header("Tributary-Audit").unwrap().to_owned());
     }
     forgets.store(0, Ordering::Relaxed);
+    // Answers are lost for so long that a caller is refused: whether it is there shows later.
+    forgets.store(1_000_000, Ordering::Relaxed);
+    let body = parameters(GEORGE, &["flags"]);
+    let path = "/fhir/R4/Patient/$record";
+    let reply = http::post(broker.data, path, "application/fhir+json", &body, &[]).await;
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    forgets.store(0, Ordering::Relaxed);
     assert_eq!(broker.terminate(), Some(0));
     assert_eq!(disclosed.len(), 20);
     let (_, sessions) = postgres.sql(BROKER, DATABASE, "SELECT count(*) FROM tributary_audit.session");
     assert!(sessions.parse::<u32>().unwrap() >= 15, "only {sessions} sessions: no answer was lost");
-    let on_record = exported(&config, dir.path(), "north");
+    let on_record = verified(&config, dir.path(), "north");
     assert_eq!(on_record, disclosed, "each disclosure is there, and once");
 }

@@ -2,50 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use tributary_tests::process::{Process, binary, run};
+use tributary_tests::process::{Process, run};
+use tributary_tests::witness::{WitnessProcess, keygen};
 use tributary_tests::{GEORGE, Plan, configuration, federation, http, parameters};
-
-/// A witness. Killed when dropped.
-struct Witness {
-    child: Child,
-    url: String,
-}
-
-impl Witness {
-    fn start(dir: &Path, listen: &str, log: &str) -> Self {
-        let mut child = Command::new(binary())
-            .args(["witness", "--listen", listen, "--log", log, "--dir"])
-            .arg(dir.join("witness"))
-            .arg("--key-file")
-            .arg(dir.join("witness.key"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
-        let url = first.trim_start_matches("witness").trim().to_owned();
-        assert!(url.starts_with("http://"), "{first}");
-        Self { child, url }
-    }
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn keygen(file: &Path, origin: &str, more: &[&str]) -> String {
-    let file = file.to_str().unwrap();
-    let (code, out, error) = run(&[&["audit", "keygen", file, "--origin", origin], more].concat());
-    assert_eq!(code, 0, "{error}");
-    out.trim().to_owned()
-}
 
 async fn ask(broker: &Process) -> u16 {
     let body = parameters(GEORGE, &[]);
@@ -64,7 +26,7 @@ async fn a_witness_stands_between_a_log_and_its_administrator() {
     let witness_key = keygen(&dir.join("witness.key"), "w.example.test", &["--witness"]);
     let federation = federation(&plan).await;
     let log = dir.join("audit");
-    let witness = Witness::start(dir, "127.0.0.1:0", &log_key);
+    let witness = WitnessProcess::start(dir, "127.0.0.1:0", &log_key);
     let (url, address) = (witness.url.clone(), witness.url.trim_start_matches("http://").to_owned());
     let audit = format!("[audit]\nkey_file = {:?}\nwitness_interval_secs = 1\n", dir.join("log.key"));
     let entry = format!("[[audit.witness]]\nurl = \"{url}\"\nkey = \"{witness_key}\"\n");
@@ -107,7 +69,7 @@ async fn a_witness_stands_between_a_log_and_its_administrator() {
     let strict = text.replace("[audit]\n", "[audit]\nwitness_warn_secs = 1\nwitness_refuse_secs = 4\n");
     let broker = Process::serve(dir, &strict);
     assert!(becomes(&broker, 503).await, "too long without a cosignature");
-    let _witness = Witness::start(dir, &address, &log_key);
+    let _witness = WitnessProcess::start(dir, &address, &log_key);
     assert!(becomes(&broker, 200).await, "the witness is back");
 }
 

@@ -23,6 +23,7 @@ pub mod repository;
 pub mod strace;
 pub mod tls;
 mod token;
+pub mod witness;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

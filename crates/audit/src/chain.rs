@@ -21,7 +21,8 @@ impl Digest {
         Self(bytes)
     }
 
-    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+    /// Its bytes.
+    pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 

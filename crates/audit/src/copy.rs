@@ -1,10 +1,14 @@
 //! Writes the exact bytes of records that are kept elsewhere as a directory of segments, which the verifier reads.
 
+mod tree;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::record::frame;
 use crate::segment::{self, Disk, Files as _, SegmentFile};
+
+pub use tree::TreeCopy;
 
 /// What is gathered before it is written and made durable.
 const BLOCK_BYTES: usize = 1 << 20;

@@ -13,7 +13,7 @@ use crate::note::MAX_NOTE;
 use crate::segment;
 
 /// The file's name in the folder of the tree.
-const NAME: &str = "checkpoints";
+pub(crate) const NAME: &str = "checkpoints";
 /// How far back is looked at the start: four hours of a checkpoint a second are half of it.
 const LOOK_BACK: u64 = 8 << 20;
 /// How the line of the checksum begins. No line of a note does.
@@ -90,6 +90,23 @@ fn entry(bytes: &[u8], note: usize) -> Option<Entry> {
     Some(Entry { checkpoint, note })
 }
 
+/// A note with its checksum: an entry, as it is kept.
+pub fn sealed(note: &str) -> String {
+    format!("{note}{}", seal(note.as_bytes()))
+}
+
+/// The note of an entry; `None` for what is none, or was altered.
+pub fn unsealed(bytes: &[u8]) -> Option<String> {
+    entry(bytes, parted(bytes).0.len()).map(|entry| entry.note)
+}
+
+/// An entry as note and last line, whatever they hold.
+pub(crate) fn parted(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let line = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+    bytes.split_at(line)
+}
+
 fn seal(note: &[u8]) -> String {
     format!("{MARK}{:08x}\n", crc32c(note))
 }
@@ -128,7 +145,7 @@ impl History {
             Some(file) => file,
             None => self.file()?,
         };
-        let bytes = format!("{note}{}", seal(note.as_bytes()));
+        let bytes = sealed(note);
         file.write_all(bytes.as_bytes())?;
         file.sync_data()?;
         self.length += bytes.len() as u64;

@@ -18,7 +18,7 @@ use crate::note::{SigningKey, VerifyingKey};
 use crate::standing::{Standings, WitnessPolicy};
 use crate::trail::AuditObserver;
 
-pub(crate) use book::{Book, FOLDER, Later, NEWEST};
+pub(crate) use book::{Book, Later};
 pub use book::{Submission, kept_size, probe};
 
 /// Between two checkpoints.

@@ -95,8 +95,8 @@ impl fmt::Display for Receipt {
 pub struct Appended {
     /// Of each record of the batch, in its order.
     pub receipts: Vec<Receipt>,
-    /// The leaf hash of every record that was written, those of the store itself included, in the order of the log;
-    /// empty where no tree is kept.
+    /// The leaf hash of every record that has become durable since the last batch, those of the store itself and those
+    /// whose fate was in doubt included, in the order of the log.
     pub leaves: Vec<Digest>,
     /// Whether a part of the store came to its end.
     pub is_end: bool,

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use crate::chain::Link;
+use crate::chain::{Digest, Link};
 use crate::error::AuditError;
 use crate::event::Kind;
 use crate::keeper::Later;
@@ -70,6 +70,8 @@ impl OpenIntents {
 pub struct LogTail {
     link: Option<Link>,
     intents: OpenIntents,
+    /// Numbers and hashes, for the tree.
+    leaves: Vec<(u64, Digest)>,
 }
 
 impl LogTail {
@@ -81,9 +83,17 @@ impl LogTail {
         if let Some(kind) = Kind::from_code(head.kind) {
             self.intents.note(kind, head.seq, head.corr);
         }
-        let next = Link { seq: head.seq, prev: crate::Digest::ZERO };
-        self.link = Some(next.after(payload));
+        let next = Link { seq: head.seq, prev: Digest::ZERO }.after(payload);
+        self.leaves.push((head.seq, next.prev));
+        self.link = Some(next);
         Ok(())
+    }
+
+    /// Tells what keeps the tree of its records.
+    pub(crate) fn tell(&self, later: &mut Later) {
+        for (seq, leaf) in &self.leaves {
+            later.note(*seq, *leaf);
+        }
     }
 
     /// Where the next record goes.

@@ -16,6 +16,7 @@ use crate::keeper::{Book, Keeper, Notary, Shared, Submission};
 use crate::record::{Appended, Draft, MAX_RECORD, Receipt};
 use crate::recover::{LogTail, Recovered, recover};
 use crate::segment::{self, Disk, Files};
+use crate::shelf::{DirectoryShelf, Shelf};
 use crate::sink::Sink;
 use crate::sink::local::LocalSink;
 use crate::standing::Standing;
@@ -58,8 +59,8 @@ pub struct Trail {
     queue: mpsc::Sender<Job>,
     observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
     durable: watch::Receiver<u64>,
-    /// The tree over the log, where one is kept.
-    tree: Option<Arc<Shared>>,
+    /// The tree over the log.
+    tree: Arc<Shared>,
 }
 
 enum Job {
@@ -107,34 +108,45 @@ impl Trail {
         segment::make_dir(dir)?;
         segment::close_to_others(dir)?;
         let lock = segment::lock(dir)?.ok_or(AuditError::InUse)?;
-        let (mut book, mut later) = Book::open(dir, notary.key)?;
+        let (mut book, mut later) = Book::open(Box::new(DirectoryShelf::new(dir)), notary.key)?;
         let left = recover(dir, &mut later)?;
-        book.catch_up(dir, &later, left.link)?;
+        book.catch_up(&later, left.link)?;
         let opening = opening_records(&left);
         let position = (left.link, left.previous);
         let mut sink = LocalSink::new(files, Arc::clone(&clock), settings.segment_bytes, position);
         let opened = sink.append(&opening)?;
         book.grow(&opened.leaves);
         let keeper = Keeper::start(book, (notary.witnesses, notary.policy), clock)?;
-        Self::start(Box::new(sink), &opened, settings, Some(Kept { keeper, _lock: lock }))
+        Self::start(Box::new(sink), &opened, settings, Kept { keeper, _lock: Some(lock) })
     }
 
-    /// Opens a log that is kept elsewhere, where `tail` was read from. The sink goes on after it, and holds the log
-    /// against other processes for as long as it lives. Intents that a crash left without an end are closed. No tree
-    /// is kept over it, so nobody signs or witnesses it.
-    pub fn open_into(mut sink: Box<dyn Sink>, tail: LogTail, settings: Settings) -> Result<Self, AuditError> {
+    /// Opens a log that is kept elsewhere. The sink goes on after its tail, and holds the log against other processes
+    /// for as long as it lives. Intents that a crash left without an end are closed. Blocks; not for use within a
+    /// runtime.
+    pub fn open_into(
+        elsewhere: Elsewhere,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        notary: Notary,
+    ) -> Result<Self, AuditError> {
+        let Elsewhere { mut sink, tail, shelf } = elsewhere;
+        let (mut book, mut later) = Book::open(shelf, notary.key)?;
+        tail.tell(&mut later);
+        book.catch_up(&later, tail.link())?;
         let opened = sink.append(&opening_records(&tail.into()))?;
-        Self::start(sink, &opened, settings, None)
+        book.grow(&opened.leaves);
+        let keeper = Keeper::start(book, (notary.witnesses, notary.policy), clock)?;
+        Self::start(sink, &opened, settings, Kept { keeper, _lock: None })
     }
 
     fn start(
         sink: Box<dyn Sink>,
         opened: &Appended,
         settings: Settings,
-        kept: Option<Kept>,
+        kept: Kept,
     ) -> Result<Self, AuditError> {
         let (tell, durable) = watch::channel(opened.last());
-        let tree = kept.as_ref().map(|kept| Arc::clone(&kept.keeper.shared));
+        let tree = Arc::clone(&kept.keeper.shared);
         let observer = Arc::new(OnceLock::new());
         let (queue, jobs) = mpsc::channel(settings.queue_records.max(1));
         let writer = Writer {
@@ -158,26 +170,24 @@ impl Trail {
     /// Tells `observer` of every record from now on. The first observer stays.
     pub fn observe(&self, observer: Arc<dyn AuditObserver>) {
         // A second one is a mistake in the wiring that must not stop the log.
-        if let Some(tree) = &self.tree {
-            tree.observer.get_or_init(|| Arc::clone(&observer));
-        }
+        self.tree.observer.get_or_init(|| Arc::clone(&observer));
         self.observer.get_or_init(|| observer);
     }
 
     /// The size of the last durable checkpoint, now and from now on.
     pub fn checkpoints(&self) -> watch::Receiver<u64> {
-        self.tree.as_ref().map_or_else(|| watch::channel(0).1, |tree| tree.head())
+        self.tree.head()
     }
 
     /// The last checkpoint, for a witness that has seen `old` records of this log; `None` without a key. Blocks
     /// for as long as a few files are read.
     pub fn submission(&self, old: u64) -> Result<Option<Submission>, AuditError> {
-        self.tree.as_ref().map_or(Ok(None), |tree| tree.book().submission(old))
+        self.tree.book().submission(old)
     }
 
     /// Keeps what a witness answered, durably, if it is a cosignature by one of the witnesses. Blocks for a sync.
     pub fn cosigned(&self, submission: &Submission, response: &str) -> Result<(), AuditError> {
-        self.tree.as_ref().map_or(Ok(()), |tree| tree.cosigned(submission, response))
+        self.tree.cosigned(submission, response)
     }
 
     /// Whether the log was closed.
@@ -187,14 +197,12 @@ impl Trail {
 
     /// A witness has seen another log under this name: from now on nothing is disclosed.
     pub fn contradict(&self) {
-        if let Some(tree) = &self.tree {
-            tree.standings.contradict();
-        }
+        self.tree.standings.contradict();
     }
 
     /// How the log stands with its witnesses.
     pub fn standing(&self) -> Standing {
-        self.tree.as_ref().map_or(Standing::Alone, |tree| tree.standings.now())
+        self.tree.standings.now()
     }
 
     /// Writes a record down, and returns once it is durable. Bounded by the caller's deadline: a record whose
@@ -202,8 +210,7 @@ impl Trail {
     pub async fn record(&self, event: Event) -> Result<Receipt, AuditError> {
         let draft = draft(&event);
         let kind = draft.kind;
-        let tree = self.tree.as_ref().filter(|_| discloses(&event));
-        let may = tree.map_or(Ok(()), |tree| tree.standings.check());
+        let may = if discloses(&event) { self.tree.standings.check() } else { Ok(()) };
         let result = match may {
             Ok(()) => self.hand_in(draft).await,
             Err(error) => Err(error),
@@ -266,11 +273,27 @@ fn opening_records(left: &Recovered) -> Vec<Draft> {
     opening
 }
 
-/// What belongs to a log in a directory.
+/// What belongs to a log besides its records.
 struct Kept {
     keeper: Keeper,
-    /// Held for as long as anything may be written.
-    _lock: File,
+    /// Of a directory: held for as long as anything may be written.
+    _lock: Option<File>,
+}
+
+/// A log that is kept elsewhere than in a directory.
+pub struct Elsewhere {
+    /// Writes its records.
+    pub sink: Box<dyn Sink>,
+    /// Its last records, and where it goes on.
+    pub tail: LogTail,
+    /// Keeps its tree and its checkpoints.
+    pub shelf: Box<dyn Shelf>,
+}
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elsewhere").field("shelf", &self.shelf).finish_non_exhaustive()
+    }
 }
 
 /// The one thread that writes.
@@ -280,7 +303,7 @@ struct Writer {
     batch_records: usize,
     observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
     durable: watch::Sender<u64>,
-    kept: Option<Kept>,
+    kept: Kept,
 }
 
 #[derive(Default)]
@@ -303,7 +326,9 @@ impl Writer {
                 break (Some(reply), self.append(&[own_draft(&Own::STOP)]));
             }
         };
-        // The last checkpoint holds the last record. The directory is free before the caller hears of it.
+        // The last checkpoint holds the last record, and nobody else writes the log while it is made. The log is free
+        // before the caller hears of it.
+        self.kept.keeper.stop();
         drop(self);
         if let Some(reply) = reply {
             drop(reply.send(result.map(|_| ())));
@@ -332,14 +357,12 @@ impl Writer {
     }
 
     fn append(&mut self, drafts: &[Draft]) -> Result<Vec<Receipt>, AuditError> {
-        let tree = self.kept.as_ref().map(|kept| &kept.keeper.shared);
-        if tree.is_some_and(|tree| !tree.has_room()) {
+        let tree = &self.kept.keeper.shared;
+        if !tree.has_room() {
             return Err(AuditError::AuditUnavailable(io::ErrorKind::StorageFull));
         }
         let done = self.sink.append(drafts)?;
-        if let Some(tree) = tree {
-            tree.grown(&done.leaves, done.is_end);
-        }
+        tree.grown(&done.leaves, done.is_end);
         self.durable.send_replace(done.last());
         Ok(done.receipts)
     }

@@ -3,6 +3,7 @@
 mod read;
 mod schema;
 mod session;
+mod shelf;
 mod sink;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::error::LedgerError;
 
 pub use read::{Extent, Reader};
 pub use schema::{Grants, VERSION, init};
+pub use shelf::kept_size;
 pub use sink::open;
 
 /// What a connection that says nothing is asked, so that a peer that vanished is noticed.
@@ -82,6 +84,12 @@ impl fmt::Debug for Store {
         let mut shown = f.debug_struct("Store");
         shown.field("place", &self.place).field("port", &self.port).field("database", &self.database);
         shown.field("user", &self.user).field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tributary_audit::{AuditError, AuditRead, AuditReadKind, Event, NodeName, Receipt, Settings, Trail};
+use tributary_audit::{
+    AuditError, AuditRead, AuditReadKind, Event, NodeName, Notary, Receipt, Settings, Trail,
+};
 use tributary_model::{NhsNumber, SystemClock};
 
 use crate::error::LedgerError;
@@ -68,7 +70,7 @@ pub async fn note_in_directory(dir: &Path, event: AuditRead) -> Result<Receipt, 
 pub async fn note_in_postgres(store: &Store, event: AuditRead) -> Result<Receipt, LedgerError> {
     let node = NodeName::parse(READS).unwrap_or(NodeName::LOCAL);
     let store = Store { node, lease_wait: TURN, ..store.clone() };
-    let open = move || postgres::open(store, Settings::default(), Arc::new(SystemClock));
+    let open = move || postgres::open(store, Settings::default(), Arc::new(SystemClock), Notary::default());
     let trail = tokio::task::spawn_blocking(open).await.unwrap_or(Err(AuditError::Closed.into()))?;
     noted(trail, event).await
 }

@@ -96,9 +96,6 @@ pub(super) fn read(mut table: Reader<'_>) -> AuditSettings {
             table.wrong("sink", "is \"local\", and there is an [audit.postgres]");
         }
         "local" => {}
-        "postgres" if settings.key_file.is_some() => {
-            table.wrong("key_file", "signs the log in files; one in a database has no checkpoints");
-        }
         "postgres" if table.has("postgres") => {}
         "postgres" => table.wrong("postgres", "is missing: sink = \"postgres\" needs it"),
         _ => table.wrong("sink", "is neither \"local\" nor \"postgres\""),

@@ -219,7 +219,7 @@ pub(crate) async fn open_trail(settings: &Settings, notary: Notary) -> Result<Tr
         segment_bytes: settings.audit.segment_bytes,
         ..tributary_audit::Settings::default()
     };
-    if notary.key.is_none() && settings.audit.postgres.is_none() && settings.demo.is_none() {
+    if notary.key.is_none() && settings.demo.is_none() {
         tracing::warn!("no audit.key_file: checkpoints of the audit log are not signed");
     }
     let failed = |error| StartError::Audit(settings.audit.dir.clone(), error);
@@ -228,7 +228,7 @@ pub(crate) async fn open_trail(settings: &Settings, notary: Notary) -> Result<Tr
     // The log tells the true time, whatever clock dates the rules.
     let clock = Arc::new(SystemClock);
     let open = tokio::task::spawn_blocking(move || match store {
-        Some(store) => Ok(postgres::open(store, limits, clock)?),
+        Some(store) => Ok(postgres::open(store, limits, clock, notary)?),
         None => {
             Trail::open_signed(&dir, limits, clock, notary).map_err(|error| StartError::Audit(dir, error))
         }

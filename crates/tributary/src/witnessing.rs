@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tributary_audit::{AuditError, Notary, SigningKey, Standing, Submission, Trail, kept_size, probe};
 use tributary_client::{WitnessClient, WitnessReply};
+use tributary_ledger::postgres;
 use tributary_telemetry::{Metrics, WitnessOutcome};
 
 use crate::error::StartError;
@@ -56,16 +57,25 @@ pub(crate) fn couriers(settings: &AuditSettings) -> Result<Vec<Courier>, StartEr
     settings.witnesses.iter().map(courier).collect()
 }
 
-/// Asks every witness how much it has seen of the log in a directory, before that is opened: a log that was put
-/// back to an older state is never written to. Who cannot be reached is asked again while the broker runs.
+/// How many records the checkpoints of the log speak of, wherever it is kept.
+async fn kept(settings: &AuditSettings) -> Result<u64, StartError> {
+    let Some(postgres) = &settings.postgres else {
+        let failed = |error: AuditError| StartError::Audit(settings.dir.clone(), error);
+        return kept_size(&settings.dir).map_err(failed);
+    };
+    let store = postgres.store().map_err(StartError::AuditFile)?;
+    Ok(postgres::kept_size(&store).await?)
+}
+
+/// Asks every witness how much it has seen of the log, before that is opened: a log that was put back to an older
+/// state is never written to. Who cannot be reached is asked again while the broker runs.
 pub(crate) async fn stand_behind(
     couriers: &mut [Courier],
     settings: &AuditSettings,
     notary: &Notary,
 ) -> Result<(), StartError> {
     let Some(key) = notary.key.as_ref().filter(|_| !couriers.is_empty()) else { return Ok(()) };
-    let failed = |error: AuditError| StartError::Audit(settings.dir.clone(), error);
-    let kept = kept_size(&settings.dir).map_err(failed)?;
+    let kept = kept(settings).await?;
     for courier in couriers {
         let witness = courier.entry.key.name();
         let Ok(reply) = courier.client.add_checkpoint(probe(key)).await else {

@@ -1,8 +1,7 @@
-//! Tree, checkpoints and cosignatures of one log, in the folder `tree` beside its segments.
+//! Tree, checkpoints and cosignatures of one log.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,16 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use crate::chain::{Digest, Link};
 use crate::checkpoint::Checkpoint;
 use crate::error::AuditError;
-use crate::history::{Entry, History};
 use crate::note::{Note, Signature, SigningKey, VerifyingKey};
-use crate::scan;
+use crate::shelf::{DirectoryShelf, Shelf};
 use crate::tree::consistency;
-use crate::tree::tiles::{self, Tiles};
+use crate::tree::tiles::Tiles;
 
-/// The folder beside the segments. It tells nothing of the records and may be given to whoever watches.
-pub(crate) const FOLDER: &str = "tree";
-/// The newest checkpoint, where C2SP tlog-tiles has it.
-pub(crate) const NEWEST: &str = "checkpoint";
 /// Names a log that has no key, and so no name.
 const NAMELESS: &str = "unsigned";
 /// While a tree is built anew, it is saved after so many leaves.
@@ -45,18 +39,50 @@ pub fn probe(key: &SigningKey) -> String {
 
 /// How many records the checkpoints in a directory speak of. Changes nothing, and needs no lock.
 pub fn kept_size(dir: &Path) -> Result<u64, AuditError> {
-    Ok(Book::open(dir, None)?.0.size())
+    let notes = DirectoryShelf::new(dir).notes().map_err(damaged)?;
+    Ok(longest(&notes)?.map_or(0, |(checkpoint, _)| checkpoint.size))
+}
+
+/// Notes that are none, or were altered, are damage that a person must look at.
+fn damaged(error: io::Error) -> AuditError {
+    if error.kind() == io::ErrorKind::InvalidData { AuditError::TreeDamaged } else { error.into() }
+}
+
+/// The longest of some checkpoints, and the last of these.
+fn longest(notes: &[String]) -> Result<Option<(Checkpoint, String)>, AuditError> {
+    let mut found: Option<(Checkpoint, String)> = None;
+    for note in notes {
+        let checkpoint = Checkpoint::of_note(note).ok_or(AuditError::TreeDamaged)?;
+        if found.as_ref().is_none_or(|(longest, _)| checkpoint.size >= longest.size) {
+            found = Some((checkpoint, note.clone()));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether what is kept of a tree is not there or not whole: then it is built anew.
+fn is_unfit(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), NotFound | InvalidData | UnexpectedEof)
+}
+
+/// Where the records after what is kept led.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Followed {
+    /// Over the last checkpoint, or they begin after it.
+    Through,
+    /// To another tree than that of the checkpoint.
+    Elsewhere,
 }
 
 /// The tree and its checkpoints.
 #[derive(Debug)]
 pub(crate) struct Book {
-    folder: PathBuf,
+    shelf: Box<dyn Shelf>,
     tiles: Tiles,
-    history: History,
     key: Option<SigningKey>,
-    /// The last entries, for as long as the log is being opened.
-    entries: Vec<Entry>,
+    /// The last notes, for as long as the log is being opened.
+    notes: Vec<String>,
     last: Option<(Checkpoint, String)>,
 }
 
@@ -82,65 +108,74 @@ impl Later {
 
 impl Book {
     /// Opens what there is, as far as it can be read without the records.
-    pub(crate) fn open(dir: &Path, key: Option<SigningKey>) -> Result<(Self, Later), AuditError> {
-        let folder = dir.join(FOLDER);
-        let damaged = |error: io::Error| {
-            let is_damage = error.kind() == io::ErrorKind::InvalidData;
-            if is_damage { AuditError::TreeDamaged } else { error.into() }
-        };
-        let (history, entries) = History::open(&folder).map_err(damaged)?;
-        let longest = entries.iter().max_by_key(|entry| entry.checkpoint.size);
-        let last = longest.map(|entry| (entry.checkpoint.clone(), entry.note.clone()));
+    pub(crate) fn open(
+        mut shelf: Box<dyn Shelf>,
+        key: Option<SigningKey>,
+    ) -> Result<(Self, Later), AuditError> {
+        let notes = shelf.notes().map_err(damaged)?;
+        let last = longest(&notes)?;
         let size = last.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size);
-        let newest = match fs::read_to_string(folder.join(NEWEST)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            text => Some(Checkpoint::of_note(&text?).ok_or(AuditError::TreeDamaged)?),
+        let tiles = match Tiles::load(&mut *shelf, size) {
+            Err(error) if is_unfit(&error) => Tiles::empty(),
+            tiles => tiles?,
         };
-        // It is put in its place after the entry, never before.
-        if newest.is_some_and(|newest| newest.size > size) {
-            return Err(AuditError::TreeDamaged);
-        }
-        let tiles = Tiles::load(&folder, size).ok();
-        let fits = |tiles: &Tiles| last.as_ref().is_none_or(|(last, _)| last.root == tiles.root());
-        let tiles = tiles.filter(fits).unwrap_or_else(|| Tiles::empty(&folder));
+        let is_other =
+            |(last, _): &(Checkpoint, String)| last.size == tiles.size() && last.root != tiles.root();
+        let tiles = if last.as_ref().is_some_and(is_other) { Tiles::empty() } else { tiles };
         let later = Later { after: tiles.size(), ..Later::default() };
-        Ok((Self { folder, tiles, history, key, entries, last }, later))
+        Ok((Self { shelf, tiles, key, notes, last }, later))
     }
 
     /// Goes on to the end of the log, and holds the log against the last checkpoint.
-    pub(crate) fn catch_up(&mut self, dir: &Path, later: &Later, end: Link) -> Result<(), AuditError> {
+    pub(crate) fn catch_up(&mut self, later: &Later, end: Link) -> Result<(), AuditError> {
         let (records, signed) = (end.seq - 1, self.size());
         if records < signed {
             return Err(AuditError::Shortened { signed, records });
         }
-        if self.tiles.size() < signed || later.is_gapped {
-            self.rebuild(dir)?;
-        } else {
-            self.grow(&later.leaves);
+        if later.is_gapped
+            || self.follow(&later.leaves) == Followed::Elsewhere
+            || self.tiles.size() != records
+        {
+            self.rebuild()?;
         }
         let is_whole = self.tiles.size() == records;
         if is_whole { Ok(()) } else { Err(AuditError::TreeDamaged) }
     }
 
+    /// Grows by the records after what is kept; tells whether that leads over the last checkpoint.
+    fn follow(&mut self, leaves: &[Digest]) -> Followed {
+        for leaf in leaves {
+            self.tiles.push(*leaf);
+            if self.is_other() {
+                return Followed::Elsewhere;
+            }
+        }
+        Followed::Through
+    }
+
+    /// Whether the tree, at the size of the last checkpoint, has another root.
+    fn is_other(&self) -> bool {
+        let last = self.last.as_ref().map(|(checkpoint, _)| checkpoint);
+        last.is_some_and(|last| last.size == self.tiles.size() && last.root != self.tiles.root())
+    }
+
     /// Builds the tree from the records alone.
-    fn rebuild(&mut self, dir: &Path) -> Result<(), AuditError> {
-        let Self { tiles, last, folder, .. } = self;
-        *tiles = Tiles::empty(folder);
-        let known = last.as_ref().map(|(checkpoint, _)| (checkpoint.size, checkpoint.root));
-        let mut is_other = false;
-        let mut failure = Ok(());
-        scan::replay(dir, &mut |leaf| {
+    fn rebuild(&mut self) -> Result<(), AuditError> {
+        self.tiles = Tiles::empty();
+        let signed = self.size();
+        let known = self.last.as_ref().map(|(checkpoint, _)| checkpoint.root);
+        let Self { tiles, shelf, .. } = self;
+        let (mut is_other, mut failure) = (false, Ok(()));
+        let replay = shelf.replay();
+        replay(&mut |leaf| {
             tiles.push(leaf);
-            is_other |= known.is_some_and(|(size, root)| size == tiles.size() && root != tiles.root());
+            is_other |= tiles.size() == signed && known.is_some_and(|root| root != tiles.root());
             if tiles.size().is_multiple_of(SAVE_EVERY) && failure.is_ok() && !is_other {
-                failure = tiles.save();
+                failure = tiles.save(&mut **shelf);
             }
         })?;
         failure?;
-        match known {
-            Some((size, _)) if is_other => Err(AuditError::Rewritten { signed: size }),
-            Some(_) | None => Ok(()),
-        }
+        if is_other { Err(AuditError::Rewritten { signed }) } else { Ok(()) }
     }
 
     /// Records of the last checkpoint.
@@ -160,7 +195,7 @@ impl Book {
         if self.tiles.size() == self.size() && self.last.is_some() && is_signed {
             return Ok(self.size());
         }
-        self.tiles.save()?;
+        self.tiles.save(&mut *self.shelf)?;
         let origin = self.key.as_ref().map_or(NAMELESS, |key| key.public().name()).to_owned();
         let checkpoint = Checkpoint { origin, size: self.tiles.size(), root: self.tiles.root() };
         let note = checkpoint.note(self.key.as_ref());
@@ -176,23 +211,18 @@ impl Book {
     }
 
     fn keep(&mut self, checkpoint: Checkpoint, note: String) -> io::Result<()> {
-        self.append(&note)?;
+        self.shelf.keep(&note)?;
         self.last = Some((checkpoint, note));
         Ok(())
     }
 
-    /// The newest checkpoint is always the last entry: so a history that lost its end shows.
-    fn append(&mut self, note: &str) -> io::Result<()> {
-        self.history.append(note)?;
-        tiles::put(&self.folder.join(NEWEST), note.as_bytes())
-    }
-
     /// The last checkpoint for a witness that has seen `old` records; `None` while there is none that is signed.
-    pub(crate) fn submission(&self, old: u64) -> Result<Option<Submission>, AuditError> {
+    pub(crate) fn submission(&mut self, old: u64) -> Result<Option<Submission>, AuditError> {
         let Some((checkpoint, note)) = self.last.as_ref().filter(|_| self.has_own_signature()) else {
             return Ok(None);
         };
-        let mut subtree = |height, index| self.tiles.subtree(height, index);
+        let Self { tiles, shelf, .. } = self;
+        let mut subtree = |height, index| tiles.subtree(&mut **shelf, height, index);
         let path = consistency(old, checkpoint.size, &mut subtree)?;
         let path: String = path.iter().map(|hash| STANDARD.encode(hash.bytes()) + "\n").collect();
         let note = self.own(checkpoint, note);
@@ -223,16 +253,16 @@ impl Book {
         }
         let lines: String = good.iter().map(|(_, _, line)| *line).collect();
         let note = format!("{}{lines}", submission.note);
-        self.append(&note)?;
+        self.shelf.keep(&note)?;
         Ok(good.into_iter().map(|(place, time, _)| (place, time)).collect())
     }
 
     /// How old the last cosignature of each witness is, as far as it is known. Forgets what was read for it.
     pub(crate) fn cosigned(&mut self, witnesses: &[VerifyingKey], now: u64) -> Vec<(usize, Duration)> {
         let mut found = Vec::new();
-        let entries = if witnesses.is_empty() { Vec::new() } else { std::mem::take(&mut self.entries) };
-        for entry in entries.iter().rev() {
-            let Some(note) = Note::parse(&entry.note) else { continue };
+        let notes = std::mem::take(&mut self.notes);
+        for note in notes.iter().rev().filter(|_| !witnesses.is_empty()) {
+            let Some(note) = Note::parse(note) else { continue };
             let times = note.signatures.iter().filter_map(|one| by(witnesses, note.text, one));
             found.extend(times.map(|(place, time, _)| (place, age(time, now))));
             if (0..witnesses.len()).all(|one| found.iter().any(|(place, _)| *place == one)) {

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Edge, Whole};
 use crate::chain::Digest;
 use crate::segment;
+use crate::shelf::Shelf;
 
 /// Hashes of a full tile.
 pub(crate) const WIDTH: u64 = 256;
@@ -22,14 +23,26 @@ const HASH: usize = 32;
 
 /// One tile: its level, its place, and how many hashes it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Tile {
-    pub(crate) level: u32,
-    pub(crate) index: u64,
+pub struct Tile {
+    /// 0 holds the hashes of records, each further one the roots of the tiles below. There are eight.
+    pub level: u32,
+    /// Its place among those of its level.
+    pub index: u64,
     /// 1 to 256.
-    pub(crate) width: u64,
+    pub width: u64,
 }
 
 impl Tile {
+    /// The full tile at a place of a level.
+    pub const fn full_at(level: u32, index: u64) -> Self {
+        Self { level, index, width: WIDTH }
+    }
+
+    /// Whether nothing can be added to it.
+    pub const fn is_full(&self) -> bool {
+        self.width == WIDTH
+    }
+
     /// The tiles at the right edge of a tree: one for each level that is not full there.
     pub(crate) fn edge(size: u64) -> impl Iterator<Item = Self> {
         (0..LEVELS).filter_map(move |level| {
@@ -71,35 +84,44 @@ impl Tile {
     }
 }
 
-/// The tiles of one tree. What is unfinished is in memory; the rest is read where it lies.
+/// The tiles of one tree. What is unfinished is in memory; the rest is read where it is kept.
 #[derive(Debug)]
 pub(crate) struct Tiles {
-    folder: PathBuf,
     edge: Edge,
     /// The unfinished tile of each level.
     rows: Vec<Vec<Digest>>,
-    /// Full tiles that are not in files yet.
+    /// Full tiles that are not kept yet.
     full: Vec<(Tile, Vec<Digest>)>,
-    /// Leaves that are in files.
+    /// Leaves whose tiles are kept.
     saved: u64,
 }
 
 impl Tiles {
     /// Of an empty tree.
-    pub(crate) fn empty(folder: &Path) -> Self {
+    pub(crate) fn empty() -> Self {
         let rows = vec![Vec::new(); LEVELS as usize];
-        Self { folder: folder.to_owned(), edge: Edge::default(), rows, full: Vec::new(), saved: 0 }
+        Self { edge: Edge::default(), rows, full: Vec::new(), saved: 0 }
     }
 
-    /// Of a tree of so many leaves, from its files; an error if they are not there or not whole.
-    pub(crate) fn load(folder: &Path, size: u64) -> io::Result<Self> {
-        let mut tiles = Self { saved: size, ..Self::empty(folder) };
+    /// Of a tree of so many leaves, from what is kept of it; an error if that is not there or not whole. Where only
+    /// full tiles are kept, the tree ends with the last of them: the records after it are to be read again.
+    pub(crate) fn load(keep: &mut dyn Shelf, size: u64) -> io::Result<Self> {
+        let mut tiles = Self { saved: size, ..Self::empty() };
         for tile in Tile::edge(size) {
-            if let Some(row) = tiles.rows.get_mut(tile.level as usize) {
-                *row = read_at_least(folder, tile)?;
+            let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+            let row = match keep.tile(tile) {
+                Err(error) if is_missing(&error) && tile.level == 0 => {
+                    tiles.saved -= tile.width;
+                    Vec::new()
+                }
+                Err(error) if is_missing(&error) => from_below(keep, tile)?,
+                row => row?,
+            };
+            if let Some(place) = tiles.rows.get_mut(tile.level as usize) {
+                *place = row;
             }
         }
-        tiles.edge = Edge::gather(size, |height, index| tiles.subtree(height, index))?;
+        tiles.edge = Edge::gather(tiles.saved, |height, index| tiles.subtree(keep, height, index))?;
         Ok(tiles)
     }
 
@@ -118,55 +140,61 @@ impl Tiles {
     }
 
     /// The root of the whole subtree of 2^height leaves at an index.
-    pub(crate) fn subtree(&self, height: u32, index: u64) -> io::Result<Digest> {
+    pub(crate) fn subtree(&self, keep: &mut dyn Shelf, height: u32, index: u64) -> io::Result<Digest> {
         let level = (height / TILE_HEIGHT).min(LEVELS - 1);
         let within = height - level * TILE_HEIGHT;
         let first = index << within;
         let (tile, from) = (first / WIDTH, first % WIDTH);
         let width = from + (1 << within);
-        let hashes = self.hashes(Tile { level, index: tile, width })?;
+        let hashes = self.hashes(keep, Tile { level, index: tile, width })?;
         let part = usize::try_from(from).ok().and_then(|from| hashes.get(from..)).unwrap_or_default();
         root_of(part).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
     }
 
-    /// The first hashes of a tile, from memory or from its file.
-    fn hashes(&self, tile: Tile) -> io::Result<Vec<Digest>> {
+    /// The first hashes of a tile, from memory or from where it is kept.
+    fn hashes(&self, keep: &mut dyn Shelf, tile: Tile) -> io::Result<Vec<Digest>> {
         let waiting = self.full.iter().find(|(one, _)| (one.level, one.index) == (tile.level, tile.index));
         let is_edge = tile.index == Tile::full(self.size().max(self.saved), tile.level);
         let row = self.rows.get(tile.level as usize).filter(|_| is_edge);
         let width = usize::try_from(tile.width).unwrap_or(usize::MAX);
         match waiting.map(|(_, hashes)| hashes).or(row).and_then(|hashes| hashes.get(..width)) {
             Some(hashes) => Ok(hashes.to_vec()),
-            None => read_at_least(&self.folder, tile),
+            None => keep.tile(tile),
         }
     }
 
-    /// Writes what is new, durably. What could not be written is tried again at the next call.
-    pub(crate) fn save(&mut self) -> io::Result<()> {
-        for (tile, hashes) in &self.full {
-            write(&self.folder, *tile, hashes)?;
-        }
+    /// Keeps what is new, durably. What could not be kept is tried again at the next call.
+    pub(crate) fn save(&mut self, keep: &mut dyn Shelf) -> io::Result<()> {
+        let mut new = self.full.clone();
         for tile in Tile::edge(self.size()) {
             let is_new = Tile::edge(self.saved).all(|saved| saved != tile);
-            if let Some(row) = self.rows.get(tile.level as usize).filter(|_| is_new) {
-                write(&self.folder, tile, row)?;
-            }
+            let row = self.rows.get(tile.level as usize).filter(|_| is_new);
+            new.extend(row.map(|row| (tile, row.clone())));
         }
+        keep.put(&new)?;
         self.saved = self.size();
-        for (tile, _) in self.full.drain(..) {
-            // Parts of a tile that is whole: what cannot be removed does no harm.
-            let part = self.folder.join(Tile { width: 1, ..tile }.path());
-            drop(part.parent().map(fs::remove_dir_all));
-        }
+        self.full.clear();
         Ok(())
     }
 }
 
+/// The hashes of a tile: the roots of the full tiles below it.
+fn from_below(keep: &mut dyn Shelf, tile: Tile) -> io::Result<Vec<Digest>> {
+    let first = tile.index * WIDTH;
+    let mut root = |index| {
+        let hashes = keep.tile(Tile::full_at(tile.level.saturating_sub(1), index))?;
+        root_of(&hashes).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    };
+    (first..first + tile.width).map(&mut root).collect()
+}
+
+/// The level of tiles that holds roots of subtrees of this height, if one does.
+pub(crate) fn level_of(height: u32) -> Option<u32> {
+    height.is_multiple_of(TILE_HEIGHT).then_some(height / TILE_HEIGHT)
+}
+
 fn note(rows: &mut [Vec<Digest>], full: &mut Vec<(Tile, Vec<Digest>)>, whole: Whole) {
-    if !whole.height.is_multiple_of(TILE_HEIGHT) {
-        return;
-    }
-    let level = whole.height / TILE_HEIGHT;
+    let Some(level) = level_of(whole.height) else { return };
     let Some(row) = rows.get_mut(level as usize) else { return };
     row.push(whole.hash);
     if row.len() as u64 == WIDTH {
@@ -187,7 +215,8 @@ fn root_of(hashes: &[Digest]) -> Option<Digest> {
     }
 }
 
-fn write(folder: &Path, tile: Tile, hashes: &[Digest]) -> io::Result<()> {
+/// Puts the file of a tile in its place.
+pub(crate) fn write(folder: &Path, tile: Tile, hashes: &[Digest]) -> io::Result<()> {
     let bytes: Vec<u8> = hashes.iter().flat_map(|hash| *hash.bytes()).collect();
     put(&folder.join(tile.path()), &bytes)
 }
@@ -207,7 +236,7 @@ pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The hashes of a tile, from its file or from one of the same tile that has more.
-fn read_at_least(folder: &Path, tile: Tile) -> io::Result<Vec<Digest>> {
+pub(crate) fn read_at_least(folder: &Path, tile: Tile) -> io::Result<Vec<Digest>> {
     let parts = (tile.width..=WIDTH).map(|width| Tile { width, ..tile });
     for part in parts {
         match read(folder, part) {
@@ -259,6 +288,7 @@ pub(crate) fn list(folder: &Path) -> io::Result<BTreeSet<Tile>> {
 mod tests {
     use super::super::tests::{by_definition, leaves};
     use super::*;
+    use crate::shelf::{DirectoryShelf, FOLDER};
 
     #[test]
     fn paths_are_those_of_the_specification() {
@@ -284,13 +314,15 @@ mod tests {
     fn a_tree_is_the_same_from_its_files() {
         let dir = tempfile::tempdir().unwrap();
         let leaves = leaves(70_000);
-        let mut tiles = Tiles::empty(dir.path());
+        let mut shelf = DirectoryShelf::new(dir.path());
+        let folder = dir.path().join(FOLDER);
+        let mut tiles = Tiles::empty();
         for (count, leaf) in leaves.iter().enumerate() {
             tiles.push(*leaf);
             if [1, 255, 256, 257, 600, 65_535, 65_536, 69_999].contains(&(count + 1)) {
-                tiles.save().unwrap();
+                tiles.save(&mut shelf).unwrap();
                 let size = tiles.size();
-                let again = Tiles::load(dir.path(), size).unwrap();
+                let again = Tiles::load(&mut shelf, size).unwrap();
                 assert_eq!(again.root(), by_definition(&leaves[..=count]));
                 assert_eq!(
                     (again.edge.clone(), again.rows.clone()),
@@ -302,14 +334,14 @@ mod tests {
                 {
                     let from = usize::try_from(index << height).unwrap();
                     let whole = by_definition(&leaves[from..from + (1_usize << height)]);
-                    assert_eq!(again.subtree(height, index).unwrap(), whole);
-                    assert_eq!(tiles.subtree(height, index).unwrap(), whole);
+                    assert_eq!(again.subtree(&mut shelf, height, index).unwrap(), whole);
+                    assert_eq!(tiles.subtree(&mut shelf, height, index).unwrap(), whole);
                 }
             }
         }
         // Parts go once the tile is full.
         assert!(
-            list(dir.path())
+            list(&folder)
                 .unwrap()
                 .iter()
                 .all(|tile| { tile.width == WIDTH || tile.index == Tile::full(70_000, tile.level) })

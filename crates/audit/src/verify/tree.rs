@@ -9,8 +9,8 @@ use super::{Expected, Flaw, Problem, Report};
 use crate::chain::Digest;
 use crate::checkpoint::Checkpoint;
 use crate::history::{Entries, Entry, Step};
-use crate::keeper::{FOLDER, NEWEST};
 use crate::note::{Note, Signature, VerifyingKey};
+use crate::shelf::{FOLDER, NEWEST};
 use crate::tree::tiles::{self, LEVELS, Tile, WIDTH};
 use crate::tree::{Edge, Whole};
 

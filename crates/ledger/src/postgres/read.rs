@@ -2,6 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 use std::pin::pin;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::session::{number, placed};
@@ -44,6 +45,9 @@ const EXTENTS: &str =
 const PAGE: &str = "SELECT seq, payload FROM tributary_audit.record \
                     WHERE node = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
 const WHOLE: &str = "SELECT seq, payload FROM tributary_audit.record WHERE node = $1 ORDER BY seq";
+const ENTRIES: &str = "SELECT place, entry FROM tributary_audit.checkpoint WHERE node = $1 ORDER BY place";
+const TILES: &str =
+    "SELECT place, hashes, level FROM tributary_audit.tile WHERE node = $1 ORDER BY level, place";
 /// The bytes of the record are searched, which the chain covers: a column of our own would not be.
 const HOLDING: &str = "SELECT seq, payload, node FROM tributary_audit.record \
                        WHERE position($1 IN payload) > 0 ORDER BY node, seq";
@@ -62,10 +66,10 @@ impl Reader {
     /// Every node that has a log, by name.
     pub async fn extents(&self) -> Result<Vec<Extent>, LedgerError> {
         let rows = self.connection.client.query(EXTENTS, &[]).await?;
-        let count = |row: &tokio_postgres::Row, place| -> Result<u64, LedgerError> {
+        let count = |row: &Row, place| -> Result<u64, LedgerError> {
             Ok(u64::try_from(row.try_get::<_, i64>(place)?).unwrap_or_default())
         };
-        let extent = |row: &tokio_postgres::Row| {
+        let extent = |row: &Row| {
             let (records, first, last) = (count(row, 1)?, count(row, 2)?, count(row, 3)?);
             Ok(Extent { node: row.try_get(0)?, records, first, last })
         };
@@ -87,6 +91,23 @@ impl Reader {
     ) -> Result<(), LedgerError> {
         let parameters: [&(dyn ToSql + Sync); 1] = [&node];
         self.stream(WHOLE, &parameters, |seq, payload, _| visit(seq, payload)).await
+    }
+
+    /// All entries of the checkpoints of a node, byte for byte, then its full tiles, by level and place.
+    pub async fn tree(
+        &self,
+        node: &str,
+        mut entry: impl FnMut(&[u8]) -> Result<(), LedgerError>,
+        mut tile: impl FnMut(u32, u64, &[u8]) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        self.stream(ENTRIES, &[&node], |_, bytes, _| entry(bytes)).await?;
+        let parameters: [&(dyn ToSql + Sync); 1] = [&node];
+        self.rows(TILES, &parameters, |row| {
+            let (place, hashes, level): (i64, &[u8], i32) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            tile(u32::try_from(level).unwrap_or_default(), u64::try_from(place).unwrap_or_default(), hashes)
+        })
+        .await
     }
 
     /// Every record that holds these bytes, and whose it is.
@@ -114,13 +135,25 @@ impl Reader {
         parameters: &[&(dyn ToSql + Sync)],
         mut visit: impl FnMut(u64, &[u8], &str) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
+        self.rows(statement, parameters, |row| {
+            let (seq, payload): (i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+            let node = if row.len() > 2 { row.try_get(2)? } else { "" };
+            visit(u64::try_from(seq).unwrap_or_default(), payload, node)
+        })
+        .await
+    }
+
+    async fn rows(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        mut visit: impl FnMut(&Row) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         let parameters = parameters.iter().map(|parameter| *parameter as &dyn ToSql);
         let mut rows =
             pin!(self.connection.client.query_raw(statement, parameters.collect::<Vec<_>>()).await?);
         while let Some(row) = rows.try_next().await? {
-            let (seq, payload): (i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
-            let node = if row.len() > 2 { row.try_get(2)? } else { "" };
-            visit(u64::try_from(seq).unwrap_or_default(), payload, node)?;
+            visit(&row)?;
         }
         Ok(())
     }

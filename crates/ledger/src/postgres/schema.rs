@@ -4,14 +4,14 @@ use super::Store;
 use crate::error::LedgerError;
 
 /// The version of the tables that this program writes.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 /// Each takes the tables one version further, and is never changed once it was released.
-const MIGRATIONS: &[(i32, &str)] = &[(VERSION, FIRST)];
+const MIGRATIONS: &[(i32, &str)] = &[(1, RECORDS), (VERSION, TREE)];
 
 /// There is no partition by day: a unique key of a partitioned table must hold the day, and then it would no longer
 /// keep a number from being given twice.
-const FIRST: &str = "
+const RECORDS: &str = "
 CREATE TABLE tributary_audit.record (
     node text COLLATE pg_catalog.\"C\" NOT NULL CHECK (node ~ '^[a-z][a-z0-9-]{0,23}$'),
     seq bigint NOT NULL CHECK (seq > 0),
@@ -34,6 +34,31 @@ CREATE TRIGGER only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON tributary_audit
     FOR EACH STATEMENT EXECUTE FUNCTION tributary_audit.refuse();
 ALTER TABLE tributary_audit.record ENABLE ALWAYS TRIGGER only_added;
 ALTER TABLE tributary_audit.session ENABLE ALWAYS TRIGGER only_added;
+REVOKE ALL ON ALL TABLES IN SCHEMA tributary_audit FROM PUBLIC;
+";
+
+/// Entries of the checkpoints byte for byte, as a file of them has them, and full tiles.
+const TREE: &str = "
+CREATE TABLE tributary_audit.checkpoint (
+    node text COLLATE pg_catalog.\"C\" NOT NULL CHECK (node ~ '^[a-z][a-z0-9-]{0,23}$'),
+    place bigint NOT NULL CHECK (place > 0),
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    entry bytea NOT NULL CHECK (length(entry) BETWEEN 1 AND 65536),
+    PRIMARY KEY (node, place)
+);
+CREATE TABLE tributary_audit.tile (
+    node text COLLATE pg_catalog.\"C\" NOT NULL CHECK (node ~ '^[a-z][a-z0-9-]{0,23}$'),
+    level integer NOT NULL CHECK (level BETWEEN 0 AND 7),
+    place bigint NOT NULL CHECK (place >= 0),
+    hashes bytea NOT NULL CHECK (length(hashes) = 8192),
+    PRIMARY KEY (node, level, place)
+);
+CREATE TRIGGER only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON tributary_audit.checkpoint
+    FOR EACH STATEMENT EXECUTE FUNCTION tributary_audit.refuse();
+CREATE TRIGGER only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON tributary_audit.tile
+    FOR EACH STATEMENT EXECUTE FUNCTION tributary_audit.refuse();
+ALTER TABLE tributary_audit.checkpoint ENABLE ALWAYS TRIGGER only_added;
+ALTER TABLE tributary_audit.tile ENABLE ALWAYS TRIGGER only_added;
 REVOKE ALL ON ALL TABLES IN SCHEMA tributary_audit FROM PUBLIC;
 ";
 
@@ -75,7 +100,8 @@ pub async fn init(owner: &Store, user: &str) -> Result<Grants, LedgerError> {
     work.batch_execute(&format!(
         "GRANT USAGE ON SCHEMA tributary_audit TO {user};
          GRANT SELECT ON tributary_audit.migration TO {user};
-         GRANT SELECT, INSERT ON tributary_audit.record, tributary_audit.session TO {user};"
+         GRANT SELECT, INSERT ON tributary_audit.record, tributary_audit.session TO {user};
+         GRANT SELECT, INSERT ON tributary_audit.checkpoint, tributary_audit.tile TO {user};"
     ))
     .await?;
     work.commit().await?;

@@ -13,7 +13,7 @@ const LEASE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Nothing on the server's side may end a statement: a commit that was waiting for its standby would come back as
 /// if it had been replicated.
-const SETTLE: &str = "
+pub(super) const SETTLE: &str = "
 SET synchronous_commit TO on;
 SET statement_timeout TO 0;
 SET lock_timeout TO 0;
@@ -24,14 +24,14 @@ SET client_min_messages TO warning;
 const SERVER: &str = "
 SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),
        current_setting('synchronous_standby_names'), pg_is_in_recovery(), current_user::text,
-       pg_backend_pid(), (SELECT backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()),
-       to_regclass('tributary_audit.migration') IS NOT NULL";
+       pg_backend_pid(), (SELECT backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid())";
 
 const POWERS: &str = "
-SELECT has_table_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'),
-       has_table_privilege(c.oid, 'TRUNCATE'), has_table_privilege(c.oid, 'TRIGGER'),
-       pg_has_role(c.relowner, 'MEMBER')
-FROM pg_class c WHERE c.oid = 'tributary_audit.record'::regclass";
+SELECT bool_or(has_table_privilege(c.oid, 'UPDATE')), bool_or(has_table_privilege(c.oid, 'DELETE')),
+       bool_or(has_table_privilege(c.oid, 'TRUNCATE')), bool_or(has_table_privilege(c.oid, 'TRIGGER')),
+       bool_or(pg_has_role(c.relowner, 'MEMBER'))
+FROM pg_class c WHERE c.oid IN ('tributary_audit.record'::regclass, 'tributary_audit.session'::regclass,
+       'tributary_audit.checkpoint'::regclass, 'tributary_audit.tile'::regclass)";
 
 const LEASE: &str = "SELECT pg_try_advisory_lock(hashtextextended('tributary_audit/' || $1, 0))";
 
@@ -69,7 +69,7 @@ impl Session {
         let client = &connection.client;
         let server = client.query_one(SERVER, &[]).await?;
         can_be_trusted(&server, store)?;
-        is_of_this_version(&connection, &server).await?;
+        is_of_this_version(&connection).await?;
         has_no_power(&connection, &server).await?;
         client.batch_execute(SETTLE).await?;
         let backend = Backend { pid: server.try_get(6)?, since: server.try_get(7)? };
@@ -141,9 +141,10 @@ fn can_be_trusted(server: &Row, store: &Store) -> Result<(), LedgerError> {
     Ok(())
 }
 
-async fn is_of_this_version(connection: &Connection, server: &Row) -> Result<(), LedgerError> {
+pub(super) async fn is_of_this_version(connection: &Connection) -> Result<(), LedgerError> {
     let mut found = 0;
-    if server.try_get(8)? {
+    let there = "SELECT to_regclass('tributary_audit.migration') IS NOT NULL";
+    if connection.client.query_one(there, &[]).await?.try_get(0)? {
         let version = "SELECT coalesce(max(version), 0) FROM tributary_audit.migration";
         found = connection.client.query_one(version, &[]).await?.try_get(0)?;
     }

@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
-use tributary_audit::{Appended, AuditError, Draft, Link, LogTail, Receipt, Sink, Trail};
+use tributary_audit::{
+    Appended, AuditError, Digest, Draft, Elsewhere, Link, LogTail, Notary, Receipt, Sink, Trail,
+};
 use tributary_model::Clock;
 
 use super::Store;
 use super::session::{Backend, Session};
+use super::shelf::PostgresShelf;
 use crate::error::LedgerError;
 
 /// How many records are looked through for intents without an end: minutes of a busy node.
@@ -30,6 +33,7 @@ pub fn open(
     store: Store,
     settings: tributary_audit::Settings,
     clock: Arc<dyn Clock>,
+    notary: Notary,
 ) -> Result<Trail, LedgerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (session, tail) = runtime.block_on(begin(&store))?;
@@ -38,11 +42,14 @@ pub fn open(
         session: Some(session),
         link: tail.link(),
         doubt: None,
+        untold: Vec::new(),
         is_forked: false,
-        store,
-        clock,
+        store: store.clone(),
+        clock: Arc::clone(&clock),
     };
-    Ok(Trail::open_into(Box::new(PostgresSink { writer, runtime }), tail, settings)?)
+    let sink = Box::new(PostgresSink { writer, runtime });
+    let elsewhere = Elsewhere { sink, tail, shelf: Box::new(PostgresShelf::new(store)?) };
+    Ok(Trail::open_into(elsewhere, settings, clock, notary)?)
 }
 
 async fn begin(store: &Store) -> Result<(Session, LogTail), LedgerError> {
@@ -64,8 +71,7 @@ struct PostgresSink {
 impl Sink for PostgresSink {
     fn append(&mut self, batch: &[Draft]) -> Result<Appended, AuditError> {
         let receipts = self.runtime.block_on(self.writer.append(batch))?;
-        // No tree is kept over a log in a database.
-        Ok(Appended { receipts, leaves: Vec::new(), is_end: false })
+        Ok(Appended { receipts, leaves: std::mem::take(&mut self.writer.untold), is_end: false })
     }
 }
 
@@ -77,6 +83,9 @@ struct Writer {
     /// The last session's, which may still live on the server.
     backend: Option<Backend>,
     doubt: Option<Doubt>,
+    /// Hashes of records that are there, and that nobody was told of: those of a batch in doubt among them, whose
+    /// callers were refused meanwhile.
+    untold: Vec<Digest>,
     /// Somebody else wrote into this log. Nothing of ours may follow.
     is_forked: bool,
 }
@@ -86,6 +95,7 @@ struct Doubt {
     from: Link,
     after: Link,
     payloads: Vec<Vec<u8>>,
+    leaves: Vec<Digest>,
     receipts: Vec<Receipt>,
 }
 
@@ -161,8 +171,15 @@ impl Writer {
             self.doubt.get_or_insert_with(|| Doubt::place(batch, &self.store, &*self.clock, self.link));
         *is_ours = true;
         session.insert(doubt.from.seq, &doubt.payloads).await?;
-        self.link = doubt.after;
-        Ok(self.doubt.take().map(|done| done.receipts).unwrap_or_default())
+        Ok(self.done().unwrap_or_default())
+    }
+
+    /// The batch in doubt is there: the log goes on after it.
+    fn done(&mut self) -> Option<Vec<Receipt>> {
+        let Doubt { after, leaves, receipts, .. } = self.doubt.take()?;
+        self.link = after;
+        self.untold.extend(leaves);
+        Some(receipts)
     }
 
     /// Looks whether the batch in doubt is there, and whether anybody else wrote since. The receipts, if it is there
@@ -186,9 +203,7 @@ impl Writer {
             return if payloads.is_empty() { Ok(None) } else { Err(Miss::Forked) };
         };
         if payloads == doubt.payloads {
-            self.link = doubt.after;
-            let receipts = self.doubt.take().map(|done| done.receipts);
-            return Ok(receipts.filter(|_| is_ours));
+            return Ok(self.done().filter(|_| is_ours));
         }
         if !payloads.is_empty() {
             return Err(Miss::Forked);
@@ -203,8 +218,13 @@ impl Writer {
 impl Doubt {
     fn place(batch: &[Draft], store: &Store, clock: &dyn Clock, from: Link) -> Self {
         let mut after = from;
-        let placed = batch.iter().map(|draft| draft.place(clock, store.node, &mut after));
-        let (receipts, payloads) = placed.unzip();
-        Self { from, after, payloads, receipts }
+        let mut placed = Self { from, after, payloads: Vec::new(), leaves: Vec::new(), receipts: Vec::new() };
+        for draft in batch {
+            let (receipt, payload) = draft.place(clock, store.node, &mut after);
+            placed.receipts.push(receipt);
+            placed.payloads.push(payload);
+            placed.leaves.push(after.prev);
+        }
+        Self { after, ..placed }
     }
 }

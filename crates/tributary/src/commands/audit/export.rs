@@ -1,10 +1,11 @@
 //! `tributary audit export`: copies a log, or hands it on as FHIR.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tributary_audit::{AuditReadKind, Records, SegmentCopy};
+use tributary_audit::{AuditReadKind, Records, SegmentCopy, TreeCopy};
 use tributary_ledger::export::{EventFile, audit_events};
 use tributary_ledger::postgres::Reader;
 use tributary_ledger::{Entry, LedgerError, Stored};
@@ -73,14 +74,23 @@ async fn note(arguments: &Arguments, opened: &Opened, how: &str, records: u64) -
 
 async fn copied(reader: &Reader, node: &str, to: &Path, out: &mut dyn Write) -> Done {
     let mut copy = SegmentCopy::begin(to, SEGMENT_BYTES)?;
+    let tree = RefCell::new(TreeCopy::begin(to)?);
+    // Checkpoints before tiles before records, as they became durable the other way round: what the first speak of is
+    // among the last, though the log grows meanwhile.
+    let entry = |entry: &[u8]| Ok(tree.borrow_mut().entry(entry)?);
+    let tile = |level, place, hashes: &[u8]| Ok(tree.borrow_mut().tile(level, place, hashes)?);
+    reader.tree(node, entry, tile).await?;
+    let mut tree = tree.into_inner();
     let mut records = 0_u64;
     reader
         .whole(node, |_, payload| {
             records += 1;
+            tree.record(payload)?;
             copy.add(payload).map_err(LedgerError::from)
         })
         .await?;
     copy.finish()?;
+    tree.finish()?;
     writeln!(out, "{records} records of node {node} in {}", to.display())?;
     Ok(0)
 }
