@@ -10,9 +10,9 @@ use tributary_model::{
     Decision, DenyReason, Facts, Label, OdsCode, Purpose, Relationship, Role, Section, SectionSet,
     SourceKind, ViewRole,
 };
-use tributary_policy::cells::{Cell, Row, places};
+use tributary_policy::cells::{Cell, Place, Row, places};
 use tributary_policy::rule::{AsSent, Deny, Glass, Holds, Limits, Permit, Taken};
-use tributary_policy::{Among, Column, Draft, Effect, GlassBounds, Place, Rule, Table};
+use tributary_policy::{Among, Column, Draft, Effect, GlassBounds, Place as FlawPlace, Rule, Table};
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() }
@@ -82,6 +82,34 @@ fn rule(effect: impl Strategy<Value = Effect>) -> impl Strategy<Value = Rule> {
     })
 }
 
+fn denial() -> impl Strategy<Value = Rule> {
+    let unless = proptest::option::of(degree());
+    let labels = proptest::option::of(among(known_labels()));
+    rule((unless, labels).prop_map(|(unless, labels)| Effect::Deny(Deny { unless, labels })))
+}
+
+/// Whether a denial is about a row and a cell of it, by what it says and nothing else.
+fn is_about(rule: &Rule, row: &Row, place: Place) -> bool {
+    let Effect::Deny(deny) = &rule.effect else { return false };
+    let organisation = match (&rule.organisations, &row.organisation) {
+        (Among::Any, _) => true,
+        (Among::Only(all), Some(code)) => all.contains(code),
+        (Among::Only(_), None) => false,
+    };
+    let label = match (&deny.labels, &place.label) {
+        (None, _) => true,
+        (Some(labels), Some(label)) => labels.has(label),
+        (Some(_), None) => false,
+    };
+    organisation
+        && label
+        && deny.unless.is_none_or(|least| row.relationship < least)
+        && rule.roles.has(&row.role)
+        && rule.purposes.has(&row.purpose)
+        && rule.kinds.has(&place.kind)
+        && rule.sections.has(&place.section)
+}
+
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let one = prop_oneof![3 => rule(permit()).boxed(), 1 => rule(restriction()).boxed()];
     proptest::collection::vec(one, 1..7)
@@ -121,6 +149,14 @@ fn cells(table: &Table, row: &Row) -> Vec<Cell> {
     places().map(|place| sight.at(place)).collect()
 }
 
+/// One of those meant: the drawn one if it is.
+fn among_or<T: Clone + PartialEq>(all: &Among<T>, drawn: T) -> T {
+    match all {
+        Among::Only(all) if !all.contains(&drawn) => all.first().cloned().unwrap_or(drawn),
+        Among::Only(_) | Among::Any => drawn,
+    }
+}
+
 /// Whether the first shows everything that the second shows.
 fn holds(wide: &[Cell], narrow: &[Cell]) -> bool {
     wide.iter().zip(narrow).all(|(wide, narrow)| wide.holds(*narrow))
@@ -147,6 +183,18 @@ proptest! {
         let before = cells(&table(&rules), &row);
         let with: Vec<Rule> = rules.into_iter().chain([more]).collect();
         prop_assert!(holds(&before, &cells(&table(&with), &row)));
+    }
+
+    #[test]
+    fn a_denial_always_empties_its_cells(rules in rules(), denial in denial(), by in any::<Index>(), row in row()) {
+        // The row is drawn until the denial is about its person; what it says of cells is left to chance.
+        let row = Row { role: among_or(&denial.roles, row.role), purpose: among_or(&denial.purposes, row.purpose), ..row };
+        let mut with = rules;
+        with.insert(by.index(with.len() + 1), denial.clone());
+        let sight = table(&with).sight(&row);
+        for place in places().filter(|place| is_about(&denial, &row, *place)) {
+            prop_assert_eq!(sight.at(place), Cell::NOTHING, "{} {}", row, place);
+        }
     }
 
     #[test]
@@ -211,7 +259,7 @@ proptest! {
             _ => rule.kinds = Among::Only(Vec::new()),
         }
         let flaws = Table::new(Draft { rules, ..Draft::default() }).unwrap_err();
-        prop_assert!(flaws.iter().any(|flaw| matches!(flaw.place, Place::Rule(found, _) if found == at + 1)));
+        prop_assert!(flaws.iter().any(|flaw| matches!(flaw.place, FlawPlace::Rule(found, _) if found == at + 1)));
     }
 
     #[test]
