@@ -207,6 +207,11 @@ async fn a_database_is_searched_over_all_nodes_and_its_readers_are_in_it() {
         let mut broker = Process::serve(&folder, &in_database(&base, &postgres, node));
         let body = parameters(GEORGE, &["flags"]);
         http::post(broker.data, "/fhir/R4/Patient/$record", "application/fhir+json", &body, &[]).await;
+        // A patient is told of every node.
+        let form = format!("nhs={GEORGE}");
+        let told = http::post(broker.data, "/looked", "application/x-www-form-urlencoded", &form, &[]).await;
+        assert!(told.body.contains(&format!("\"entry\":\"{node}-4\"")), "{}", told.body);
+        assert!(node == "north" || told.body.contains("\"entry\":\"north-4\""), "{}", told.body);
         assert_eq!(broker.terminate(), Some(0));
     }
     let config_text = config.to_str().unwrap();

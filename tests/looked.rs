@@ -181,3 +181,50 @@ fn a_log_that_is_not_there_is_not_one_in_which_nobody_was_found() {
     assert_eq!((code, out.as_str()), (1, ""), "{error}");
     assert!(error.contains("there is no audit log here"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_is_told_who_looked_and_that_is_on_record_first() {
+    let scene = Scene::set().await;
+    let form = "application/x-www-form-urlencoded";
+    let ask = async |body: &str| http::post(scene.broker.data, "/looked", form, body, &[]).await;
+    let reply = ask(&format!("nhs={GEORGE}")).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let told = reply.json();
+    assert_eq!((&told["complete"], &told["olderLeftOut"]), (&true.into(), &0.into()), "{told}");
+    let looks = told["looks"].as_array().unwrap();
+    let outcomes: Vec<&str> = looks.iter().map(|look| look["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["shown", "refused", "shown", "shown"], "the newest first: {told}");
+    let last = &looks[0];
+    assert!(
+        last["when"].as_str().unwrap().contains("202") && last["who"] != "" && last["role"] != "",
+        "{last}"
+    );
+    assert!(
+        last["because"].as_str().unwrap().starts_with("because of this rule: A demo on loopback"),
+        "{last}"
+    );
+    assert_eq!(last["asked"], "the shared record: alerts and allergies.");
+    assert!(!last["sources"].as_array().unwrap().is_empty(), "{last}");
+    assert!(last["notShown"].to_string().contains("could not be reached"), "{last}");
+    assert!(looks[1]["emergency"].as_str().unwrap().contains("asked for"), "{told}");
+    for clinical in ["resuscitation", "enicillin", "found unconscious"] {
+        assert!(!reply.body.contains(clinical), "{clinical}: {}", reply.body);
+    }
+    let on_record = records(&scene.dir.path().join("audit"));
+    let read: Vec<_> = on_record.iter().filter(|record| record["kind"] == "audit_read").collect();
+    assert_eq!(read.len(), 1);
+    assert_eq!(format!("local-{}", read[0]["seq"]), told["audit"].as_str().unwrap());
+    assert_eq!(
+        (&read[0]["patient"]["nhs"], &read[0]["read"]["what"]),
+        (&GEORGE.into(), &"patient-report".into())
+    );
+
+    // Whoever looks again is told of it; nothing of other people, and nothing of other times.
+    let again = ask(&format!("nhs={GEORGE}")).await.json();
+    assert!(again["alsoOnRecord"].to_string().contains("read this audit log about you"), "{again}");
+    let nobody = ask("nhs=9990000115").await.json();
+    assert_eq!(nobody["looks"].as_array().map(Vec::len), Some(0), "{nobody}");
+    let before = ask(&format!("nhs={GEORGE}&until=2020-01-01")).await.json();
+    assert_eq!(before["looks"].as_array().map(Vec::len), Some(0), "{before}");
+    assert_eq!(ask("nhs=12").await.status, 400);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tributary_model::requester::{Assurance, Proof, TokenKind};
-use tributary_model::{Priority, Requester};
+use tributary_model::{Priority, Requester, Role};
 
 use crate::certificate::Certificate;
 use crate::consumer::{Consumer, Consumers, Profile};
@@ -156,6 +156,7 @@ impl Calling<'_> {
             issuer: Some(claims.issuer().to_owned()),
             jti_sha256: claims.jti_sha256(),
             aal: person.aal,
+            own: person.own.filter(|_| role == Role::Patient),
         };
         Ok(Requester {
             user_id: person.user_id,
@@ -188,6 +189,7 @@ impl Consumer {
             issuer: None,
             jti_sha256: None,
             aal: None,
+            own: None,
         };
         Ok(Requester {
             role,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tributary_model::{OdsCode, Role, SpineIds};
+use tributary_model::{NhsNumber, OdsCode, Role, SpineIds};
 
 use crate::issuer::VerifiedClaims;
 use crate::json::Json;
@@ -13,6 +13,11 @@ const USER_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-user-id";
 const ROLE_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-role-profile-id";
 /// The claim of ours beside those of GP Connect.
 const ROLE: &str = "role";
+/// A patient's own number, and how far it was proven: claims of NHS login.
+const OWN: &str = "nhs_number";
+const PROOFING: &str = "identity_proofing_level";
+/// The level of NHS login at which people see their record.
+const PROVEN: &str = "P9";
 /// Longest id or name that goes into records and requests.
 const MOST_BYTES: usize = 256;
 
@@ -28,6 +33,8 @@ pub(crate) struct Person {
     pub(crate) organisation_name: String,
     pub(crate) spine: SpineIds,
     pub(crate) aal: Option<u8>,
+    /// Their own NHS number, proven to the level at which the NHS shows people their record.
+    pub(crate) own: Option<NhsNumber>,
 }
 
 /// A text of bounded length without control characters.
@@ -101,6 +108,7 @@ impl Person {
                 role_profile: spine_id(practitioner, ROLE_SYSTEM)?,
             },
             aal: None,
+            own: own(claims)?,
         })
     }
 
@@ -129,8 +137,17 @@ impl Person {
                 role_profile: role.words("person_roleid").and_then(fit).map(str::to_owned),
             },
             aal: Some(aal),
+            // Whoever signs in with a smartcard asks about others.
+            own: None,
         })
     }
+}
+
+/// The person's own NHS number. One that was not proven is none; one that cannot be is a mistake.
+fn own(claims: &Json) -> Result<Option<NhsNumber>, Refused> {
+    let Some(number) = claims.get(OWN) else { return Ok(None) };
+    let number = number.text().and_then(|text| NhsNumber::parse(text).ok()).ok_or(Refused::Claims)?;
+    Ok((claims.words(PROOFING) == Some(PROVEN)).then_some(number))
 }
 
 /// How surely the person signed in: as the token says, or as the class of the sign-in does (`AAL2_…`).

@@ -41,6 +41,8 @@ pub struct Found {
     pub scanned: u64,
     /// Where records are missing or cannot be read.
     pub gaps: Vec<Gap>,
+    /// How many older ones were left out, where no more than so many were asked for.
+    pub older: u64,
 }
 
 impl Found {
@@ -55,9 +57,12 @@ impl Found {
         self
     }
 
-    /// By time, whatever the node.
-    pub(crate) fn in_order(mut self) -> Self {
+    /// By time, whatever the node; the newest, where no more than so many were asked for.
+    pub(crate) fn in_order(mut self, newest: Option<usize>) -> Self {
         self.hits.sort_by(|one, other| one.entry.at.cmp(&other.entry.at));
+        let beyond = newest.map_or(0, |newest| self.hits.len().saturating_sub(newest));
+        self.hits.drain(..beyond);
+        self.older += beyond as u64;
         self
     }
 }
@@ -70,12 +75,13 @@ pub(crate) struct Gathering<'s> {
     places: BTreeMap<u64, usize>,
     gaps: Vec<Gap>,
     pub(crate) scanned: u64,
+    older: u64,
 }
 
 impl<'s> Gathering<'s> {
     pub(crate) fn new(sieve: &'s Sieve<'s>, node: &str) -> Self {
         let (hits, places, gaps) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { sieve, node: node.to_owned(), hits, places, gaps, scanned: 0 }
+        Self { sieve, node: node.to_owned(), hits, places, gaps, scanned: 0, older: 0 }
     }
 
     /// Looks at the next record.
@@ -85,10 +91,22 @@ impl<'s> Gathering<'s> {
             Ok(Some(entry)) => {
                 self.places.insert(seq, self.hits.len());
                 self.hits.push(Hit { node: self.node.clone(), entry, end: None });
+                self.forget();
             }
             Ok(None) => self.note_end(payload),
             Err(_unreadable) => self.gap(format!("record {seq} cannot be read")),
         }
+    }
+
+    /// Lets the oldest go, where no more than so many are wanted: twice as many are never held.
+    fn forget(&mut self) {
+        let Some(newest) = self.sieve.newest().filter(|newest| self.hits.len() >= 2 * newest.max(&1)) else {
+            return;
+        };
+        let gone = self.hits.len().saturating_sub(newest);
+        self.hits.drain(..gone);
+        self.older += gone as u64;
+        self.places = (0..).zip(&self.hits).map(|(place, hit)| (hit.entry.seq, place)).collect();
     }
 
     /// Looks whether a record tells how one that was found ended.
@@ -112,5 +130,34 @@ impl<'s> Gathering<'s> {
         found.hits.extend(self.hits);
         found.gaps.extend(self.gaps);
         found.scanned += self.scanned;
+        found.older += self.older;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::Query;
+
+    #[test]
+    fn only_the_newest_are_held_and_how_they_ended() {
+        let query = Query { newest: Some(3), ..Query::default() };
+        let sieve = Sieve::new(&query);
+        let mut gathering = Gathering::new(&sieve, "north");
+        for seq in 1..=20 {
+            let at = format!("2026-03-10T02:{seq:02}:00.000000Z");
+            gathering
+                .look(seq, format!(r#"{{"v":1,"kind":"disclosure","seq":{seq},"at":"{at}"}}"#).as_bytes());
+            assert!(gathering.hits.len() < 6);
+        }
+        gathering
+            .note_end(br#"{"v":1,"kind":"delivery","seq":21,"corr":19,"delivery":{"delivered":"whole"}}"#);
+        gathering
+            .note_end(br#"{"v":1,"kind":"delivery","seq":22,"corr":2,"delivery":{"delivered":"whole"}}"#);
+        let mut found = Found::default();
+        gathering.into(&mut found);
+        let found = found.in_order(query.newest);
+        let seqs: Vec<_> = found.hits.iter().map(|hit| (hit.entry.seq, hit.end.is_some())).collect();
+        assert_eq!((seqs, found.older), (vec![(18, false), (19, true), (20, false)], 17));
     }
 }

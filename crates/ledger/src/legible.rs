@@ -34,24 +34,34 @@ impl Stored {
 
 /// Searches a directory, and what was written down about reading it. It may be written to meanwhile.
 pub fn in_directory(dir: &Path, query: &Query) -> Result<Found, LedgerError> {
+    in_directory_up_to(dir, query, u64::MAX)
+}
+
+/// The same up to a record: of a log that is open, what is durable ([`tributary_audit::Trail::durable`]).
+pub fn in_directory_up_to(dir: &Path, query: &Query, durable: u64) -> Result<Found, LedgerError> {
     let sieve = Sieve::new(query);
     let mut found = Found::default();
-    one_directory(dir, "local", &sieve, &mut found)?;
+    one_directory((dir, durable), "local", &sieve, &mut found)?;
     if found.scanned == 0 {
         // A wrong directory is not a log in which nobody was found.
         return Err(io::Error::new(io::ErrorKind::NotFound, "there is no audit log here").into());
     }
     let reads = dir.join(READS);
     if reads.is_dir() {
-        one_directory(&reads, READS, &sieve, &mut found)?;
+        one_directory((&reads, u64::MAX), READS, &sieve, &mut found)?;
     }
-    Ok(found.in_order())
+    Ok(found.in_order(query.newest))
 }
 
-fn one_directory(dir: &Path, node: &str, sieve: &Sieve<'_>, found: &mut Found) -> io::Result<()> {
+fn one_directory(
+    (dir, durable): (&Path, u64),
+    node: &str,
+    sieve: &Sieve<'_>,
+    found: &mut Found,
+) -> io::Result<()> {
     let mut gathering = Gathering::new(sieve, node);
     let (mut first, mut last) = (None, 0);
-    let read = Records::open(dir)?.read(u64::MAX, &mut |seq, payload| {
+    let read = Records::open(dir)?.read(durable, &mut |seq, payload| {
         first.get_or_insert(seq);
         last = seq;
         gathering.look(seq, payload);
@@ -102,5 +112,5 @@ pub async fn in_postgres(store: &Store, query: &Query) -> Result<Found, LedgerEr
             found.gaps.push(Gap { node: extent.node.clone(), says });
         }
     }
-    Ok(found.in_order())
+    Ok(found.in_order(query.newest))
 }

@@ -1,5 +1,6 @@
 //! Who looked at one person's record, in words for that person. A4 width, nothing clinical.
 
+mod look;
 mod words;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use tributary_model::NhsNumber;
 use crate::entry::Entry;
 use crate::found::{Found, Hit};
 
+pub use look::{Aside, Look, LookOutcome, Looks};
 pub use words::Names;
 
 /// Columns of a page.
@@ -61,7 +63,7 @@ const CLOSING: &str = "This list is made from the audit log of the shared care r
                        by which it can be found and checked again.";
 
 /// Whether a record tells of somebody who looked, or wanted to.
-fn is_look(entry: &Entry) -> bool {
+pub(crate) fn is_look(entry: &Entry) -> bool {
     matches!(entry.kind.as_str(), "disclosure" | "denied" | "intent")
 }
 
@@ -135,105 +137,41 @@ impl Report<'_> {
     }
 
     fn look(&self, f: &mut fmt::Formatter<'_>, number: usize, hit: &Hit) -> fmt::Result {
-        let entry = &hit.entry;
-        writeln!(f, "{number}. {}", moment(&entry.at))?;
-        let user = entry.user.clone().unwrap_or_default();
-        row(f, "Who", &format!("{}, {}", user.name, words::role(&user.role)))?;
-        row(f, "From", &self.names.organisation(&user.org))?;
-        let why = entry.why.clone().unwrap_or_default();
-        row(f, "Why", words::purpose(&why.purpose))?;
-        if entry.is_break_glass() {
-            let became = if why.denied.is_some() { "asked for" } else { "used" };
-            let words = format!("The emergency override was {became}, and a reason was given at the time.");
-            row(f, "Override", &words)?;
+        let look = Look::of(hit, self.names);
+        writeln!(f, "{number}. {}", look.when)?;
+        row(f, "Who", &format!("{}, {}", look.who, look.role))?;
+        row(f, "From", &look.organisation)?;
+        row(f, "Why", &look.why)?;
+        if let Some(words) = &look.emergency {
+            row(f, "Override", words)?;
         }
-        match why.denied.as_deref() {
-            Some(reason) => {
-                row(f, "Refused", &format!("because {}. Nothing was given.", words::denial(reason)))?;
-            }
-            None => row(f, "Allowed", &format!("because {}", self.names.rule(why.rule.as_deref())))?,
-        }
-        let what = entry.what.clone().unwrap_or_default();
-        let verb = if entry.is_answer() { "Looked at" } else { "Asked for" };
-        row(f, verb, &words::asked(&what.interaction, &what.sections))?;
-        if entry.kind == "disclosure" {
-            self.not_shown(f, entry)?;
-        }
-        row(f, "Reached", words::reached(entry, hit.end.as_ref()))?;
-        row(f, "Entry", &hit.name())
-    }
-
-    fn not_shown(&self, f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
-        let mut said = Vec::new();
-        for source in &entry.sources {
-            let words = words::missing(&source.status);
-            said.extend(words.map(|words| format!("{} {words}", self.names.source(&source.source))));
-        }
-        let sections = entry.what.as_ref().map(|what| what.sections.as_slice()).unwrap_or_default();
-        said.extend(words::sections_left_out(sections));
-        if !entry.is_answer() {
-            said.insert(0, "Nothing from the record was given.".to_owned());
-        }
-        if said.is_empty() {
-            said.push("Nothing was held back by this service.".to_owned());
-        }
-        for (place, line) in said.iter().enumerate() {
+        let refused = look.outcome == LookOutcome::Refused;
+        row(f, if refused { "Refused" } else { "Allowed" }, &look.because)?;
+        let shown = look.outcome == LookOutcome::Shown;
+        row(f, if shown { "Looked at" } else { "Asked for" }, &look.asked)?;
+        for (place, line) in look.not_shown.iter().enumerate() {
             row(f, if place == 0 { "Not shown" } else { "" }, line)?;
         }
-        Ok(())
+        row(f, "Reached", &look.reached)?;
+        row(f, "Entry", &look.entry)
     }
 
     fn others(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said: Vec<(String, String)> =
-            self.of(|entry| !is_look(entry)).filter_map(|hit| self.other(hit)).collect();
+        let said: Vec<Aside> =
+            self.of(|entry| !is_look(entry)).filter_map(|hit| Aside::of(hit, self.names)).collect();
         if said.is_empty() {
             return Ok(());
         }
         writeln!(f, "\nWHAT ELSE IS ON RECORD")?;
-        for (when, words) in said {
-            paragraph(f, 2, &format!("{when}: {words}"))?;
+        for Aside { when, says, entry, .. } in said {
+            paragraph(f, 2, &format!("{when}: {says} Entry {entry}."))?;
         }
         Ok(())
-    }
-
-    fn other(&self, hit: &Hit) -> Option<(String, String)> {
-        let entry = &hit.entry;
-        let source = entry.source.as_deref().map(|source| self.names.source(source)).unwrap_or_default();
-        let who =
-            entry.user.as_ref().map(|user| format!("{} ({})", user.name, self.names.organisation(&user.org)));
-        let words = match entry.kind.as_str() {
-            "trace" => format!(
-                "the national register of patients was asked who you are, for {}.",
-                who.unwrap_or_else(|| "a request".to_owned())
-            ),
-            "security" => {
-                format!("{} {source}.", words::security(entry.security.as_deref().unwrap_or_default()))
-            }
-            "break_glass" => format!(
-                "{} asked to use the emergency override, which was {}.",
-                who.unwrap_or_default(),
-                entry.glass.as_ref().map_or("noted", |glass| words::glass(&glass.decision)),
-            ),
-            "anomaly" => format!(
-                "the service noticed that {} out of the ordinary.",
-                match who {
-                    Some(who) => format!("what {who} did was"),
-                    None => "something was".to_owned(),
-                }
-            ),
-            "audit_read" => {
-                let read = entry.read.as_ref()?;
-                let case = read.case.as_deref().map(|case| format!(" for case {case}")).unwrap_or_default();
-                format!("{} read this audit log about you{case}.", read.reader)
-            }
-            _ => return None,
-        };
-        Some((moment(&entry.at), format!("{words} Entry {}.", hit.name())))
     }
 }
 
 /// A moment as it was on clocks in England.
-fn moment(at: &str) -> String {
+pub(crate) fn moment(at: &str) -> String {
     let read = at.parse::<Timestamp>().ok().zip(TimeZone::get("Europe/London").ok());
     let told =
         |(at, zone): (Timestamp, TimeZone)| at.to_zoned(zone).strftime("%A %-d %B %Y, %H:%M").to_string();

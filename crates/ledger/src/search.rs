@@ -21,6 +21,8 @@ pub struct Query {
     pub since: Option<Timestamp>,
     /// Before.
     pub until: Option<Timestamp>,
+    /// No more than so many, the newest; absent for all.
+    pub newest: Option<usize>,
 }
 
 /// Whether only broken glass is looked for.
@@ -95,6 +97,11 @@ impl<'q> Sieve<'q> {
     pub(crate) fn new(query: &'q Query) -> Self {
         let needle = Finder::new(query.needle().as_bytes()).into_owned();
         Self { query, needle }
+    }
+
+    /// How many are wanted at most.
+    pub(crate) const fn newest(&self) -> Option<usize> {
+        self.query.newest
     }
 
     /// The record, if it is looked for. `Err` for one that holds the bytes and cannot be read.

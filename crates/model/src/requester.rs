@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::nhs_number::NhsNumber;
 use crate::priority::Priority;
 use crate::source::OdsCode;
 
@@ -120,6 +121,8 @@ pub struct Proof {
     pub jti_sha256: Option<[u8; 32]>,
     /// How surely the person signed in, 1 to 3 (authentication assurance level), where a token says so.
     pub aal: Option<u8>,
+    /// The person's own NHS number, where a verified token says so and that they proved it.
+    pub own: Option<NhsNumber>,
 }
 
 /// Ids of a person in the Spine's user directory. Without a smartcard there are none.

@@ -1,13 +1,16 @@
 //! What the edge asks of the broker, as a seam that tests can stand in for.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt as _};
+use jiff::Timestamp;
 use tributary_broker::{
     Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Moment, Practice, RecordStream, Refusal,
     RelayAnswer, RelayRequest, SourceSummary, TurnedAway,
 };
-use tributary_model::{Capability, OdsCode, RecordRequest, RequestId, StreamId};
+use tributary_model::{Capability, NhsNumber, OdsCode, RecordRequest, RequestId, Requester, StreamId};
 
 use crate::exchange::BoxFuture;
 
@@ -42,6 +45,123 @@ pub(crate) trait Desk: Send + Sync + 'static {
     fn is_ready(&self) -> bool;
     /// For how long the longest waiting piece of its work has waited for a processor.
     fn behind(&self) -> Duration;
+}
+
+/// Whoever asks who looked at a record.
+#[derive(Clone, Debug)]
+pub struct LookedRequest {
+    /// Names the request.
+    pub id: RequestId,
+    /// Who asks.
+    pub requester: Arc<Requester>,
+    /// About whose record.
+    pub patient: NhsNumber,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+}
+
+/// One look at a record, in words for the patient.
+#[derive(Clone, Debug, Default)]
+pub struct LookRow {
+    /// When: RFC 3339, UTC.
+    pub at: String,
+    /// When, as it was on clocks in England.
+    pub when: String,
+    /// Their name.
+    pub who: String,
+    /// What they do.
+    pub role: String,
+    /// Whom they work for.
+    pub organisation: String,
+    /// What for: a sentence.
+    pub why: String,
+    /// `shown`, `nothing-shown` or `refused`.
+    pub outcome: &'static str,
+    /// Why it was allowed or refused.
+    pub because: String,
+    /// What was looked at or asked for.
+    pub asked: String,
+    /// Where what was shown came from.
+    pub sources: Vec<String>,
+    /// What was not shown, in sentences.
+    pub not_shown: Vec<String>,
+    /// That the emergency override was used or asked for: a sentence.
+    pub emergency: Option<String>,
+    /// Whether an answer arrived: a sentence.
+    pub reached: String,
+    /// Names the entry of the audit log.
+    pub entry: String,
+}
+
+/// Something else that is on record about the patient.
+#[derive(Clone, Debug, Default)]
+pub struct LookAside {
+    /// When: RFC 3339, UTC.
+    pub at: String,
+    /// When, as it was on clocks in England.
+    pub when: String,
+    /// What: a sentence.
+    pub says: String,
+    /// Names the entry of the audit log.
+    pub entry: String,
+}
+
+/// Who looked at one record, the newest first. Reading it is on record already.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// Every look.
+    pub rows: Vec<LookRow>,
+    /// What else is on record.
+    pub asides: Vec<LookAside>,
+    /// How many older records were left out.
+    pub older: u64,
+    /// Why this may not be all, in sentences; empty where the log that was read is whole.
+    pub warnings: Vec<String>,
+    /// Which logs were read: a sentence.
+    pub covers: String,
+    /// The audit record of this reading.
+    pub audit: String,
+}
+
+/// Why nobody is told who looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotLooked {
+    /// As many as may are reading the log.
+    Busy,
+    /// The reading could not be put on record.
+    Unrecorded,
+    /// The log could not be read.
+    Unreadable,
+}
+
+/// Tells who looked, and puts that somebody asked on record before it does. Handed in by the wiring. Who may ask is
+/// the edge's business.
+#[derive(Clone)]
+pub struct WhoLooked(Arc<Ask>);
+
+type Ask = dyn Fn(LookedRequest) -> BoxFuture<Result<Looked, NotLooked>> + Send + Sync;
+
+impl WhoLooked {
+    /// From a function.
+    pub fn new<F>(ask: impl Fn(LookedRequest) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Looked, NotLooked>> + Send + 'static,
+    {
+        Self(Arc::new(move |request| Box::pin(ask(request))))
+    }
+
+    /// Asks it.
+    pub(crate) fn ask(&self, request: LookedRequest) -> BoxFuture<Result<Looked, NotLooked>> {
+        (self.0)(request)
+    }
+}
+
+impl fmt::Debug for WhoLooked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WhoLooked")
+    }
 }
 
 impl Desk for Broker {

@@ -21,6 +21,7 @@ mod serve;
 mod settings;
 mod tls;
 
+pub use desk::{LookAside, LookRow, Looked, LookedRequest, NotLooked, WhoLooked};
 pub use front::Front;
 pub use serve::{Listeners, serve};
 pub use settings::{Callers, Limits, Settings};

@@ -10,7 +10,7 @@ use tributary_model::Redacted;
 
 use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
 use crate::gpconnect::{self, Address, Proxied};
-use crate::handlers::{attachment, health, metadata, openapi, page, record, sources, summary};
+use crate::handlers::{attachment, health, looked, metadata, openapi, page, record, sources, summary};
 use crate::layers::HEALTH;
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
@@ -80,6 +80,10 @@ fn signed_out(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(async move { page::sign_out(&exchange) })
 }
 
+fn told(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(looked::looked(exchange))
+}
+
 /// The table, but for what lies below GP Connect roots.
 pub(crate) const TABLE: &[Route] = &[
     post("/fhir/R4/Patient/$record", merged),
@@ -97,6 +101,7 @@ pub(crate) const TABLE: &[Route] = &[
     post("/record", viewed),
     get_one("/viewer/{asset}", asset),
     post("/sign-out", signed_out),
+    post("/looked", told),
 ];
 
 /// What logs and metrics call a path that matches nothing.

@@ -7,6 +7,7 @@ use tributary_identity::Gate;
 use tributary_model::requester::Assurance;
 use tributary_model::{Clock, OdsCode, Priority, Requester, Role, SpineIds, SystemClock};
 
+use crate::desk::WhoLooked;
 use crate::tls::Tls;
 
 /// Settings of both listeners.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub posture: String,
     /// TLS on the data listener; absent for plain HTTP/1.1.
     pub tls: Option<Tls>,
+    /// Tells who looked at a record; absent: nobody is told here.
+    pub who_looked: Option<WhoLooked>,
     /// The clock that tokens are judged by. It tells the true time even where records are dated by a fixed
     /// clock.
     pub clock: Arc<dyn Clock>,
@@ -165,6 +168,7 @@ impl Default for Settings {
             drain: Duration::from_secs(10),
             config: "none".to_owned(),
             posture: String::new(),
+            who_looked: None,
             tls: None,
             clock: Arc::new(SystemClock),
         }

@@ -18,6 +18,7 @@ use tributary_telemetry::Metrics;
 use crate::callers::{KeptCallers, Registered};
 use crate::certificates;
 use crate::error::StartError;
+use crate::looked::who_looked;
 use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
 use crate::policy;
@@ -116,7 +117,10 @@ impl Running {
         ground.metrics.revocation_lists(&certificates::lists(&settings));
         let registered = Registered::by(&settings, &KeptCallers::default(), &ground.metrics)?;
         let tls = own.map(Tls::new);
-        let edge_settings = edge(&settings, data, tls.clone(), registered.data.clone());
+        let edge_settings = tributary_server::Settings {
+            who_looked: who_looked(&settings, &ground),
+            ..edge(&settings, data, tls.clone(), registered.data.clone())
+        };
         let front = Front::new(broker.clone(), Arc::clone(&ground.metrics), edge_settings);
         let gpconnect = match (&settings.server.gpconnect, registered.gpconnect, other) {
             (Some(section), Some(callers), Some(identity)) => {
@@ -172,7 +176,9 @@ impl Running {
         let standing: Vec<_> = self.shelter.standing().collect();
         let sandbox = if standing.is_empty() { "none".to_owned() } else { standing.join(" ") };
         let posture = format!("sandbox: {sandbox}\n");
-        tributary_server::Settings { posture, ..edge(settings, self.ground.data, self.tls.clone(), callers) }
+        let who_looked = who_looked(settings, &self.ground);
+        let usual = edge(settings, self.ground.data, self.tls.clone(), callers);
+        tributary_server::Settings { posture, who_looked, ..usual }
     }
 
     /// Where records are asked for.

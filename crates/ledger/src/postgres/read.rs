@@ -149,9 +149,7 @@ impl Reader {
         parameters: &[&(dyn ToSql + Sync)],
         mut visit: impl FnMut(&Row) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let parameters = parameters.iter().map(|parameter| *parameter as &dyn ToSql);
-        let mut rows =
-            pin!(self.connection.client.query_raw(statement, parameters.collect::<Vec<_>>()).await?);
+        let mut rows = pin!(self.connection.client.query_raw(statement, parameters.iter().copied()).await?);
         while let Some(row) = rows.try_next().await? {
             visit(&row)?;
         }

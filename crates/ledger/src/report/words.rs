@@ -47,6 +47,7 @@ impl Names {
 pub(super) fn role(code: &str) -> &str {
     match code {
         "ambulance" => "ambulance crew",
+        "111-handler" => "call handler of NHS 111",
         "ucr-clinician" => "clinician of an urgent community response team",
         "community-nurse" => "community nurse",
         "gp" => "doctor or nurse of a GP practice",
@@ -57,6 +58,10 @@ pub(super) fn role(code: &str) -> &str {
         "mental-health" => "mental health professional",
         "social-worker" => "social worker",
         "social-care-nonclinical" => "social care worker",
+        "care-manager" => "manager or senior carer of a care provider",
+        "home-carer" => "home carer",
+        "patient" => "the patient",
+        "information-governance" => "information governance officer",
         "admin" => "administrator",
         "system" => "a computer system",
         "" => "role not on record",
@@ -67,7 +72,8 @@ pub(super) fn role(code: &str) -> &str {
 pub(super) fn purpose(code: &str) -> &str {
     match code {
         "directcare" | "direct-care" => "To care for you.",
-        "urgent-care" => "To care for you urgently.",
+        "urgent-care" | "urgentcare" => "To care for you urgently.",
+        "patientaccess" => "To show you your own record.",
         "safeguarding" => "To keep you or somebody else safe.",
         "audit" => "To check how records are used.",
         "test" => "To test the service.",

@@ -104,7 +104,7 @@ async fn grows(exchange: &Exchange, patient: NhsNumber) -> Reply {
 }
 
 /// A form of another site must not make this browser look a patient up.
-fn allowed(exchange: &Exchange) -> Result<(), (StatusCode, &'static str)> {
+pub(super) fn allowed(exchange: &Exchange) -> Result<(), (StatusCode, &'static str)> {
     let site = text(&exchange.headers, "sec-fetch-site");
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return Err((StatusCode::FORBIDDEN, "The request came from another site."));
@@ -118,7 +118,7 @@ fn allowed(exchange: &Exchange) -> Result<(), (StatusCode, &'static str)> {
     }
 }
 
-fn asked(body: &[u8]) -> Result<NhsNumber, &'static str> {
+pub(super) fn asked(body: &[u8]) -> Result<NhsNumber, &'static str> {
     let mut numbers = url::form_urlencoded::parse(body).filter(|(key, _)| key == "nhs");
     let number = match (numbers.next(), numbers.next()) {
         (Some((_, number)), None) if !number.trim().is_empty() => number,

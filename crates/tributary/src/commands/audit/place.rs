@@ -13,7 +13,7 @@ use tributary_ledger::report::Names;
 use tributary_ledger::{Found, READS, Reader, Stored, note_in_directory, note_in_postgres};
 use tributary_model::{NhsNumber, OdsCode};
 
-use crate::policy;
+use crate::looked::names;
 use tributary_settings::Settings;
 
 /// Which log is read.
@@ -111,25 +111,6 @@ fn load(config: &Path) -> Result<Settings, Failed> {
         let said: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         format!("{}: {}", config.display(), said.join("; ")).into()
     })
-}
-
-fn names(settings: &Settings) -> Names {
-    let mut names = Names::default();
-    // A policy that cannot be read leaves the ids of its rules.
-    if let Ok(policy) = policy::load(settings.policy.file.as_deref()) {
-        let says =
-            policy.table.rules().iter().map(|rule| {
-                (rule.id.to_string(), format!("of this rule: {}", rule.says.trim_end_matches('.')))
-            });
-        names.rules.extend(says);
-    }
-    for source in &settings.sources {
-        names.sources.insert(source.id.to_string(), source.name.clone());
-        if let Some(ods) = &source.ods {
-            names.organisations.insert(ods.as_str().to_owned(), source.name.clone());
-        }
-    }
-    names
 }
 
 /// Tells on standard error that what was found may not be all.

@@ -52,6 +52,7 @@ impl Arguments {
             break_glass: if self.break_glass { BreakGlassOnly::Yes } else { BreakGlassOnly::No },
             since: self.since,
             until: self.until,
+            newest: None,
         }
     }
 }
