@@ -26,6 +26,7 @@ const HANDLING: &str = "urn:x-tributary:handling";
 const DISCREPANCY: &str = "urn:x-tributary:discrepancy";
 const KIND: &str = "urn:x-tributary:discrepancy-kind";
 const ORIGIN: &str = "urn:x-tributary:";
+const ATTACHMENT: &str = "/fhir/R4/Binary/";
 /// What our own titles say after the name of the section.
 const ALL_SOURCES: &str = " – all sources";
 /// Handling codes that say a statement is a copy.
@@ -58,7 +59,8 @@ pub(crate) fn table(document: &Document) -> Result<RecordTable, FaultClass> {
 pub(crate) fn refusal(outcome: Json<'_>) -> Refusal {
     let other = issues(outcome).filter(|issue| code_of(*issue, STATUS).is_none());
     let reasons = other.map(|issue| details(issue, "text")).filter(|text| !text.is_empty());
-    Refusal { status: 0, reasons: reasons.collect(), sources: sources(outcome, &BTreeMap::new()) }
+    let sources = sources(outcome, &BTreeMap::new());
+    Refusal { reasons: reasons.collect(), sources, ..Refusal::default() }
 }
 
 /// Entries by `fullUrl`, and the names of the sources.
@@ -249,7 +251,22 @@ fn member(entry: Json<'_>, statement: Json<'_>) -> Member {
     let (source, origin) = origin(statement).unwrap_or_default();
     let mut handling = tags(statement).filter(|tag| tag.says("system", HANDLING));
     let copy = handling.find_map(|tag| tag.text_at("code").filter(|code| COPIES.contains(&code.as_ref())));
-    Member { source, origin, position: extension(entry, POSITION), copy: copy.map(Into::into) }
+    Member {
+        source,
+        origin,
+        position: extension(entry, POSITION),
+        copy: copy.map(Into::into),
+        attachments: attachments(statement),
+    }
+}
+
+/// Where the broker gives out what a statement has attached; what stands elsewhere is not fetched through it.
+fn attachments(statement: Json<'_>) -> Vec<String> {
+    let contents = statement.get("content").into_iter().flat_map(Json::each);
+    let attached = contents.filter_map(|content| content.get("attachment"));
+    let presented = statement.get("presentedForm").into_iter().flat_map(Json::each);
+    let urls = attached.chain(presented).filter_map(|one| one.text_at("url"));
+    urls.filter(|url| url.contains(ATTACHMENT)).map(Into::into).collect()
 }
 
 fn discrepancy(issue: Json<'_>, index: &Index<'_>) -> Option<Discrepancy> {

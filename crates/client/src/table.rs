@@ -1,9 +1,11 @@
-//! A merged record in rows and words, read from the Bundle alone.
+//! A merged record in rows and words. None of it is printed by `Debug`, but for what became of the sources.
+
+use std::fmt;
 
 use serde::Serialize;
 
 /// A record for reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RecordTable {
     /// Who it is about.
     pub patient: Banner,
@@ -22,7 +24,7 @@ pub struct RecordTable {
 }
 
 /// The facts by which a person is recognised.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Banner {
     /// `ASHWORTH, George`; empty when no source said it.
     pub name: String,
@@ -56,7 +58,7 @@ pub struct SourceRow {
 }
 
 /// One section.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SectionRows {
     /// Its code.
     pub code: String,
@@ -80,7 +82,7 @@ pub struct EmptyReason {
 }
 
 /// One line: statements about the same thing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// Hash of what made it a line.
     pub key: String,
@@ -93,7 +95,7 @@ pub struct Line {
 }
 
 /// One statement on a line.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Member {
     /// Who said it.
     pub source: String,
@@ -103,10 +105,12 @@ pub struct Member {
     pub position: Option<String>,
     /// `echo`, `stale-copy`, `copy-of-absent` or `copy-unverified`.
     pub copy: Option<String>,
+    /// Addresses of what is attached to it, as far as the broker gives it out.
+    pub attachments: Vec<String>,
 }
 
 /// One place where the records disagree.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Discrepancy {
     /// Rule id.
     pub rule: String,
@@ -118,4 +122,47 @@ pub struct Discrepancy {
     pub words: String,
     /// `Flag/f1@specialist`: the statements concerned.
     pub members: Vec<String>,
+}
+
+impl fmt::Debug for RecordTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordTable")
+            .field("sources", &self.sources)
+            .field("sections", &self.sections)
+            .field("discrepancies", &self.discrepancies.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SectionRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SectionRows")
+            .field("code", &self.code)
+            .field("lines", &self.lines.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Banner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Banner([redacted])")
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line([redacted])")
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Member([redacted])")
+    }
+}
+
+impl fmt::Debug for Discrepancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Discrepancy([redacted])")
+    }
 }

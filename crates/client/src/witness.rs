@@ -7,6 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 
 use crate::client::{self, of_send};
 use crate::error::ClientError;
+use crate::tls;
 
 /// Cosignatures of sixteen keys have a fifth of it.
 const MAX_BODY: usize = 16 << 10;
@@ -38,7 +39,7 @@ impl WitnessClient {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
             .ok_or(ClientError::Address)?;
-        Ok(Self { http: client::http(client::tls()?)?, add_checkpoint })
+        Ok(Self { http: client::http(tls::plain()?)?, add_checkpoint })
     }
 
     /// Sends a request to `add-checkpoint`.

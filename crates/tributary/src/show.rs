@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use tributary_client::{Discrepancy, Line, Member, RecordAnswer, RecordTable, SectionRows, SourceRow};
+use tributary_model::Completeness;
 
 /// Titles are padded to a common width up to here; longer ones push their row aside.
 const WIDEST_TITLE: usize = 72;
@@ -30,18 +31,39 @@ impl Colour {
         }
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    fn warn(self, text: &str) -> String {
+    pub(crate) fn warn(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 }
 
+/// A record, and what its head says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// Whether it is whole.
+    pub completeness: Completeness,
+    /// Sources that answered, and sources that were expected.
+    pub sources: (usize, usize),
+    /// Number of the audit record of this disclosure.
+    pub audit: &'a str,
+    /// The record.
+    pub table: &'a RecordTable,
+}
+
+impl<'a> From<&'a RecordAnswer> for Shown<'a> {
+    fn from(answer: &'a RecordAnswer) -> Self {
+        let RecordAnswer { completeness, sources, audit, table, .. } = answer;
+        Self { completeness: *completeness, sources: *sources, audit, table }
+    }
+}
+
 /// Prints a record.
-pub fn record(out: &mut dyn Write, answer: &RecordAnswer, colour: Colour) -> io::Result<()> {
-    let table = &answer.table;
+pub fn record<'a>(out: &mut dyn Write, answer: impl Into<Shown<'a>>, colour: Colour) -> io::Result<()> {
+    let answer = answer.into();
+    let table = answer.table;
     let patient = &table.patient;
     let born = if patient.born.is_empty() { "date of birth not given" } else { &patient.born };
     let name = if patient.name.is_empty() { "name not given" } else { &patient.name };
@@ -87,7 +109,7 @@ pub fn sources(out: &mut dyn Write, rows: &[SourceRow], colour: Colour) -> io::R
 }
 
 /// A source that sent nothing is not named in the answer; its id does.
-fn source_name(row: &SourceRow) -> String {
+pub(crate) fn source_name(row: &SourceRow) -> String {
     if row.name == row.id { row.id.clone() } else { format!("{} ({})", one_line(&row.name), row.id) }
 }
 
@@ -171,25 +193,24 @@ fn discrepancies(out: &mut dyn Write, found: &[Discrepancy], colour: Colour) -> 
 }
 
 /// Words of a source may hold anything: a line break would forge a row, an escape would drive the terminal.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let is_safe = |letter: char| {
         !letter.is_control() && !matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|letter| if is_safe(letter) { letter } else { ' ' }).collect()
 }
 
-fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+pub(crate) fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
     texts.map(|text| text.chars().count()).max().unwrap_or(0)
 }
 
-fn padded(text: &str, width: usize) -> String {
+pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text:<width$}")
 }
 
 #[cfg(test)]
 mod tests {
     use tributary_client::{Banner, EmptyReason};
-    use tributary_model::Completeness;
 
     use super::*;
 
@@ -203,6 +224,7 @@ mod tests {
             origin: text(origin),
             copy: copy.map(text),
             position: position.map(text),
+            attachments: Vec::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use mock_providers::{Federation, FederationOptions, start_story_federation};
 use tokio::net::TcpListener;
-use tributary_client::{Client, Query};
+use tributary_client::{Client, Query, Terms};
 use tributary_model::{FixedClock, NhsNumber, RequestId, SectionSet, SystemClock};
 use tributary_server::Listeners;
 use tributary_telemetry::{LevelFilter, LogFormat};
@@ -64,7 +64,8 @@ pub(super) async fn run(arguments: Arguments) -> Done {
 async fn ask(running: &Running, patient: NhsNumber, sections: SectionSet) -> Done {
     let client = Client::new(&format!("http://{}", running.data_addr()))?;
     let deadline = Duration::from_secs(8);
-    let query = Query { nhs_number: patient, sections, deadline };
+    let terms = Terms { deadline, ..Terms::default() };
+    let query = Query { sections, terms, ..Query::of(patient) };
     let answer = match client.record(&query).await {
         Ok(answer) => answer,
         Err(error) => return query::refused(error),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mock_providers::{Fault, Federation, FederationOptions, Played, start_story_federation};
 use tributary_audit::{Verdict, verify};
-use tributary_client::{Client, Query, RecordAnswer};
-use tributary_model::{Completeness, NhsNumber, SectionSet};
+use tributary_client::{Client, Query, RecordAnswer, Terms};
+use tributary_model::{Completeness, NhsNumber};
 
 use super::*;
 use crate::commands::demo::story;
@@ -32,7 +32,8 @@ async fn start(federation: &Federation, audit: &Path) -> Running {
 async fn ask(running: &Running, deadline: Duration) -> RecordAnswer {
     let client = Client::new(&format!("http://{}", running.data_addr())).unwrap();
     let nhs_number = NhsNumber::parse("9990000107").unwrap();
-    client.record(&Query { nhs_number, sections: SectionSet::EMPTY, deadline }).await.unwrap()
+    let terms = Terms { deadline, ..Terms::default() };
+    client.record(&Query { terms, ..Query::of(nhs_number) }).await.unwrap()
 }
 
 #[tokio::test]
