@@ -218,7 +218,12 @@ impl GrowingRecord {
             let items = json.get(key).into_iter().flat_map(Json::items);
             items.filter_map(Json::text).map(Into::into).collect::<Vec<String>>()
         };
-        let lines: Vec<Line> = json.get("lines")?.items().map(line).collect();
+        let mut lines: Vec<Line> = json.get("lines")?.items().map(line).collect();
+        // Of a medicine the first fact is its position; elsewhere facts are of other kinds.
+        if code != Section::Medications.code() {
+            let members = lines.iter_mut().flat_map(|line| &mut line.members);
+            members.for_each(|member| member.position = None);
+        }
         let part = SectionPart {
             discrepancies: discrepancies(json, &lines_by_statement(json)),
             state: text(json, "state"),
@@ -303,13 +308,12 @@ fn line(json: Json<'_>) -> Line {
 }
 
 fn member(json: Json<'_>) -> Member {
-    let optional = |key: &str| json.text_at(key).map(Into::into);
     let attachments = json.get("attachments").into_iter().flat_map(Json::items);
     Member {
         source: text(json, "source"),
         origin: text(json, "origin"),
-        position: optional("position"),
-        copy: optional("copy"),
+        position: json.path(&["facts"]).and_then(Json::text).map(Into::into),
+        copy: json.text_at("copy").map(Into::into),
         attachments: attachments.filter_map(Json::text).map(Into::into).collect(),
     }
 }

@@ -42,7 +42,7 @@ impl LiveRows {
         let head = match (self.is_interrupted, self.sources.len()) {
             (true, _) => colour.warn("Connection lost, trying again …"),
             (false, 0) => format!("Asking … {seconds} s"),
-            (false, all) => format!("{} of {all} sources answered, {seconds} s", all - awaited),
+            (false, all) => format!("{awaited} of {all} sources awaited, {seconds} s"),
         };
         let names: Vec<String> = self.sources.iter().map(|one| show::source_name(&one.row)).collect();
         let width = show::width(names.iter().map(String::as_str));
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(
             rows().rows(seconds, Colour::Never),
             [
-                "2 of 3 sources answered, 2 s",
+                "1 of 3 sources awaited, 2 s",
                 "  … The gp (gp)            checking, 2 s",
                 "  ! The walkin (walkin)    did not answer [2J in time",
                 "  ✔ The acute-a (acute-a)  answered",

@@ -81,6 +81,17 @@ fn no_label_is_final_while_somebody_is_awaited() {
 }
 
 #[test]
+fn a_medicine_has_its_position() {
+    let with_fact = SECTION.replace(r#""facts":[]"#, r#""facts":["current","30 days"]"#);
+    let position = |section: &str| {
+        let record = grown(&[("section", &with_fact.replace("allergies", section))]);
+        record.sections()[0].rows.lines[0].members[0].position.clone()
+    };
+    assert_eq!(position("medications").as_deref(), Some("current"));
+    assert_eq!(position("problems"), None);
+}
+
+#[test]
 fn a_status_that_is_not_known_is_not_called_fine() {
     let record = grown(&[("status", &status("gp", "pondering", false))]);
     assert_eq!(record.sources()[0].row.severity, "warning");
