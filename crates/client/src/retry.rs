@@ -82,6 +82,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn no_stretch_of_requests_holds_more_repeats_than_allowed(
             most in 0..6_usize,
