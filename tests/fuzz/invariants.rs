@@ -70,6 +70,7 @@ pub fn registry() -> Vec<SourceCard> {
         serves: SectionSet::all(),
         owns: vec![(*owns).to_owned()],
         base_url: Some((*base).to_owned()),
+        maintenance: None,
     };
     (1..).zip(SOURCES).map(card).collect()
 }

@@ -79,7 +79,11 @@ async fn a_swapped_day_and_month_is_quarantined_and_the_strip_says_so() {
     }
     assert_eq!(Merged::of(reply.json()).allergy_label(), "Allergy check incomplete");
     let metrics = stage.metrics().await;
-    assert!(metrics.contains("tributary_quarantined_total{source=\"acute-a\"} 1"), "{metrics}");
+    assert!(
+        metrics
+            .contains("tributary_quarantined_total{reason=\"identity_demographics\",source=\"acute-a\"} 1"),
+        "{metrics}"
+    );
     assert!(stage.log().contains("identity_demographics"));
     // Three of them prove that the source mixes people up.
     for user in ["u-2", "u-3"] {

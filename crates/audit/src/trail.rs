@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,9 @@ pub trait AuditObserver: Send + Sync {
     /// A record could not be made durable.
     fn failed(&self, kind: Kind);
 
+    /// So many records wait to be durable now.
+    fn waiting(&self, records: usize);
+
     /// There is a durable checkpoint of so many records.
     fn checkpointed(&self, size: u64);
 
@@ -59,8 +63,33 @@ pub struct Trail {
     queue: mpsc::Sender<Job>,
     observer: Arc<OnceLock<Arc<dyn AuditObserver>>>,
     durable: watch::Receiver<u64>,
+    waiting: Arc<AtomicUsize>,
     /// The tree over the log.
     tree: Arc<Shared>,
+}
+
+/// A record that somebody waits for, until it is dropped.
+struct Waits<'t>(&'t Trail);
+
+impl<'t> Waits<'t> {
+    fn begin(trail: &'t Trail) -> Self {
+        let others = trail.waiting.fetch_add(1, Ordering::Relaxed);
+        Self::tell(trail, others.saturating_add(1));
+        Self(trail)
+    }
+
+    fn tell(trail: &Trail, records: usize) {
+        if let Some(observer) = trail.observer.get() {
+            observer.waiting(records);
+        }
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        let with_this = self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        Self::tell(self.0, with_this.saturating_sub(1));
+    }
 }
 
 enum Job {
@@ -158,7 +187,7 @@ impl Trail {
             kept,
         };
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run())?;
-        Ok(Self { queue, observer, durable, tree })
+        Ok(Self { queue, observer, durable, waiting: Arc::default(), tree })
     }
 
     /// The number of the last record that is durable, as it grows. What reads the log while it is written goes no
@@ -212,7 +241,10 @@ impl Trail {
         let kind = draft.kind;
         let may = if discloses(&event) { self.tree.standings.check() } else { Ok(()) };
         let result = match may {
-            Ok(()) => self.hand_in(draft).await,
+            Ok(()) => {
+                let _waits = Waits::begin(self);
+                self.hand_in(draft).await
+            }
             Err(error) => Err(error),
         };
         if let (Err(_), Some(observer)) = (&result, self.observer.get()) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tributary_merge::view::RecordView;
 use tributary_model::{
-    Deadline, Interaction, Lease, NhsNumber, OdsCode, Redacted, RequestId, Requester, SectionSet, SourceId,
-    SourceKind, Tally,
+    Deadline, Interaction, Lease, Maintenance, NhsNumber, OdsCode, Redacted, RequestId, Requester,
+    SectionSet, SourceId, SourceKind, Tally,
 };
 use tributary_telemetry::BreakerState;
 
@@ -181,6 +181,8 @@ pub struct SourceSummary {
     pub sections: SectionSet,
     /// When it last gave a good answer, as RFC 3339.
     pub last_answered: Option<String>,
+    /// Maintenance that is announced and not over.
+    pub maintenance: Option<Maintenance>,
     /// How many asks it has in flight.
     pub in_flight: usize,
     /// How it is by the limits around it, where it has any.

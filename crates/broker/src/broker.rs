@@ -255,6 +255,7 @@ impl Broker {
             kind: card.kind,
             sections: card.serves,
             last_answered: last.get(&card.id).map(Timestamp::to_string),
+            maintenance: card.maintenance.clone().filter(|announced| room.clock.now() < announced.until),
             in_flight: room.in_flight.get(&card.id).map_or(0, |count| count.load(Ordering::Relaxed)),
             pulse: room.ports.get(&card.id).and_then(|port| Some(port.feel_pulse.as_ref()?.now())),
         };
@@ -390,6 +391,8 @@ impl Room {
 
     /// Remembers that a source answered.
     pub(crate) fn note_answer(&self, source: &SourceId, at: Timestamp) {
+        // Operators compare with their own clock, whatever clock dates the rules.
+        self.metrics.sources().answered(source, SystemClock.now().as_second());
         let mut last = self.last_answered.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() < self.ports.len() + MOST_REMEMBERED || last.contains_key(source) {
             last.insert(source.clone(), at);

@@ -12,8 +12,11 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 use tributary_fhir::Reply;
-use tributary_model::{Ask, Clock as _, Deadline, FaultClass, Freshness, Priority, SourceFault, TraceId};
+use tributary_model::{
+    Ask, Clock as _, Deadline, FaultClass, Freshness, Priority, SourceFault, TraceContext, TraceId,
+};
 
 use crate::broker::Room;
 use crate::key::{Holding, Key};
@@ -156,7 +159,8 @@ fn begin(room: &Arc<Room>, port: &Arc<SourcePort>, ask: Ask, key: Key) -> Arc<Fl
         fetch: TraceId::random(),
         priority,
         landing,
-        task: room.tasks.spawn(flying).abort_handle(),
+        // The trace is that of whoever led; others who join have their own.
+        task: room.tasks.spawn(TraceContext::carried(flying).in_current_span()).abort_handle(),
         is_counted: AtomicBool::new(false),
         room: Arc::downgrade(room),
     })

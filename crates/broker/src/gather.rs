@@ -190,7 +190,12 @@ fn plan(room: &Arc<Room>, port: &Arc<SourcePort>, request: &RecordRequest, plan:
 
 fn remembered(room: &Room, source: &SourceId, kept: Kept) -> Hearing {
     let (heard, outcome, last_answered) = match kept.held {
-        Held::Reply(reply) => (Heard::Reply(reply), CacheOutcome::Hit, None),
+        Held::Reply(reply) => {
+            // The clock of rules may stand still; there a reply has no age.
+            let age = room.clock.now().duration_since(kept.fetched_at);
+            room.metrics.cache_hit(age.as_secs_f64().max(0.0));
+            (Heard::Reply(reply), CacheOutcome::Hit, None)
+        }
         Held::Nothing(fault) => (Heard::Fault(fault), CacheOutcome::Absence, room.last_answer(source)),
     };
     room.metrics.cache_lookup(outcome);

@@ -48,6 +48,7 @@ impl fmt::Debug for Lasting {
 impl Lasting {
     /// Of a node that begins: nothing is counted yet, and no source is switched off.
     pub fn new(trail: Trail, metrics: Arc<Metrics>) -> Self {
+        metrics.records().rules_begin(tributary_merge::RULE_IDS);
         metrics.anomalies_begin(Signal::ALL.iter().map(|signal| signal.code()));
         Self {
             trail,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 use tributary_audit::{
     Access, AuditError, BreakGlass, Delivered, Denied, Digest, Disclosure, Event, GlassDecision, GlassEvent,
     Intent, Interaction, Outcome, Proof, Receipt, SecurityEvent, SecurityKind, SourceEntry, TokenKind,
 };
 use tributary_model::{
-    Capability, Completeness, Deadline, Denial, DenyReason, NhsNumber, RecordForm, RecordRequest,
+    Capability, Completeness, Deadline, Denial, DenyReason, FaultClass, NhsNumber, RecordForm, RecordRequest,
     Relationship, RequestId, Requester, SectionSet, SourceFault, SourceId, SourceStatus, TraceId, requester,
 };
 
@@ -160,6 +161,11 @@ pub(crate) fn complain(error: &AuditError) {
     tracing::error!({ error.kind = %error }, "an audit record could not be written");
 }
 
+/// Work for another task, whose lines in the log belong to this request.
+fn in_this_span<F: Future>(work: F) -> tracing::instrument::Instrumented<F> {
+    work.in_current_span()
+}
+
 /// Puts the intent on record. Nothing may be asked before this returns.
 pub(crate) async fn intend(
     room: &Arc<Room>,
@@ -171,7 +177,7 @@ pub(crate) async fn intend(
     let event = Event::Intent(Intent { access: Arc::clone(&access), rule: Arc::clone(&rule), expected });
     let (tell, told) = oneshot::channel();
     let owner = Arc::clone(room);
-    room.tasks.spawn(async move {
+    room.tasks.spawn(in_this_span(async move {
         let written = write(&owner, event).await;
         // An intent that nobody waits for any more is dropped here, and so closed.
         drop(tell.send(written.map(|receipt| OpenIntent {
@@ -180,7 +186,7 @@ pub(crate) async fn intend(
             rule,
             receipt: Some(receipt),
         })));
-    });
+    }));
     awaited(told, deadline).await
 }
 
@@ -214,10 +220,10 @@ pub(crate) async fn trace(room: &Arc<Room>, access: &Arc<Access>, deadline: Dead
     }
     let (tell, told) = oneshot::channel();
     let (owner, event) = (Arc::clone(room), Event::Trace(Arc::clone(access)));
-    room.tasks.spawn(async move {
+    room.tasks.spawn(in_this_span(async move {
         // Who no longer waits for it is not traced; that it was meant is on record all the same.
         let _nobody_waits = tell.send(write(&owner, event).await.map(|_receipt| ()));
-    });
+    }));
     awaited(told, deadline).await
 }
 
@@ -247,9 +253,9 @@ impl Room {
         request: RequestId,
         patient: Option<NhsNumber>,
         source: &SourceId,
-        fetch: Option<TraceId>,
+        (fetch, reason): (Option<TraceId>, FaultClass),
     ) {
-        self.metrics.sources().quarantined(source);
+        self.metrics.sources().quarantined(source, reason);
         self.warn(SecurityKind::IdentityMismatch, request, patient, source);
         if let Some(patient) = patient {
             forget(self, &Holding { source: source.clone(), patient }, self.flights.draw());
@@ -298,7 +304,7 @@ impl OpenIntent {
         let event = self.disclosure(intent, sources, outcome, found);
         let (tell, told) = oneshot::channel();
         let room = Arc::clone(&self.room);
-        room.tasks.clone().spawn(async move {
+        room.tasks.clone().spawn(in_this_span(async move {
             let written = write(&room, event).await.map(|receipt| {
                 self.receipt = None;
                 room.deliveries.begin(self.access.request, receipt)
@@ -307,7 +313,7 @@ impl OpenIntent {
                 // On record, and too late: the caller was told that there is no answer.
                 room.note_delivery(&name, 0, Delivered::NotSent);
             }
-        });
+        }));
         awaited(told, deadline).await
     }
 

@@ -5,6 +5,7 @@ pub mod answer;
 mod attachment;
 mod broker;
 mod cache;
+mod counts;
 mod deliveries;
 mod flights;
 mod gather;

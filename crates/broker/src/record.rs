@@ -25,6 +25,7 @@ use crate::answer::{Answer, Verdict};
 use crate::attachment::Addresses;
 use crate::broker::{Located, Room};
 use crate::cache::{Held, Kept};
+use crate::counts;
 use crate::flights::Ticket;
 use crate::gather::{Allowed, Counting, Hearing, gather};
 use crate::key::Key;
@@ -45,6 +46,8 @@ pub(crate) struct Opened {
     pub(crate) obligations: Obligations,
     pub(crate) glass: BreakGlass,
     pub(crate) arrived: Ticket,
+    /// The time that it had when it came.
+    pub(crate) budget: Duration,
     /// Who may hold something of it, by rank.
     pub(crate) ports: Vec<Arc<SourcePort>>,
     pub(crate) about: About,
@@ -64,7 +67,7 @@ impl Opened {
 /// Everything that comes before the first ask: the policy's word, whom to ask, the memory for it, and the intent on
 /// record.
 pub(crate) async fn open(room: &Arc<Room>, request: RecordRequest) -> Result<Opened, Refusal> {
-    let arrived = room.flights.draw();
+    let (arrived, budget) = (room.flights.draw(), request.deadline.remaining());
     let access = ledger::access(room, &request, request.sections);
     let (sections, deadline) = (request.sections, request.deadline);
     let obligations = admission::permitted(room, &access, sections, Answered::Merged, deadline).await?;
@@ -102,13 +105,14 @@ pub(crate) async fn open(room: &Arc<Room>, request: RecordRequest) -> Result<Ope
         pds,
         found,
     };
-    Ok(Opened { request, obligations, glass, arrived, ports, about, lease, intent, glance })
+    Ok(Opened { request, obligations, glass, arrived, budget, ports, about, lease, intent, glance })
 }
 
 pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<Answer, Refusal> {
     let opened = open(room, request).await?;
     let heard = gather(room, &opened.ports, &opened.request, opened.allowed(None)).await;
-    let Opened { request, ports, about, lease, intent, glance, .. } = opened;
+    let Opened { request, ports, about, lease, intent, glance, budget, .. } = opened;
+    let views = Arc::clone(&about.views);
     let answers = heard.iter().map(|one| one.answer.clone()).collect();
     let merging = merge_all(room, Arc::new(about), Material { answers, lease });
     // A record that takes too long to merge must not hold its caller past the deadline.
@@ -126,6 +130,8 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     room.saw(&glance);
     remember(room, &merged.statuses, &heard);
     room.metrics.record_answered(merged.tally.completeness());
+    counts::answered(room, &merged.view, &ports, request.deadline.share_used(budget));
+    counts::removed(room, &views, &ports, request.sections);
     let mut view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
     show_timings(&mut view, &heard);
     Ok(Answer { verdict, tally: merged.tally, audit, body, view: Arc::new(view), lease })
@@ -333,7 +339,7 @@ impl Became {
 
     /// Counts it.
     pub(crate) fn count(self, room: &Room, request: &RecordRequest, one: &Hearing, port: &SourcePort) {
-        let Self { status, fault, .. } = self;
+        let Self { status, class, fault } = self;
         let source = &one.answer.source;
         // What came from memory, or was not asked, says nothing about how fast the source is; what several share is
         // one ask.
@@ -346,7 +352,8 @@ impl Became {
             }
         }
         if status == SourceStatus::IdentityMismatch {
-            room.quarantine(request.id, Some(request.patient), source, one.fetch);
+            let reason = class.unwrap_or(FaultClass::IdentityNumber);
+            room.quarantine(request.id, Some(request.patient), source, (one.fetch, reason));
         }
     }
 

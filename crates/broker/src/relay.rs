@@ -225,7 +225,8 @@ impl Call<'_> {
             None => room.note_answer(&card.id, room.clock.now()),
         }
         if status == SourceStatus::IdentityMismatch {
-            room.quarantine(self.request.id, self.patient, &card.id, None);
+            let reason = fault.map_or(FaultClass::IdentityNumber, |fault| fault.class);
+            room.quarantine(self.request.id, self.patient, &card.id, (None, reason));
         }
     }
 }

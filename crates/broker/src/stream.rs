@@ -19,6 +19,7 @@ use tributary_model::{
 
 use crate::answer::Verdict;
 use crate::broker::Room;
+use crate::counts;
 use crate::flights::Flight;
 use crate::gather::{Hearing, Seat, hear, set_off, source_deadline};
 use crate::ledger::OpenIntent;
@@ -81,6 +82,8 @@ pub struct RecordStream {
     glance: Glance,
     lease: Lease,
     began: Instant,
+    /// The time that it had when it came.
+    budget: Duration,
     /// When the time of the sources is up.
     sources_until: Instant,
     heard: Vec<Hearing>,
@@ -125,7 +128,7 @@ pub(crate) async fn begin(
 ) -> Result<RecordStream, Refusal> {
     let opened = record::open(room, request).await?;
     let (heard, seats) = set_off(room, &opened.ports, &opened.request, opened.allowed(resumes));
-    let Opened { request, ports, about, lease, intent, glance, .. } = opened;
+    let Opened { request, ports, about, lease, intent, glance, budget, .. } = opened;
     let (began, until) = (Instant::now(), Deadline::after(request.deadline.remaining() + LATE));
     let silent =
         |seat: &Seat| (seat.port.card.id.clone(), (Arc::clone(&seat.port), Arc::clone(&seat.flight)));
@@ -141,6 +144,7 @@ pub(crate) async fn begin(
         sources_until: source_deadline(request.deadline).instant(),
         request,
         ports,
+        budget,
         intent: Some(intent),
         glance,
         lease,
@@ -248,6 +252,9 @@ impl RecordStream {
         if stage == Stage::Complete {
             self.room.metrics.record_answered(merged.tally.completeness());
             merged.rules.iter().for_each(|rule| self.room.metrics.discrepancy(rule));
+            let share = self.request.deadline.share_used(self.budget);
+            counts::answered(&self.room, &merged.view, &self.ports, share);
+            counts::removed(&self.room, &self.about.views, &self.ports, self.request.sections);
         }
         record::show_timings(&mut merged.view, &self.heard);
         let is_last = stage != Stage::Growing && self.silent.is_empty();

@@ -20,6 +20,9 @@ pub trait ExportObserver: Send + Sync {
     /// So many records are durable and not yet handed on.
     fn backlog(&self, target: &'static str, records: u64);
 
+    /// The oldest record that is not yet handed on was made then; nothing if all are, or if it does not say.
+    fn oldest(&self, target: &'static str, made: Option<jiff::Timestamp>);
+
     /// An event was taken.
     fn taken(&self, target: &'static str);
 

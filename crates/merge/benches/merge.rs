@@ -147,6 +147,7 @@ impl Owned {
                 serves: SectionSet::all(),
                 owns: vec![record::base_url(number)],
                 base_url: Some(record::base_url(number)),
+                maintenance: None,
             });
             owned.answers.push(Answer {
                 source,

@@ -55,7 +55,23 @@ pub(crate) fn status(source: &SourceRecord<'_>) -> String {
         let local = tributary_model::date::zoned(instant);
         format!(" Last answered {}.", local.strftime("%H:%M on %d-%b-%Y"))
     });
-    format!("{sentence}{}", last.unwrap_or_default())
+    format!("{sentence}{}{}", maintenance(source).unwrap_or_default(), last.unwrap_or_default())
+}
+
+/// What was announced for a source that failed. A source that was reached and refused, or that sent somebody else's
+/// record, failed for a reason of its own.
+fn maintenance(source: &SourceRecord<'_>) -> Option<String> {
+    let is_why = matches!(
+        source.status,
+        SourceStatus::Timeout | SourceStatus::Unavailable | SourceStatus::Shed | SourceStatus::Invalid
+    );
+    let now = source.answer.fetched_at;
+    let on = source.card.maintenance.as_ref().filter(|announced| is_why && announced.is_on(now))?;
+    let (end, today) = (tributary_model::date::zoned(on.until), tributary_model::date::zoned(now));
+    let form = if end.date() == today.date() { "%H:%M" } else { "%H:%M on %d-%b-%Y" };
+    let words = on.words.trim();
+    let words = if words.is_empty() { String::new() } else { format!(" {words}") };
+    Some(format!(" Planned maintenance until {}.{words}", end.strftime(form)))
 }
 
 /// Why a practice was not even asked, in words.

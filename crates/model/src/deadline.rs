@@ -19,6 +19,13 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
+    /// Which share of a budget is used, when all of it was left once: above one if it was not enough.
+    pub fn share_used(self, budget: Duration) -> f64 {
+        let late = Instant::now().saturating_duration_since(self.0);
+        let used = budget.saturating_sub(self.remaining()) + late;
+        if budget.is_zero() { 1.0 } else { used.as_secs_f64() / budget.as_secs_f64() }
+    }
+
     /// The instant itself, for timers.
     pub const fn instant(self) -> Instant {
         self.0

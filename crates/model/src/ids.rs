@@ -37,6 +37,11 @@ impl TraceId {
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
+
+    /// Its bytes.
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
 }
 
 impl fmt::Display for TraceId {

@@ -21,6 +21,7 @@ pub mod role_view;
 pub mod section;
 pub mod source;
 pub mod status;
+pub mod trace;
 
 pub use ask::{Ask, AttachmentAsk, RelayAsk};
 pub use clock::{Clock, FixedClock, SystemClock};
@@ -41,5 +42,6 @@ pub use request::{Freshness, Handling, Purpose, RecordForm, RecordRequest, Relat
 pub use requester::{Requester, Role, SpineIds};
 pub use role_view::{Label, Limit, Reason, RoleView, Shown, ViewRole, Views};
 pub use section::{Section, SectionSet};
-pub use source::{KindSet, OdsCode, SourceId, SourceKind};
+pub use source::{KindSet, Maintenance, OdsCode, SourceId, SourceKind};
 pub use status::{NoticeKind, SectionState, SourceStatus, StatusClass};
+pub use trace::TraceContext;

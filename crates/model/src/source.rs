@@ -14,6 +14,24 @@ pub enum NameError {
     OdsCode,
 }
 
+/// Maintenance that a source's operators announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maintenance {
+    /// From then on.
+    pub from: jiff::Timestamp,
+    /// Until then; that moment is not part of it.
+    pub until: jiff::Timestamp,
+    /// What readers are told besides the time; empty when nothing.
+    pub words: String,
+}
+
+impl Maintenance {
+    /// Whether it is under way.
+    pub fn is_on(&self, at: jiff::Timestamp) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
 /// The id of a registered source. Safe in metrics, logs and addresses.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(Arc<str>);

@@ -121,6 +121,18 @@ pub enum SectionState {
 }
 
 impl SectionState {
+    /// Every state.
+    pub const ALL: &[Self] = &[
+        Self::Content,
+        Self::Empty,
+        Self::Partial,
+        Self::Withheld,
+        Self::Failed,
+        Self::NotAsked,
+        Self::NotHeld,
+        Self::Pending,
+    ];
+
     /// The code on the wire.
     pub const fn code(self) -> &'static str {
         match self {

@@ -36,7 +36,7 @@ use std::{fs, io};
 
 use toml::de::DeTable;
 use tributary_audit::Digest;
-use tributary_model::{OdsCode, SourceId};
+use tributary_model::{Maintenance, OdsCode, SourceId};
 use tributary_sources::{Route, SourceEntry};
 
 pub use audit::{AuditSettings, WitnessEntry};
@@ -106,6 +106,8 @@ pub struct Settings {
     pub sources: Vec<SourceEntry>,
     /// `[source.tls]`, by source.
     pub source_tls: BTreeMap<SourceId, TlsFiles>,
+    /// `[source.maintenance]`, by source.
+    pub maintenance: BTreeMap<SourceId, Maintenance>,
     /// `[spine]`
     pub spine: Option<SpineSettings>,
     /// `[[organisation]]`: system ids by ODS code.
@@ -143,6 +145,7 @@ impl Default for Settings {
             callers: CallerSettings::default(),
             sources: Vec::new(),
             source_tls: BTreeMap::new(),
+            maintenance: BTreeMap::new(),
             spine: None,
             organisations: BTreeMap::new(),
             locator: LocatorSettings::default(),
@@ -257,7 +260,8 @@ impl Settings {
 
 fn read(mut root: Reader<'_>) -> Settings {
     let server = root.table("server").map(server::read).unwrap_or_default();
-    let source::Sources { entries: sources, tls: source_tls } = source::read(root.tables("source"));
+    let source::Sources { entries: sources, tls: source_tls, maintenance } =
+        source::read(root.tables("source"));
     let locator = read_locator(&mut root, &sources);
     let is_demo = root.has("demo");
     let settings = Settings {
@@ -283,6 +287,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         server,
         sources,
         source_tls,
+        maintenance,
     };
     if settings.spine.is_none() && is_behind_spine(&settings) {
         root.wrong("spine", "is missing: a source is reached via the spine proxy");

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tributary_model::{Capability, OdsCode, Section, SectionSet, SourceId, SourceKind};
+use jiff::Timestamp;
+use tributary_model::{Capability, Maintenance, OdsCode, Section, SectionSet, SourceId, SourceKind};
 use tributary_sources::{Protocol, Route, ServiceRoot, SourceEntry};
 use url::Url;
 
@@ -14,12 +15,15 @@ use super::{identity, tls};
 /// What is said when an entry does not.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_BODY_BYTES: u64 = 16 << 20;
+/// Letters of what is said of a maintenance: it stands beside a source's name, on a phone.
+const MOST_WORDS: usize = 200;
 const MAX_IN_FLIGHT: u64 = 32;
 
 /// The registered sources, and the TLS files of those that have any.
 pub(super) struct Sources {
     pub(super) entries: Vec<SourceEntry>,
     pub(super) tls: BTreeMap<SourceId, TlsFiles>,
+    pub(super) maintenance: BTreeMap<SourceId, Maintenance>,
 }
 
 pub(super) fn read(tables: Vec<Reader<'_>>) -> Sources {
@@ -28,6 +32,7 @@ pub(super) fn read(tables: Vec<Reader<'_>>) -> Sources {
     let mut roots = BTreeSet::new();
     let mut entries = Vec::new();
     let mut all_tls = BTreeMap::new();
+    let mut all_maintenance = BTreeMap::new();
     for (place, mut table) in (1..).zip(tables) {
         let id = table.parsed("id", SourceId::parse);
         if id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
@@ -37,6 +42,10 @@ pub(super) fn read(tables: Vec<Reader<'_>>) -> Sources {
         let tls = table.table("tls").map(tls::read);
         if let (Some(id), Some(files)) = (&id, tls) {
             all_tls.insert(id.clone(), files);
+        }
+        let announced = table.table("maintenance").and_then(maintenance);
+        if let (Some(id), Some(announced)) = (&id, announced) {
+            all_maintenance.insert(id.clone(), announced);
         }
         let entry = entry(&mut table, id, ods, place);
         if let Some(entry) = entry {
@@ -56,7 +65,28 @@ pub(super) fn read(tables: Vec<Reader<'_>>) -> Sources {
         }
         table.close();
     }
-    Sources { entries, tls: all_tls }
+    Sources { entries, tls: all_tls, maintenance: all_maintenance }
+}
+
+/// What is told with the source's failures while it lasts.
+fn maintenance(mut table: Reader<'_>) -> Option<Maintenance> {
+    let instant =
+        |text: &str| text.parse::<Timestamp>().map_err(|_| "is no instant, such as 2026-03-10T02:00:00Z");
+    let from = table.parsed("from", instant);
+    let from = table.required("from", from);
+    let until = table.parsed("until", instant);
+    let until = table.required("until", until);
+    let words = table.parsed("words", |text| {
+        let is_short = text.chars().count() <= MOST_WORDS && !text.chars().any(char::is_control);
+        if is_short { Ok(text.to_owned()) } else { Err("is longer than one line of 200 letters") }
+    });
+    if let (Some(from), Some(until)) = (from, until)
+        && until <= from
+    {
+        table.wrong("until", "is not after from");
+    }
+    table.close();
+    Some(Maintenance { from: from?, until: until?, words: words.unwrap_or_default() })
 }
 
 /// The key that holds the root of a capability.

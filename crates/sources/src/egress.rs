@@ -28,7 +28,7 @@ use http::{HeaderMap, Method, header};
 use http_body_util::BodyDataStream;
 use hyper::body::Body as _;
 use rustls_pki_types::CertificateDer;
-use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget, SourceFault};
+use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget, SourceFault, TraceContext};
 use url::Url;
 
 use connect::{Connector, Means};
@@ -182,6 +182,7 @@ impl Egress {
         mut outgoing: Outgoing,
     ) -> Result<Received, SourceFault> {
         outgoing.headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("gzip"));
+        trace(&mut outgoing.headers);
         let host: Option<Authority> = outgoing.url.authority().parse().ok();
         let answer = self.exchange(bounds, outgoing).await?;
         let status = answer.response.status().as_u16();
@@ -227,6 +228,15 @@ impl Egress {
         // The connection may be idle now, and overwrites what the last chunk lay in.
         drop(visit);
         body
+    }
+}
+
+/// Says which trace an attempt belongs to, under a span of its own. The ids are all that goes out: what a caller says
+/// in `tracestate` may be anything, and is for nobody else.
+fn trace(headers: &mut HeaderMap) {
+    let parent = TraceContext::current().map(|context| context.child().to_string());
+    if let Some(Ok(parent)) = parent.map(header::HeaderValue::try_from) {
+        headers.insert(header::HeaderName::from_static("traceparent"), parent);
     }
 }
 

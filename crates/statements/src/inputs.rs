@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tributary_fhir::Reply;
 use tributary_model::{
-    Demographics, NhsNumber, OdsCode, PatientNote, SectionSet, SourceFault, SourceId, SourceKind, Views,
+    Demographics, Maintenance, NhsNumber, OdsCode, PatientNote, SectionSet, SourceFault, SourceId,
+    SourceKind, Views,
 };
 
 use crate::maps::Maps;
@@ -29,6 +30,8 @@ pub struct SourceCard {
     pub owns: Vec<String>,
     /// Where its resources live: references under it resolve inside its own answer.
     pub base_url: Option<String>,
+    /// Maintenance that is announced for it: told with its failures while it lasts.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// What one expected source came up with.

@@ -9,6 +9,8 @@ pub enum MetricKind {
     Gauge,
     /// Counts by size; the bounds are for seconds.
     Histogram,
+    /// Counts by size; the bounds are for shares of one.
+    Share,
 }
 
 /// One metric.
@@ -41,6 +43,10 @@ const fn seconds(name: &'static str, labels: &'static [&'static str], help: &'st
     fact(MetricKind::Histogram, name, labels, help)
 }
 
+const fn shares(name: &'static str, labels: &'static [&'static str], help: &'static str) -> MetricFact {
+    fact(MetricKind::Share, name, labels, help)
+}
+
 const fn fact(
     kind: MetricKind,
     name: &'static str,
@@ -64,6 +70,26 @@ pub(crate) const COMPLETENESS: MetricFact = counter(
     "tributary_record_completeness_total",
     &["completeness"],
     "Records answered, by how whole they were.",
+);
+pub(crate) const BUDGET_USE: MetricFact = shares(
+    "tributary_record_budget_use_ratio",
+    &[],
+    "Share of the time that a caller allows which its record took.",
+);
+pub(crate) const SECTIONS: MetricFact = counter(
+    "tributary_record_sections_total",
+    &["section", "state"],
+    "Sections of records answered, by what was known of each over all sources.",
+);
+pub(crate) const INCOMPLETE: MetricFact = counter(
+    "tributary_record_incomplete_total",
+    &["source", "class"],
+    "Records answered without all of what a source has: `missing`, `degraded` or `withheld`.",
+);
+pub(crate) const REMOVALS: MetricFact = counter(
+    "tributary_policy_removals_total",
+    &["section", "extent"],
+    "Sections of sources that were held back from a role, `whole` or in `part`, whether there was anything or not.",
 );
 pub(crate) const SOURCE_ASKS: MetricFact =
     counter("tributary_source_asks_total", &["source", "kind", "status"], "Asks, by what became of them.");
@@ -93,13 +119,33 @@ pub(crate) const SOURCE_WAITING: MetricFact =
     gauge("tributary_source_waiting", &["source"], "Requests that wait for a place at the source.");
 pub(crate) const SOURCE_RETRIES: MetricFact =
     counter("tributary_source_retries_total", &["source"], "Second attempts made.");
+pub(crate) const SOURCE_LAST_ANSWER: MetricFact = gauge(
+    "tributary_source_last_answer_timestamp_seconds",
+    &["source"],
+    "When a source last answered, as its outcomes have it: seconds since 1970; 0 if it never did since the start.",
+);
+pub(crate) const MAINTENANCE_FROM: MetricFact = gauge(
+    "tributary_source_maintenance_from_timestamp_seconds",
+    &["source"],
+    "When the maintenance that is announced for a source begins: seconds since 1970; 0 if none is.",
+);
+pub(crate) const MAINTENANCE_UNTIL: MetricFact = gauge(
+    "tributary_source_maintenance_until_timestamp_seconds",
+    &["source"],
+    "When the maintenance that is announced for a source ends: seconds since 1970; 0 if none is.",
+);
 pub(crate) const QUARANTINED: MetricFact = counter(
     "tributary_quarantined_total",
-    &["source"],
+    &["source", "reason"],
     "Answers kept out of the record because they may be about another patient.",
 );
 pub(crate) const CACHE_LOOKUPS: MetricFact =
     counter("tributary_cache_lookups_total", &["outcome"], "Looks into the cache of replies.");
+pub(crate) const CACHE_AGE: MetricFact = seconds(
+    "tributary_cache_hit_since_fetch_seconds",
+    &[],
+    "How long ago a reply was fetched that is shown from the cache.",
+);
 pub(crate) const CACHE_BYTES: MetricFact =
     gauge("tributary_cache_bytes", &[], "Memory held by the cache of replies.");
 pub(crate) const MEMORY_TAKEN: MetricFact = gauge(
@@ -116,6 +162,11 @@ pub(crate) const DISCREPANCIES: MetricFact = counter(
     &["rule"],
     "Discrepancies shown to readers, by the rule that found them.",
 );
+pub(crate) const STATEMENTS: MetricFact = counter(
+    "tributary_merge_statements_total",
+    &["copy"],
+    "Statements on lines, by what they are: `original`, or which kind of copy.",
+);
 pub(crate) const AUDIT_RECORDS: MetricFact =
     counter("tributary_audit_records_total", &["kind"], "Audit records made durable.");
 pub(crate) const AUDIT_APPEND: MetricFact = seconds(
@@ -127,6 +178,11 @@ pub(crate) const AUDIT_FAILURES: MetricFact = counter(
     "tributary_audit_failures_total",
     &[],
     "Audit records that could not be made durable; nothing was disclosed.",
+);
+pub(crate) const AUDIT_QUEUE: MetricFact = gauge(
+    "tributary_audit_queue_records",
+    &[],
+    "Audit records that somebody waits for and that are not durable yet.",
 );
 pub(crate) const AUDIT_CHECKPOINT: MetricFact =
     gauge("tributary_audit_checkpoint_size", &[], "Audit records that the last checkpoint covers.");
@@ -144,6 +200,11 @@ pub(crate) const AUDIT_EXPORT_BACKLOG: MetricFact = gauge(
     "tributary_audit_export_backlog_records",
     &["target"],
     "Audit records that are durable and not yet handed on.",
+);
+pub(crate) const AUDIT_EXPORT_OLDEST: MetricFact = gauge(
+    "tributary_audit_export_oldest_timestamp_seconds",
+    &["target"],
+    "When the oldest audit record was made that is not yet handed on: seconds since 1970; 0 if all are.",
 );
 pub(crate) const AUDIT_EXPORT_EVENTS: MetricFact =
     counter("tributary_audit_export_events_total", &["target"], "Audit events that were taken.");
@@ -188,6 +249,11 @@ pub(crate) const JWKS_FETCHED: MetricFact = gauge(
     "tributary_jwks_fetched_timestamp_seconds",
     &["issuer"],
     "When the keys of an issuer were last fetched: seconds since 1970.",
+);
+pub(crate) const TRACES: MetricFact = counter(
+    "tributary_trace_contexts_total",
+    &["outcome"],
+    "Requests by where their trace comes from: `continued` the caller's, `begun` here, or `refused` and begun here.",
 );
 pub(crate) const SHED: MetricFact =
     counter("tributary_shed_total", &["reason"], "Requests refused for load.");
@@ -238,6 +304,10 @@ const CATALOGUE: &[MetricFact] = &[
     HTTP_REQUESTS,
     HTTP_DURATION,
     COMPLETENESS,
+    BUDGET_USE,
+    SECTIONS,
+    INCOMPLETE,
+    REMOVALS,
     SOURCE_ASKS,
     SOURCE_DURATION,
     SOURCE_INFLIGHT,
@@ -246,20 +316,27 @@ const CATALOGUE: &[MetricFact] = &[
     SOURCE_LIMIT,
     SOURCE_WAITING,
     SOURCE_RETRIES,
+    SOURCE_LAST_ANSWER,
+    MAINTENANCE_FROM,
+    MAINTENANCE_UNTIL,
     QUARANTINED,
     CACHE_LOOKUPS,
+    CACHE_AGE,
     CACHE_BYTES,
     MEMORY_TAKEN,
     MEMORY_BUDGET,
     MERGE_DURATION,
     DISCREPANCIES,
+    STATEMENTS,
     AUDIT_RECORDS,
     AUDIT_APPEND,
     AUDIT_FAILURES,
+    AUDIT_QUEUE,
     AUDIT_CHECKPOINT,
     AUDIT_COSIGNATURE,
     AUDIT_WITNESSED,
     AUDIT_EXPORT_BACKLOG,
+    AUDIT_EXPORT_OLDEST,
     AUDIT_EXPORT_EVENTS,
     AUDIT_EXPORT_FAILURES,
     AUDIT_EXPORT_DEAD_LETTERS,
@@ -270,6 +347,7 @@ const CATALOGUE: &[MetricFact] = &[
     CRL_MADE,
     CRL_NEXT,
     JWKS_FETCHED,
+    TRACES,
     SHED,
     CONNECTIONS,
     ADMITTED,

@@ -35,6 +35,44 @@ labels! {
 }
 
 labels! {
+    /// Where the trace of a request comes from.
+    TraceOutcome {
+        /// The caller sent one, and it goes on here.
+        Continued, "continued";
+        /// The caller sent none.
+        Begun, "begun";
+        /// What the caller sent is no trace, or more than one.
+        Refused, "refused";
+    }
+}
+
+labels! {
+    /// How much of a section is held back from a role.
+    Extent {
+        /// All of it.
+        Whole, "whole";
+        /// Some of it.
+        Part, "part";
+    }
+}
+
+labels! {
+    /// What a statement on a line is.
+    CopyKind {
+        /// Its author's own.
+        Original, "original";
+        /// A copy; the author says the same.
+        Echo, "echo";
+        /// A copy; the author says something else by now.
+        Stale, "stale-copy";
+        /// A copy of what the author does not hold.
+        OfAbsent, "copy-of-absent";
+        /// A copy whose author did not answer.
+        Unverified, "copy-unverified";
+    }
+}
+
+labels! {
     /// What became of a configuration that was read again.
     ReloadOutcome {
         /// It is in force.

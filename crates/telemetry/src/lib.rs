@@ -8,10 +8,10 @@ mod redact;
 
 pub use catalogue::{MetricFact, MetricKind, catalogue};
 pub use labels::{
-    BreakerState, CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason,
-    WitnessOutcome,
+    BreakerState, CacheOutcome, CopyKind, Extent, GlassOutcome, Listener, MapState, PolicyOutcome,
+    ReloadOutcome, ShedReason, TraceOutcome, WitnessOutcome,
 };
 pub use log::{LogError, LogFormat, LogLayer, init_logs, quiet_panics};
-pub use metrics::{AuditExport, InFlight, Metrics, MetricsError, SourceMetrics};
+pub use metrics::{AuditExport, InFlight, Metrics, MetricsError, RecordMetrics, SourceMetrics};
 pub use redact::LOGGED_FIELDS;
 pub use tracing::level_filters::LevelFilter;

@@ -1,6 +1,7 @@
 //! All metrics, typed. Registration happens here and nowhere else.
 
 mod export;
+mod records;
 mod sources;
 
 use std::fmt;
@@ -12,17 +13,22 @@ use prometheus::{
 };
 use tributary_model::{Completeness, MemoryBudget, Priority, SourceId, SourceKind};
 
-use crate::catalogue::{self as facts, MetricFact};
+use crate::catalogue::{self as facts, MetricFact, MetricKind};
 use crate::labels::{
-    CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason, WitnessOutcome,
+    CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason, TraceOutcome,
+    WitnessOutcome,
 };
 
 pub use export::AuditExport;
+pub use records::RecordMetrics;
 pub use sources::{InFlight, SourceMetrics};
 
 /// From half a millisecond, where an audit append ends, to thirty seconds, where every deadline does.
 const BOUNDS: &[f64] =
     &[0.0005, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0];
+
+/// Shares of what was allowed. Above one it was late.
+const SHARES: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0];
 
 /// The catalogue and the registration do not fit: ours to fix.
 #[derive(Debug, thiserror::Error)]
@@ -34,17 +40,18 @@ pub struct Metrics {
     registry: Registry,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
-    completeness: IntCounterVec,
+    records: RecordMetrics,
     sources: SourceMetrics,
     cache_lookups: IntCounterVec,
+    cache_age: Histogram,
     cache_bytes: IntGauge,
     memory_taken: IntGauge,
     memory_budget: IntGauge,
     merge_duration: Histogram,
-    discrepancies: IntCounterVec,
     audit_records: IntCounterVec,
     audit_append: Histogram,
     audit_failures: IntCounter,
+    audit_queue: IntGauge,
     audit_checkpoint: IntGauge,
     audit_cosignature: IntGauge,
     audit_witnessed: IntCounterVec,
@@ -56,6 +63,7 @@ pub struct Metrics {
     crl_made: IntGaugeVec,
     crl_next: IntGaugeVec,
     jwks_fetched: IntGaugeVec,
+    traces: IntCounterVec,
     shed: IntCounterVec,
     connections: IntGaugeVec,
     admitted: IntGaugeVec,
@@ -80,17 +88,18 @@ impl Metrics {
         let metrics = Self {
             http_requests: new.counters(&facts::HTTP_REQUESTS)?,
             http_duration: new.histograms(&facts::HTTP_DURATION)?,
-            completeness: new.counters(&facts::COMPLETENESS)?,
+            records: RecordMetrics::new(&new)?,
             sources: SourceMetrics::new(&new, sources)?,
             cache_lookups: new.counters(&facts::CACHE_LOOKUPS)?,
+            cache_age: new.histogram(&facts::CACHE_AGE)?,
             cache_bytes: new.gauge(&facts::CACHE_BYTES)?,
             memory_taken: new.gauge(&facts::MEMORY_TAKEN)?,
             memory_budget: new.gauge(&facts::MEMORY_BUDGET)?,
             merge_duration: new.histogram(&facts::MERGE_DURATION)?,
-            discrepancies: new.counters(&facts::DISCREPANCIES)?,
             audit_records: new.counters(&facts::AUDIT_RECORDS)?,
             audit_append: new.histogram(&facts::AUDIT_APPEND)?,
             audit_failures: new.counter(&facts::AUDIT_FAILURES)?,
+            audit_queue: new.gauge(&facts::AUDIT_QUEUE)?,
             audit_checkpoint: new.gauge(&facts::AUDIT_CHECKPOINT)?,
             audit_cosignature: new.gauge(&facts::AUDIT_COSIGNATURE)?,
             audit_witnessed: new.counters(&facts::AUDIT_WITNESSED)?,
@@ -102,6 +111,7 @@ impl Metrics {
             crl_made: new.gauges(&facts::CRL_MADE)?,
             crl_next: new.gauges(&facts::CRL_NEXT)?,
             jwks_fetched: new.gauges(&facts::JWKS_FETCHED)?,
+            traces: new.counters(&facts::TRACES)?,
             shed: new.counters(&facts::SHED)?,
             connections: new.gauges(&facts::CONNECTIONS)?,
             admitted: new.gauges(&facts::ADMITTED)?,
@@ -122,8 +132,8 @@ impl Metrics {
 
     fn begin_at_zero(&self) {
         let begin = |counters: &IntCounterVec, code| drop(counters.with_label_values(&[code]));
-        for value in Completeness::ALL {
-            begin(&self.completeness, value.code());
+        for value in TraceOutcome::ALL {
+            begin(&self.traces, value.code());
         }
         for value in CacheOutcome::ALL {
             begin(&self.cache_lookups, value.code());
@@ -163,7 +173,17 @@ impl Metrics {
 
     /// A record was answered.
     pub fn record_answered(&self, completeness: Completeness) {
-        self.completeness.with_label_values(&[completeness.code()]).inc();
+        self.records.answered(completeness);
+    }
+
+    /// What is counted of records.
+    pub const fn records(&self) -> &RecordMetrics {
+        &self.records
+    }
+
+    /// Where the trace of a request comes from.
+    pub fn traced(&self, outcome: TraceOutcome) {
+        self.traces.with_label_values(&[outcome.code()]).inc();
     }
 
     /// The asks of sources.
@@ -174,6 +194,11 @@ impl Metrics {
     /// The cache was looked into.
     pub fn cache_lookup(&self, outcome: CacheOutcome) {
         self.cache_lookups.with_label_values(&[outcome.code()]).inc();
+    }
+
+    /// A reply that was fetched so many seconds ago is shown from the cache.
+    pub fn cache_hit(&self, seconds: f64) {
+        self.cache_age.observe(seconds);
     }
 
     /// The cache holds so many bytes now.
@@ -194,7 +219,7 @@ impl Metrics {
 
     /// A merge rule found a discrepancy.
     pub fn discrepancy(&self, rule: &'static str) {
-        self.discrepancies.with_label_values(&[rule]).inc();
+        self.records.discrepancy(rule);
     }
 
     /// An audit record is durable.
@@ -206,6 +231,11 @@ impl Metrics {
     /// An audit record could not be made durable.
     pub fn audit_failure(&self) {
         self.audit_failures.inc();
+    }
+
+    /// So many audit records wait to be durable.
+    pub fn audit_queue(&self, records: usize) {
+        self.audit_queue.set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
     /// Somebody wished to break the glass.
@@ -392,7 +422,8 @@ impl Registrar<'_> {
 }
 
 fn bounded(fact: &MetricFact) -> HistogramOpts {
-    HistogramOpts::new(fact.name, fact.help).buckets(BOUNDS.to_vec())
+    let bounds = if fact.kind == MetricKind::Share { SHARES } else { BOUNDS };
+    HistogramOpts::new(fact.name, fact.help).buckets(bounds.to_vec())
 }
 
 fn gauged(bytes: u64) -> i64 {

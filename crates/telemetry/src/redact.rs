@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tributary_model::RequestId;
+use tributary_model::{RequestId, TraceContext};
 
 /// The fields whose values are written. The value of any other field is dropped.
 pub const LOGGED_FIELDS: &[&str] = &[
@@ -37,6 +37,7 @@ pub const LOGGED_FIELDS: &[&str] = &[
     "source.id",
     "source.kind",
     "source.status",
+    "trace.id",
     "version",
 ];
 
@@ -66,6 +67,7 @@ impl Allowed {
                 let id = RequestId::parse(text).map(|id| id.to_string()).filter(|id| !hides_ten_digits(id));
                 self.take(field, id.unwrap_or_else(|| WITHHELD.to_owned()));
             }
+            "trace.id" => self.take(field, if TraceContext::is_id(text) { text } else { WITHHELD }),
             "config.digest" => self.take(field, if is_digest(text) { text } else { WITHHELD }),
             _ => self.take(field, harmless(text)),
         }

@@ -24,6 +24,10 @@ impl AuditObserver for AuditCounts {
         self.0.audit_failure();
     }
 
+    fn waiting(&self, records: usize) {
+        self.0.audit_queue(records);
+    }
+
     fn checkpointed(&self, size: u64) {
         self.0.audit_checkpoint(size);
     }

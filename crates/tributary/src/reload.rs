@@ -15,7 +15,7 @@ use crate::error::StartError;
 use crate::observe::MapRows;
 use crate::policy;
 use crate::running::{Identities, Running, SecondFront, gpconnect_edge};
-use crate::wire::{Ground, Kept, counted, wire};
+use crate::wire::{Ground, Kept, announced, counted, wire};
 use tributary_settings::{Mistake, Settings};
 
 /// A configuration that is built and not yet in force.
@@ -79,6 +79,7 @@ impl Running {
         let Next { settings, maps, policy, broker, kept, identities, callers, ends, lists } = next;
         let metrics = &self.ground.metrics;
         metrics.sources().register(&counted(&settings));
+        metrics.sources().maintenance(&announced(&settings));
         show_limits(&broker, metrics);
         maps.note(metrics);
         metrics.certificates_end(&ends);

@@ -23,7 +23,7 @@ use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
 use crate::policy;
 use crate::protection::Shelter;
-use crate::wire::{Ground, Kept, counted, hand_on, wire};
+use crate::wire::{Ground, Kept, announced, counted, hand_on, wire};
 use crate::witnessing;
 use tributary_settings::{ListenerTls, PostgresSettings, Settings};
 
@@ -103,6 +103,7 @@ impl Running {
         witnessing::stand_behind(&mut couriers, &settings.audit, &notary).await?;
         let trail = open_trail(&settings, notary).await?;
         let metrics = Arc::new(Metrics::new(&counted(&settings))?);
+        metrics.sources().maintenance(&announced(&settings));
         trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
         witnessing::witness(couriers, &settings.audit, &trail, &metrics).await?;
         let lasting = Lasting::new(trail.clone(), Arc::clone(&metrics));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tributary_broker::{Broker, FindPractice, Limits, Locator, Maps, Mode, Parts, Policy, Tracing};
-use tributary_model::{MemoryBudget, Purpose, SourceId, SourceKind, SystemClock};
+use tributary_model::{Maintenance, MemoryBudget, Purpose, SourceId, SourceKind, SystemClock};
 use tributary_sources::national::pds::Pds;
 use tributary_sources::national::practice::Practices;
 use tributary_sources::national::sds::Sds;
@@ -54,7 +54,11 @@ pub(crate) fn wire_for(
     let practices = gathered.practices.clone();
     let find = practices.clone().map(|practices| FindPractice::by(move |ods| found(practices.source(ods))));
     let broker = Broker::new(Parts {
-        ports: gathered.registry.iter().map(port).collect(),
+        ports: gathered
+            .registry
+            .iter()
+            .map(|source| port(source, settings.maintenance.get(&source.entry.id)))
+            .collect(),
         locator: locator(settings, gathered.outward.national.pds.clone(), practices),
         practices: find,
         tracing: if settings.national.pds.is_some() { Tracing::Recorded } else { Tracing::Off },
@@ -83,6 +87,13 @@ pub(crate) fn counted(settings: &Settings) -> Vec<(SourceId, SourceKind)> {
         ids.push((practices_id(), SourceKind::Gp));
     }
     ids
+}
+
+/// The maintenance that is announced, for operators: seconds since 1970.
+pub(crate) fn announced(settings: &Settings) -> Vec<(SourceId, i64, i64)> {
+    let second = |one: &Maintenance| (one.from.as_second(), one.until.as_second());
+    let all = settings.maintenance.iter().map(|(id, one)| (id.clone(), second(one)));
+    all.map(|(id, (from, until))| (id, from, until)).collect()
 }
 
 /// The client towards sources, who we are there, and the national services.

@@ -115,6 +115,8 @@ struct Counts {
 }
 
 impl AuditObserver for Counts {
+    fn waiting(&self, _records: usize) {}
+
     fn checkpointed(&self, _size: u64) {}
 
     fn checkpoint_failed(&self) {}

@@ -271,6 +271,7 @@ fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
         serves,
         owns: Vec::new(),
         base_url: None,
+        maintenance: None,
     };
     let stub = Stub { name, seen: Arc::clone(seen), plan: Arc::new(Mutex::new(does)), dir };
     let (record, relay, attachments) = (stub.clone(), stub.clone(), stub);

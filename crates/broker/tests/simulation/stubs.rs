@@ -144,6 +144,7 @@ pub(crate) fn port(world: &Arc<World>, source: usize) -> (SourcePort, Bulkhead) 
         serves: SectionSet::all(),
         owns: Vec::new(),
         base_url: None,
+        maintenance: None,
     };
     let port = SourcePort {
         card,

@@ -96,7 +96,12 @@ impl Feed {
         let upto = last.min(cursor.seq + u64::from(TOGETHER));
         let records = if upto > cursor.seq { self.records(cursor.seq + 1, upto).await? } else { Vec::new() };
         let mut step = if records.is_empty() { Step::Through } else { Step::More };
+        if records.is_empty() {
+            self.observer.oldest(target, None);
+        }
         for (seq, payload) in &records {
+            let made = Entry::parse(payload).and_then(|entry| entry.at.parse().ok());
+            self.observer.oldest(target, made);
             if *seq != cursor.seq + 1 {
                 return Err(io::Error::from(io::ErrorKind::InvalidData).into());
             }

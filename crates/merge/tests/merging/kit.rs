@@ -90,7 +90,17 @@ impl Federation {
         let rank = u32::try_from(self.registry.len()).expect("few") + 1;
         let id = SourceId::parse(id).expect("id");
         let name = format!("Name of {id}");
-        self.registry.push(SourceCard { id, name, kind, ods: None, rank, serves, owns, base_url: None });
+        self.registry.push(SourceCard {
+            id,
+            name,
+            kind,
+            ods: None,
+            rank,
+            serves,
+            owns,
+            base_url: None,
+            maintenance: None,
+        });
     }
 
     pub(crate) fn answers(&mut self, id: &str, resources: &[Value]) {

@@ -7,7 +7,9 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
-use tributary_model::RequestId;
+use tracing::Instrument as _;
+use tributary_model::{RequestId, TraceContext};
+use tributary_telemetry::TraceOutcome;
 
 use crate::exchange::{Edge, Inbound, Next, Reply, text};
 use crate::problem::Problem;
@@ -15,6 +17,7 @@ use crate::render::outcome::{Dialect, respond};
 use crate::routes;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// `Strict-Transport-Security`.
 const A_YEAR: &str = "max-age=31536000; includeSubDomains";
@@ -33,9 +36,14 @@ pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, n
         .and_then(RequestId::parse)
         .unwrap_or_else(RequestId::random);
     let correlation = correlation(request.headers());
+    let (trace, outcome) = trace(request.headers());
+    edge.metrics.traced(outcome);
     request.extensions_mut().insert(id);
+    request.extensions_mut().insert(trace);
     request.extensions_mut().insert(Arrived(Instant::now()));
-    let Ok(mut reply) = next.oneshot(request).await;
+    // An error, so that it is there whatever is logged: every line of the request names it and its trace.
+    let span = tracing::error_span!("request", request.id = %id, trace.id = trace.trace_id());
+    let Ok(mut reply) = trace.within(next.oneshot(request)).instrument(span).await;
     let headers = reply.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, id);
@@ -53,6 +61,19 @@ pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, n
     reply
 }
 
+/// The caller's trace, under a span of our own; a new one where the caller sent none, or what is none. `tracestate`
+/// is not read: it is other systems' own, and nothing is done with it here.
+fn trace(headers: &HeaderMap) -> (TraceContext, TraceOutcome) {
+    let mut all = headers.get_all(TRACEPARENT).iter();
+    let (first, second) = (all.next(), all.next());
+    let parent = first.filter(|_| second.is_none()).and_then(|one| TraceContext::parse(one.to_str().ok()?));
+    match (parent, first) {
+        (Some(parent), _) => (parent.child(), TraceOutcome::Continued),
+        (None, None) => (TraceContext::begin(), TraceOutcome::Begun),
+        (None, Some(_)) => (TraceContext::begin(), TraceOutcome::Refused),
+    }
+}
+
 fn correlation(headers: &HeaderMap) -> Option<HeaderValue> {
     let value = headers.get(CORRELATION_ID)?;
     let short = (1..=CORRELATION_LONGEST).contains(&value.len());
@@ -64,6 +85,7 @@ fn correlation(headers: &HeaderMap) -> Option<HeaderValue> {
 pub(super) async fn watched(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {
     let mut watch = Watch {
         id: request.extensions().get::<RequestId>().copied(),
+        trace: request.extensions().get::<TraceContext>().copied(),
         route: routes::template(request.uri().path()),
         method: request.method().clone(),
         code: CALLER_GONE,
@@ -79,6 +101,7 @@ pub(super) async fn watched(edge: Arc<Edge>, request: Request<Inbound>, next: Ne
 pub(crate) struct Watch {
     edge: Arc<Edge>,
     id: Option<RequestId>,
+    trace: Option<TraceContext>,
     route: &'static str,
     method: Method,
     code: u16,
@@ -89,8 +112,10 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let elapsed = self.began.elapsed();
         let id = self.id.map(|id| id.to_string()).unwrap_or_default();
+        let trace = self.trace.map(TraceContext::trace_id).unwrap_or_default();
         tracing::info!(
             request.id = id,
+            trace.id = trace,
             route = self.route,
             method = routes::known(&self.method),
             code = self.code,

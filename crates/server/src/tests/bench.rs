@@ -177,6 +177,7 @@ impl Desk for FakeDesk {
             kind: SourceKind::Gp,
             sections: SectionSet::EMPTY.with(Section::Allergies),
             last_answered: None,
+            maintenance: None,
             in_flight: 2,
             pulse: Some(Pulse { breaker: BreakerState::Shut, limit: 5, used: 4, waiting: 3 }),
         }]

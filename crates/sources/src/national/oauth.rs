@@ -15,7 +15,7 @@ use futures_util::future::{BoxFuture, Shared};
 use http::{HeaderMap, HeaderValue, Method, header};
 use tokio::time::{Instant, timeout_at};
 use tributary_fhir::Writer;
-use tributary_model::{Clock, Deadline, FaultClass, Redacted, SourceFault, TraceId};
+use tributary_model::{Clock, Deadline, FaultClass, Redacted, SourceFault, TraceContext, TraceId};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -214,7 +214,7 @@ impl Inner {
             (old, None) => {
                 let inner = Arc::clone(this);
                 // A task of its own: whoever asked first may leave, the others still want the token.
-                let task = tokio::spawn(async move { inner.fetch().await });
+                let task = tokio::spawn(TraceContext::carried(async move { inner.fetch().await }));
                 let flight = async move { task.await.unwrap_or(Err(OauthFault::Late)) }.boxed().shared();
                 state.flight = Some(flight.clone());
                 Step::Wait(flight, old)

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 use prometheus::{HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
-use tributary_model::{FaultClass, SourceId, SourceKind, SourceStatus};
+use tributary_model::{FaultClass, SourceId, SourceKind, SourceStatus, StatusClass};
 
 use super::{MetricsError, Registrar};
 use crate::catalogue as facts;
@@ -28,6 +28,10 @@ pub struct SourceMetrics {
     limit: IntGaugeVec,
     waiting: IntGaugeVec,
     retries: IntCounterVec,
+    incomplete: IntCounterVec,
+    last_answer: IntGaugeVec,
+    maintenance_from: IntGaugeVec,
+    maintenance_until: IntGaugeVec,
 }
 
 impl fmt::Debug for SourceMetrics {
@@ -49,6 +53,10 @@ impl SourceMetrics {
             waiting: new.gauges(&facts::SOURCE_WAITING)?,
             retries: new.counters(&facts::SOURCE_RETRIES)?,
             quarantined: new.counters(&facts::QUARANTINED)?,
+            incomplete: new.counters(&facts::INCOMPLETE)?,
+            last_answer: new.gauges(&facts::SOURCE_LAST_ANSWER)?,
+            maintenance_from: new.gauges(&facts::MAINTENANCE_FROM)?,
+            maintenance_until: new.gauges(&facts::MAINTENANCE_UNTIL)?,
         };
         metrics.register(sources);
         Ok(metrics)
@@ -74,11 +82,16 @@ impl SourceMetrics {
             drop(self.faults.with_label_values(&[id, class.code()]));
         }
         drop(self.duration.with_label_values(&[id]));
-        for gauges in [&self.in_flight, &self.breaker, &self.limit, &self.waiting] {
+        let gauges = [&self.in_flight, &self.breaker, &self.limit, &self.waiting, &self.last_answer];
+        for gauges in gauges.into_iter().chain([&self.maintenance_from, &self.maintenance_until]) {
             drop(gauges.with_label_values(&[id]));
         }
-        for counters in [&self.quarantined, &self.retries] {
-            drop(counters.with_label_values(&[id]));
+        drop(self.retries.with_label_values(&[id]));
+        for class in FaultClass::ALL.iter().filter(|class| class.status() == SourceStatus::IdentityMismatch) {
+            drop(self.quarantined.with_label_values(&[id, class.code()]));
+        }
+        for class in [StatusClass::Missing, StatusClass::Degraded, StatusClass::Withheld] {
+            drop(self.incomplete.with_label_values(&[id, lacking(class).unwrap_or_default()]));
         }
     }
 
@@ -114,9 +127,37 @@ impl SourceMetrics {
     }
 
     /// An answer was kept out of the record.
-    pub fn quarantined(&self, source: &SourceId) {
+    pub fn quarantined(&self, source: &SourceId, reason: FaultClass) {
         if self.counts(source) {
-            self.quarantined.with_label_values(&[source.as_str()]).inc();
+            self.quarantined.with_label_values(&[source.as_str(), reason.code()]).inc();
+        }
+    }
+
+    /// A record was answered, of which this became of the source.
+    pub fn stood_in_a_record(&self, source: &SourceId, status: SourceStatus) {
+        if let (Some(class), true) = (lacking(status.class()), self.counts(source)) {
+            self.incomplete.with_label_values(&[source.as_str(), class]).inc();
+        }
+    }
+
+    /// A source gave a good answer at this second since 1970.
+    pub fn answered(&self, source: &SourceId, second: i64) {
+        if self.counts(source) {
+            self.last_answer.with_label_values(&[source.as_str()]).set(second);
+        }
+    }
+
+    /// This maintenance is announced, from one second since 1970 until another; of no other source any is.
+    pub fn maintenance(&self, announced: &[(SourceId, i64, i64)]) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let at_zero = known.keys().filter(|_| known.len() <= MOST_AT_ZERO).map(|source| (source, 0, 0));
+        let announced = announced.iter().filter(|(source, ..)| known.contains_key(source));
+        let announced = announced.map(|(source, from, until)| (source, *from, *until));
+        self.maintenance_from.reset();
+        self.maintenance_until.reset();
+        for (source, from, until) in at_zero.chain(announced) {
+            self.maintenance_from.with_label_values(&[source.as_str()]).set(from);
+            self.maintenance_until.with_label_values(&[source.as_str()]).set(until);
         }
     }
 
@@ -152,6 +193,16 @@ impl SourceMetrics {
         if self.counts(source) {
             self.retries.with_label_values(&[source.as_str()]).inc();
         }
+    }
+}
+
+/// What lacks, in a word; nothing lacks of a source that said all that it may.
+const fn lacking(class: StatusClass) -> Option<&'static str> {
+    match class {
+        StatusClass::Missing => Some("missing"),
+        StatusClass::Degraded => Some("degraded"),
+        StatusClass::Withheld => Some("withheld"),
+        StatusClass::Contributed | StatusClass::Answered => None,
     }
 }
 

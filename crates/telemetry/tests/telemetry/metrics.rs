@@ -24,7 +24,10 @@ fn used() -> Metrics {
     let of_source = metrics.sources();
     of_source.asked(&source, SourceStatus::Timeout, 3.0);
     of_source.failed(&source, FaultClass::NoHead);
-    of_source.quarantined(&source);
+    of_source.quarantined(&source, FaultClass::IdentityNumber);
+    of_source.stood_in_a_record(&source, SourceStatus::Timeout);
+    of_source.answered(&source, 1_700_000_000);
+    of_source.maintenance(&[(source.clone(), 1_700_000_000, 1_700_003_600)]);
     of_source.breaker(&source, BreakerState::Shut);
     of_source.limit(&source, 8);
     drop(of_source.waiting(&source));
@@ -62,7 +65,7 @@ fn every_catalogued_metric_is_rendered_with_its_help_and_kind() {
         let kind = match fact.kind {
             MetricKind::Counter => "counter",
             MetricKind::Gauge => "gauge",
-            MetricKind::Histogram => "histogram",
+            MetricKind::Histogram | MetricKind::Share => "histogram",
         };
         let (name, help) = (fact.name, fact.help);
         assert!(page.contains(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")), "{name}");
@@ -77,6 +80,7 @@ fn names_follow_the_convention() {
         assert!(fact.name.starts_with("tributary_"), "{}", fact.name);
         assert_eq!(fact.name.ends_with("_total"), fact.kind == MetricKind::Counter, "{}", fact.name);
         // A moment is told in seconds too, and how long ago it was.
+        assert_eq!(fact.name.ends_with("_ratio"), fact.kind == MetricKind::Share, "{}", fact.name);
         let is_other = ["_timestamp_seconds", "_age_seconds"].iter().any(|end| fact.name.ends_with(end));
         let is_length = fact.name.ends_with("_seconds") && !is_other;
         assert_eq!(is_length, fact.kind == MetricKind::Histogram, "{}", fact.name);

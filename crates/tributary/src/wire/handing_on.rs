@@ -17,6 +17,10 @@ impl ExportObserver for Counts {
         self.0.audit_export().backlog(target, records);
     }
 
+    fn oldest(&self, target: &'static str, made: Option<jiff::Timestamp>) {
+        self.0.audit_export().oldest(target, made.map_or(0, jiff::Timestamp::as_second));
+    }
+
     fn taken(&self, target: &'static str) {
         self.0.audit_export().taken(target);
     }

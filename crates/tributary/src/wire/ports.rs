@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tributary_broker::{FeelPulse, Pulse, SourceCard, SourcePort};
 use tributary_flow::bulkhead::Occupancy;
-use tributary_model::{Capability, SourceId, SourceKind};
+use tributary_model::{Capability, Maintenance, SourceId, SourceKind};
 use tributary_sources::Source;
 use tributary_sources::national::practice::PracticeSource;
 
@@ -13,7 +13,7 @@ use crate::observe;
 use tributary_settings::national::PRACTICES;
 
 /// A registered source as the conductor sees it.
-pub(super) fn port(source: &Source) -> SourcePort {
+pub(super) fn port(source: &Source, maintenance: Option<&Maintenance>) -> SourcePort {
     let entry = &source.entry;
     let card = SourceCard {
         id: entry.id.clone(),
@@ -24,6 +24,7 @@ pub(super) fn port(source: &Source) -> SourcePort {
         serves: entry.serves(),
         owns: entry.owns.clone(),
         base_url: Some(entry.base_url.as_str().to_owned()),
+        maintenance: maintenance.cloned(),
     };
     let (service, relay) = (source.service.clone(), source.relay.clone());
     let attachments = source.attachments.clone();
@@ -64,6 +65,7 @@ pub(super) fn found(source: PracticeSource) -> Arc<SourcePort> {
         serves: source.serves,
         owns: Vec::new(),
         base_url: None,
+        maintenance: None,
     };
     Arc::new(SourcePort {
         card,

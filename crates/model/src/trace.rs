@@ -1,0 +1,186 @@
+//! Which trace a piece of work belongs to: W3C Trace Context, level 1.
+//!
+//! A trace is for operators. It decides nothing, and it names nobody: an id that could hold a number of a patient
+//! is not taken over from a caller.
+
+use std::fmt;
+
+use crate::ids::TraceId;
+
+/// `00-` 32 digits `-` 16 digits `-` 2 digits.
+const LENGTH: usize = 55;
+const SAMPLED: u8 = 1;
+
+tokio::task_local! {
+    static CURRENT: TraceContext;
+}
+
+/// A trace, and the span in it that work is part of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceContext {
+    trace: [u8; 16],
+    span: [u8; 8],
+    flags: u8,
+}
+
+impl TraceContext {
+    /// A new trace.
+    pub fn begin() -> Self {
+        Self { trace: TraceId::random().bytes(), span: [0; 8], flags: SAMPLED }.child()
+    }
+
+    /// Reads a `traceparent`. Of a later version the first four fields are read, as W3C Trace Context has it; `None`
+    /// for anything else, and for an id of decimal digits alone, which a caller may have made of an NHS number.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (known, later) = text.split_at_checked(LENGTH)?;
+        let mut fields = known.split('-');
+        let (version, trace) = (hex::<1>(fields.next()?)?, fields.next()?);
+        let (span, flags) = (hex::<8>(fields.next()?)?, hex::<1>(fields.next()?)?);
+        let is_version = match version {
+            [0] => later.is_empty(),
+            [0xff] => false,
+            [_] => later.is_empty() || later.starts_with('-'),
+        };
+        let is_whole = fields.next().is_none() && is_version && span != [0; 8] && Self::is_id(trace);
+        let trace = hex::<16>(trace)?;
+        is_whole.then(|| Self { trace, span, flags: flags[0] & SAMPLED })
+    }
+
+    /// Whether this is the id of a trace as it is written here. One of decimal digits alone is none: by chance it
+    /// comes once in three million.
+    pub fn is_id(text: &str) -> bool {
+        text.len() == 32 && hex::<16>(text).is_some() && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+    }
+
+    /// Another span of the same trace.
+    #[must_use]
+    pub fn child(self) -> Self {
+        let chance = TraceId::random().bytes();
+        let mut span = [0; 8];
+        for (to, from) in span.iter_mut().zip(chance) {
+            *to = from;
+        }
+        Self { span, ..self }
+    }
+
+    /// The id of the trace: 32 hexadecimal digits.
+    pub fn trace_id(self) -> String {
+        self.trace.into_iter().fold(String::with_capacity(32), digits)
+    }
+
+    /// The id of the span: 16 hexadecimal digits.
+    pub fn span_id(self) -> String {
+        self.span.into_iter().fold(String::with_capacity(16), digits)
+    }
+
+    /// Whether the caller, if there was one, keeps the trace.
+    pub const fn is_sampled(self) -> bool {
+        self.flags & SAMPLED == SAMPLED
+    }
+
+    /// The trace that the running task works for, if any.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|context| *context).ok()
+    }
+
+    /// Does work as part of this trace. A task that is spawned within is not; see [`TraceContext::carried`].
+    pub async fn within<F: Future>(self, work: F) -> F::Output {
+        CURRENT.scope(self, work).await
+    }
+
+    /// Work for another task, as part of the trace of this one.
+    pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+        let context = Self::current();
+        async move {
+            match context {
+                Some(context) => context.within(work).await,
+                None => work.await,
+            }
+        }
+    }
+}
+
+/// As the header `traceparent` has it.
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{}-{}-{:02x}", self.trace_id(), self.span_id(), self.flags)
+    }
+}
+
+impl fmt::Debug for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn digits(mut text: String, byte: u8) -> String {
+    for digit in [byte >> 4, byte & 15] {
+        text.extend(char::from_digit(digit.into(), 16));
+    }
+    text
+}
+
+/// Lower-case hexadecimal digits, as many as fit.
+fn hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    let is_fit =
+        text.len() == 2 * BYTES && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let mut bytes = [0; BYTES];
+    let pairs = text.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    is_fit.then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn a_trace_reads_back() {
+        let context = TraceContext::parse(GOOD).unwrap();
+        assert_eq!(context.to_string(), GOOD);
+        let child = context.child();
+        assert_eq!(child.trace_id(), context.trace_id());
+        assert_ne!(child.span_id(), context.span_id());
+        let own = TraceContext::begin();
+        assert_eq!(TraceContext::parse(&own.to_string()), Some(own));
+        let later = format!("01{}-more", GOOD.strip_prefix("00").unwrap());
+        assert_eq!(TraceContext::parse(&later), Some(context));
+    }
+
+    #[test]
+    fn what_is_no_trace_is_none() {
+        let number = "00-00000000000000000000009990000107-00f067aa0ba902b7-01";
+        let nothing = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
+        let no_span = "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01";
+        let wrong = [
+            "",
+            "00",
+            number,
+            nothing,
+            no_span,
+            &GOOD.to_uppercase(),
+            &format!("{GOOD}-more"),
+            &format!("ff{}", GOOD.strip_prefix("00").unwrap()),
+            &GOOD.replace('-', "_"),
+            &"é".repeat(55),
+        ];
+        for text in wrong {
+            assert_eq!(TraceContext::parse(text), None, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trace_goes_along_to_another_task() {
+        let context = TraceContext::begin();
+        assert_eq!(TraceContext::current(), None);
+        let seen = context.within(async {
+            let carried = TraceContext::carried(async { TraceContext::current() });
+            (TraceContext::current(), tokio::spawn(carried).await.unwrap())
+        });
+        assert_eq!(seen.await, (Some(context), Some(context)));
+    }
+}
