@@ -1,6 +1,16 @@
 //! What the ops desk sees: metrics, traces, log lines, rules, dashboards and the runbook, against the real binary and,
 //! where it is on the machine, a real Prometheus.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a test may stop where it stands, and waits for other processes"
+)]
+
 #[path = "ops/dashboards.rs"]
 mod dashboards;
 #[path = "ops/drill.rs"]

@@ -27,7 +27,7 @@ const SHORTER: &[(&str, &str)] = &[
     ("3d", "15s"),
 ];
 /// Between two asks of one caller.
-const PACE: Duration = Duration::from_millis(250);
+const PACE: Duration = Duration::from_millis(500);
 
 /// The rules with shorter windows.
 fn shortened(file: &str) -> (&'static str, String) {
