@@ -16,6 +16,7 @@ use crate::scene::{Scene, text};
 
 /// Windows of the rules, and how long they are in the drill.
 const SHORTER: &[(&str, &str)] = &[
+    ("1m", "8s"),
     ("2m", "8s"),
     ("5m", "8s"),
     ("10m", "8s"),
@@ -52,8 +53,10 @@ impl Asking {
             while told.load(Ordering::Relaxed) {
                 let body = parameters(GEORGE, &[]);
                 let path = "/fhir/R4/Patient/$record";
+                // Each has a fetch of its own, or later ones would wait only for the rest of an earlier one.
+                let fresh = [("Cache-Control", "no-cache")];
                 tokio::spawn(
-                    async move { http::post(data, path, "application/fhir+json", &body, &[]).await },
+                    async move { http::post(data, path, "application/fhir+json", &body, &fresh).await },
                 );
                 tokio::time::sleep(PACE).await;
             }

@@ -42,7 +42,7 @@ pub(crate) fn selectors(expression: &str) -> Vec<String> {
         rest = behind;
         if is_series {
             let labels = behind.strip_prefix('{').and_then(|inner| inner.split_once('}'));
-            found.push(labels.map_or(name.to_owned(), |(labels, _)| format!("{name}{{{labels}}}")));
+            found.push(labels.map_or_else(|| name.to_owned(), |(labels, _)| format!("{name}{{{labels}}}")));
         }
         // Label lists and texts may look like names.
         if let Some((_, behind)) = rest.strip_prefix('{').and_then(|inner| inner.split_once('}')) {

@@ -51,7 +51,8 @@ async fn what_is_no_trace_begins_a_new_one() {
             provider.clear_asks();
         }
         assert_eq!(scene.record(&[("traceparent", header)]).await.status, 200, "{header}");
-        let asks: Vec<_> = scene.federation.providers().iter().flat_map(|one| one.asks()).collect();
+        let asks: Vec<_> =
+            scene.federation.providers().iter().flat_map(mock_providers::ProviderHandle::asks).collect();
         let traces: Vec<_> = asks.iter().map(|ask| parent(ask).0).collect();
         assert!(!traces.is_empty());
         for trace in traces {

@@ -30,6 +30,13 @@ impl Maintenance {
     pub fn is_on(&self, at: jiff::Timestamp) -> bool {
         self.from <= at && at < self.until
     }
+
+    /// What is told of it to programs, by name. Words that are empty are not told.
+    pub fn told(&self) -> Vec<(&'static str, String)> {
+        let instants = [("from", self.from.to_string()), ("until", self.until.to_string())];
+        let words = (!self.words.is_empty()).then(|| ("words", self.words.clone()));
+        instants.into_iter().chain(words).collect()
+    }
 }
 
 /// The id of a registered source. Safe in metrics, logs and addresses.

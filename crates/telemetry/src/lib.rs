@@ -5,6 +5,7 @@ mod labels;
 mod log;
 mod metrics;
 mod redact;
+mod traces;
 
 pub use catalogue::{MetricFact, MetricKind, catalogue};
 pub use labels::{

@@ -50,12 +50,7 @@ fn write(entry: &mut Writer, source: &SourceSummary) {
     });
     entry.text_if("lastAnswered", source.last_answered.as_deref());
     if let Some(announced) = &source.maintenance {
-        entry.key("maintenance").object(|maintenance| {
-            maintenance.text("from", &announced.from.to_string());
-            maintenance.text("until", &announced.until.to_string());
-            if !announced.words.is_empty() {
-                maintenance.text("words", &announced.words);
-            }
-        });
+        let told = announced.told();
+        entry.key("maintenance").object(|one| told.iter().for_each(|(key, words)| one.text(key, words)));
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
-use tributary_model::{RequestId, TraceContext};
+use tributary_model::RequestId;
 use tributary_telemetry::TraceOutcome;
 
 use crate::exchange::{Edge, Inbound, Next, Reply, text};
@@ -17,7 +17,6 @@ use crate::render::outcome::{Dialect, respond};
 use crate::routes;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// `Strict-Transport-Security`.
 const A_YEAR: &str = "max-age=31536000; includeSubDomains";
@@ -36,10 +35,10 @@ pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, n
         .and_then(RequestId::parse)
         .unwrap_or_else(RequestId::random);
     let correlation = correlation(request.headers());
-    let (trace, outcome) = trace(request.headers());
+    let parents = request.headers().get_all("traceparent").iter().map(HeaderValue::as_bytes);
+    let (trace, outcome) = TraceOutcome::of(parents);
     edge.metrics.traced(outcome);
     request.extensions_mut().insert(id);
-    request.extensions_mut().insert(trace);
     request.extensions_mut().insert(Arrived(Instant::now()));
     // An error, so that it is there whatever is logged: every line of the request names it and its trace.
     let span = tracing::error_span!("request", request.id = %id, trace.id = trace.trace_id());
@@ -61,19 +60,6 @@ pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, n
     reply
 }
 
-/// The caller's trace, under a span of our own; a new one where the caller sent none, or what is none. `tracestate`
-/// is not read: it is other systems' own, and nothing is done with it here.
-fn trace(headers: &HeaderMap) -> (TraceContext, TraceOutcome) {
-    let mut all = headers.get_all(TRACEPARENT).iter();
-    let (first, second) = (all.next(), all.next());
-    let parent = first.filter(|_| second.is_none()).and_then(|one| TraceContext::parse(one.to_str().ok()?));
-    match (parent, first) {
-        (Some(parent), _) => (parent.child(), TraceOutcome::Continued),
-        (None, None) => (TraceContext::begin(), TraceOutcome::Begun),
-        (None, Some(_)) => (TraceContext::begin(), TraceOutcome::Refused),
-    }
-}
-
 fn correlation(headers: &HeaderMap) -> Option<HeaderValue> {
     let value = headers.get(CORRELATION_ID)?;
     let short = (1..=CORRELATION_LONGEST).contains(&value.len());
@@ -84,8 +70,7 @@ fn correlation(headers: &HeaderMap) -> Option<HeaderValue> {
 /// Logs and counts the request when its answer, or its caller, is gone.
 pub(super) async fn watched(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {
     let mut watch = Watch {
-        id: request.extensions().get::<RequestId>().copied(),
-        trace: request.extensions().get::<TraceContext>().copied(),
+        span: tracing::Span::current(),
         route: routes::template(request.uri().path()),
         method: request.method().clone(),
         code: CALLER_GONE,
@@ -100,8 +85,7 @@ pub(super) async fn watched(edge: Arc<Edge>, request: Request<Inbound>, next: Ne
 /// One request's line in the log and its count, written when it is dropped.
 pub(crate) struct Watch {
     edge: Arc<Edge>,
-    id: Option<RequestId>,
-    trace: Option<TraceContext>,
+    span: tracing::Span,
     route: &'static str,
     method: Method,
     code: u16,
@@ -111,11 +95,8 @@ pub(crate) struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let elapsed = self.began.elapsed();
-        let id = self.id.map(|id| id.to_string()).unwrap_or_default();
-        let trace = self.trace.map(TraceContext::trace_id).unwrap_or_default();
+        let _names_the_request = self.span.enter();
         tracing::info!(
-            request.id = id,
-            trace.id = trace,
             route = self.route,
             method = routes::known(&self.method),
             code = self.code,
