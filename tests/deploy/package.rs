@@ -14,7 +14,7 @@ const USER: u32 = 61_184;
 const DATA: &str = "127.0.0.1:8443";
 const ADMIN: &str = "127.0.0.1:9464";
 const AUDIT: &str = "/var/lib/tributary/audit";
-/// All that the package may leave anything at.
+/// All that the package may leave anything at. Slim machines leave out manuals and other papers of every package.
 const PLACES: [&str; 7] = [
     "/usr/bin/tributary",
     "/etc/tributary",
@@ -180,7 +180,9 @@ async fn it_installs_serves_as_the_unit_says_and_leaves_nothing_but_the_audit_lo
         return;
     }
     let installed = Installed::of(package);
-    assert_eq!(left(), PLACES[..5], "installed, not enabled, and nothing has run");
+    let is_optional = |place: &&str| place.starts_with("/usr/share/");
+    let needed: Vec<_> = left().into_iter().filter(|place| !is_optional(place)).collect();
+    assert_eq!(needed, PLACES[..3], "installed, not enabled, and nothing has run");
     assert!(http::get(DATA.parse().unwrap(), "/_ping").await.status == 0, "it was started");
     let (checked, said) =
         ran(Command::new("tributary").args(["check", "--config", "/etc/tributary/tributary.toml"]));
@@ -197,6 +199,7 @@ async fn it_installs_serves_as_the_unit_says_and_leaves_nothing_but_the_audit_lo
     let _installed = Installed::of(package);
     let log = tempfile::tempdir().unwrap();
     let mut broker = as_the_unit_says(log.path().join("log"));
+    broker.says(&format!("http://{ADMIN}")).await;
     broker.until(ADMIN, "/health/ready", 200).await;
     let ping = broker.until(DATA, "/_ping", 200).await;
     assert!(ping.body.contains("\"pass\""), "{}", ping.body);

@@ -127,6 +127,14 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits until its log says so: what answers at an address may be somebody else.
+    pub(crate) async fn says(&mut self, words: &str) {
+        while !self.log().contains(words) {
+            assert!(!self.has_ended(), "it ended: {}", self.log());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until this path answers so; fails when the process ends before.
     pub(crate) async fn until(&mut self, address: &str, path: &str, status: u16) -> http::Reply {
         loop {
