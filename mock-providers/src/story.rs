@@ -21,6 +21,8 @@ pub struct Story {
     pub id: String,
     /// What it is about, in a line.
     pub title: String,
+    /// The same for whoever has never seen it, in one sentence.
+    pub sentence: String,
     /// The patient's NHS number.
     pub nhs_number: String,
     /// Family name, as the national service has it.
@@ -74,6 +76,7 @@ const PATIENTS: &[Files] = &[
     patient!("p2-doris-unsworth": "gp", "acute-a", "community"),
     patient!("p3-harold-pickering": "gp", "acute-a", "community"),
     patient!("p4-aisha-rahman": "gp", "acute-a", "community"),
+    patient!("p5-winifred-clegg": "gp", "acute-a", "walkin"),
 ];
 
 /// Every story, in order.
