@@ -11,3 +11,4 @@ pub(crate) mod parameters;
 pub(crate) mod record;
 pub(crate) mod sources;
 pub(crate) mod summary;
+pub(crate) mod tour;

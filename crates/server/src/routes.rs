@@ -10,7 +10,7 @@ use tributary_model::Redacted;
 
 use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
 use crate::gpconnect::{self, Address, Proxied};
-use crate::handlers::{attachment, health, looked, metadata, openapi, page, record, sources, summary};
+use crate::handlers::{attachment, health, looked, metadata, openapi, page, record, sources, summary, tour};
 use crate::layers::HEALTH;
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
@@ -44,6 +44,14 @@ const fn post(pattern: &'static str, ask: fn(Exchange) -> BoxFuture<Reply>) -> R
 
 const fn get_one(pattern: &'static str, ask: fn(Exchange, String) -> BoxFuture<Reply>) -> Route {
     Route { method: Method::GET, pattern, handler: Handler::AskOf(ask) }
+}
+
+const fn ask(pattern: &'static str, ask: fn(Exchange) -> BoxFuture<Reply>) -> Route {
+    Route { method: Method::GET, pattern, handler: Handler::Ask(ask) }
+}
+
+const fn post_one(pattern: &'static str, ask: fn(Exchange, String) -> BoxFuture<Reply>) -> Route {
+    Route { method: Method::POST, pattern, handler: Handler::AskOf(ask) }
 }
 
 fn attached(exchange: Exchange, link: String) -> BoxFuture<Reply> {
@@ -84,6 +92,18 @@ fn told(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(looked::looked(exchange))
 }
 
+fn toured(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(tour::first(exchange))
+}
+
+fn toured_on(exchange: Exchange, step: String) -> BoxFuture<Reply> {
+    Box::pin(tour::read(exchange, step))
+}
+
+fn tour_step(exchange: Exchange, step: String) -> BoxFuture<Reply> {
+    Box::pin(tour::taken(exchange, step))
+}
+
 /// The table, but for what lies below GP Connect roots.
 pub(crate) const TABLE: &[Route] = &[
     post("/fhir/R4/Patient/$record", merged),
@@ -102,6 +122,9 @@ pub(crate) const TABLE: &[Route] = &[
     get_one("/viewer/{asset}", asset),
     post("/sign-out", signed_out),
     post("/looked", told),
+    ask("/demo", toured),
+    get_one("/demo/{step}", toured_on),
+    post_one("/demo/{step}", tour_step),
 ];
 
 /// What logs and metrics call a path that matches nothing.

@@ -9,6 +9,7 @@ use tributary_model::{Clock, OdsCode, Priority, Requester, Role, SpineIds, Syste
 
 use crate::desk::WhoLooked;
 use crate::tls::Tls;
+use crate::tour::Tour;
 
 /// Settings of both listeners.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Settings {
     pub demo_patients: Vec<(String, String)>,
     /// Origins whose pages may show ours inside them.
     pub frame_ancestors: Vec<String>,
+    /// What a demo shows beside its records; nothing anywhere else.
+    pub tour: Option<Tour>,
     /// Bounds on everything a caller can send or hold.
     pub limits: Limits,
     /// Whether whole addresses are taken as paths, as the Spine Secure Proxy takes them.
@@ -162,6 +165,7 @@ impl Default for Settings {
             demo_requester: demo_requester(),
             demo_patients: Vec::new(),
             frame_ancestors: Vec::new(),
+            tour: None,
             spine_position: false,
             limits: Limits::default(),
             lame_duck: Duration::from_secs(2),

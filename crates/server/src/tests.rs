@@ -10,3 +10,4 @@ mod pages;
 mod secured;
 mod sockets;
 mod timers;
+mod touring;

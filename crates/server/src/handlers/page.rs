@@ -8,11 +8,13 @@ use futures_util::StreamExt as _;
 use http::StatusCode;
 use tributary_broker::{Answer, Refusal};
 use tributary_model::{
-    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, SectionSet, StreamId,
+    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, Requester, SectionSet,
+    StreamId,
 };
 use tributary_viewer::Growing;
 
 use super::record::from_refusal;
+use super::tour;
 use crate::body::{Grown, ReplyBody};
 use crate::exchange::{Exchange, Reply, reply, set, status, text};
 use crate::problem::Problem;
@@ -61,39 +63,51 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
             return page::respond(StatusCode::BAD_REQUEST, tributary_viewer::search(patients, Some(wrong)));
         }
     };
+    let requester = match tour::requester(&exchange, patient) {
+        Ok(requester) => requester,
+        Err(wrong) => return page::respond(StatusCode::BAD_REQUEST, tributary_viewer::failed(wrong)),
+    };
+    let role = requester.role;
     if says(&exchange.body, "live", "1") {
-        return grows(&exchange, patient).await;
+        return grows(&exchange, patient, requester).await;
     }
-    match exchange.edge.desk.answer(request(&exchange, patient)).await {
+    match exchange.edge.desk.answer(request(&exchange, patient, Arc::clone(&requester))).await {
         Ok(answer) => {
             let desk = Arc::clone(&exchange.edge.desk);
-            let mut seat = Seat::of(&exchange.requester, &answer.view);
+            let mut seat = Seat::of(&requester, &answer.view);
             seat.all_originals = says(&exchange.body, "originals", "all");
-            from_answer(&answer, &seat).map(|body| body.disclosed(desk, answer.audit))
+            seat.carry = tour::carried(&exchange, role);
+            let bar = tour::bar(&exchange, patient, role);
+            let page = tour::with_bar(bar.as_deref(), page::record(&answer, &seat));
+            from_answer(&answer, page).map(|body| body.disclosed(desk, answer.audit))
         }
         Err(refusal) => refused(refusal),
     }
 }
 
 /// The same, in one body that grows as the sources answer: the script places what comes later.
-async fn grows(exchange: &Exchange, patient: NhsNumber) -> Reply {
-    let request = RecordRequest { form: RecordForm::Lines, ..request(exchange, patient) };
-    let moments = match exchange.edge.desk.stream(request, (StreamId::random(), None)).await {
+async fn grows(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester>) -> Reply {
+    let asked = request(exchange, patient, Arc::clone(&requester));
+    let asked = RecordRequest { form: RecordForm::Lines, ..asked };
+    let moments = match exchange.edge.desk.stream(asked, (StreamId::random(), None)).await {
         Ok(moments) => moments,
         Err(refusal) => return refused(refusal),
     };
+    let role = requester.role;
+    let (carry, bar) = (tour::carried(exchange, role), tour::bar(exchange, patient, role));
     let all_originals = says(&exchange.body, "originals", "all");
-    let requester = Arc::clone(&exchange.requester);
-    let grown = (moments, Growing::default(), None);
-    let parts = futures_util::stream::unfold(grown, move |(mut moments, mut growing, seat)| {
-        let requester = Arc::clone(&requester);
+    let begun = (moments, Growing::default(), None);
+    let parts = futures_util::stream::unfold(begun, move |(mut moments, mut growing, seat)| {
+        let (requester, carry, bar) = (Arc::clone(&requester), carry.clone(), bar.clone());
         async move {
             // A refusal ends the body before its end: the script sees that, and says so.
             let moment = moments.next().await?.ok()?;
             let is_first = seat.is_none();
-            let seat = seat.unwrap_or_else(|| Seat { all_originals, ..Seat::of(&requester, &moment.view) });
-            let bytes = Bytes::from(page::grown(&mut growing, &moment, &seat, is_first));
-            let part = Grown { bytes, audit: Some(moment.audit), lease: moment.lease };
+            let own = || Seat { all_originals, carry, ..Seat::of(&requester, &moment.view) };
+            let seat = seat.unwrap_or_else(own);
+            let text = page::grown(&mut growing, &moment, &seat, is_first);
+            let text = if is_first { tour::with_bar(bar.as_deref(), text) } else { text };
+            let part = Grown { bytes: Bytes::from(text), audit: Some(moment.audit), lease: moment.lease };
             Some((part, (moments, growing, Some(seat))))
         }
     });
@@ -143,7 +157,7 @@ fn deadline(exchange: &Exchange) -> Deadline {
     if is_live { exchange.deadline } else { exchange.deadline.capped(WHOLE_WITHIN) }
 }
 
-fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
+fn request(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester>) -> RecordRequest {
     RecordRequest {
         id: exchange.id,
         patient,
@@ -152,7 +166,7 @@ fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
         purpose: Purpose::DirectCare,
         relationship: tributary_model::Relationship::Unknown,
         break_glass: None,
-        requester: Arc::clone(&exchange.requester),
+        requester,
         deadline: deadline(exchange),
         handling: Handling::Lenient,
         freshness: Freshness::Allowed,
@@ -162,8 +176,8 @@ fn request(exchange: &Exchange, patient: NhsNumber) -> RecordRequest {
 }
 
 /// The page of an answer, with the headers of the API.
-pub(crate) fn from_answer(answer: &Answer, seat: &Seat) -> Reply {
-    let mut reply = page::respond(status(answer.verdict.http()), page::record(answer, seat));
+pub(crate) fn from_answer(answer: &Answer, page: String) -> Reply {
+    let mut reply = page::respond(status(answer.verdict.http()), page);
     set(&mut reply, "tributary-completeness", &answer.tally.to_string());
     set(&mut reply, "tributary-audit", &answer.audit);
     reply

@@ -6,6 +6,9 @@ mod place;
 pub mod report;
 pub mod search;
 
+#[cfg(feature = "demo")]
+pub(crate) use place::names;
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -1,6 +1,7 @@
 //! `tributary demo`: mock sources, broker and page in one process, and one merged record.
 
 pub(crate) mod story;
+mod tour;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,7 +31,7 @@ pub struct Arguments {
     /// Stop after printing.
     #[arg(long)]
     once: bool,
-    /// Which invented patient: 9990000107, 9990000204, 9990000301 or 9990000409.
+    /// Which invented patient: 9990000107, 9990000204, 9990000301, 9990000409 or 9990000514.
     #[arg(long, value_name = "NHS", value_parser = NhsNumber::parse, default_value = GEORGE_ASHWORTH)]
     patient: NhsNumber,
     /// Keep the audit log in this directory; it is removed otherwise.
@@ -42,15 +43,22 @@ pub(super) async fn run(arguments: Arguments) -> Done {
     let story = story::of(arguments.patient).ok_or("no story is told of this patient")?;
     tributary_telemetry::init_logs(LogFormat::Text, LevelFilter::WARN, Arc::new(SystemClock))?;
     let stopped = serve::stop_signal()?;
-    say("Starting mock sources and a broker. Every patient is invented.");
     let federation = start_story_federation(FederationOptions::default()).await?;
     let audit = AuditDir::of(arguments.audit_dir);
     let settings = story::settings(&federation, audit.path());
     let listeners = listeners(&settings).await?;
     let maps = story::maps()?;
     let running = Running::start_on(listeners, settings, maps, Arc::new(FixedClock(story.as_of))).await?;
+    let client = Client::new(&format!("http://{}", running.data_addr()))?;
+    tour::lead(&running, &federation, client.clone());
+    if !arguments.once {
+        say(format_args!(
+            "Open http://{}/demo in a browser. Every patient is invented.\n",
+            running.data_addr()
+        ));
+    }
     say(format_args!("Asking {} sources …\n", story.sources.len()));
-    let code = ask(&running, arguments.patient, story::sections(story)).await?;
+    let code = ask(&client, arguments.patient, story::sections(story)).await?;
     if !arguments.once {
         addresses(&running, &federation, arguments.patient);
         stopped.await;
@@ -61,8 +69,7 @@ pub(super) async fn run(arguments: Arguments) -> Done {
 }
 
 /// Asks over HTTP, as any other program would, and prints what came.
-async fn ask(running: &Running, patient: NhsNumber, sections: SectionSet) -> Done {
-    let client = Client::new(&format!("http://{}", running.data_addr()))?;
+async fn ask(client: &Client, patient: NhsNumber, sections: SectionSet) -> Done {
     let deadline = Duration::from_secs(8);
     let terms = Terms { deadline, ..Terms::default() };
     let query = Query { sections, terms, ..Query::of(patient) };
@@ -99,6 +106,7 @@ fn addresses(running: &Running, federation: &Federation, patient: NhsNumber) {
     say(format_args!(
         "
 Serving until Ctrl-C:
+  tour      http://{data}/demo
   page      http://{data}/
   record    curl -s 'http://{data}/fhir/R4/Patient/$record' -H 'Content-Type: application/fhir+json' \\
               -d '{{\"resourceType\":\"Parameters\",\"parameter\":[{{\"name\":\"patient\",\"valueIdentifier\":\
