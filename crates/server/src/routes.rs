@@ -92,18 +92,6 @@ fn told(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(looked::looked(exchange))
 }
 
-fn toured(exchange: Exchange) -> BoxFuture<Reply> {
-    Box::pin(tour::first(exchange))
-}
-
-fn toured_on(exchange: Exchange, step: String) -> BoxFuture<Reply> {
-    Box::pin(tour::read(exchange, step))
-}
-
-fn tour_step(exchange: Exchange, step: String) -> BoxFuture<Reply> {
-    Box::pin(tour::taken(exchange, step))
-}
-
 /// The table, but for what lies below GP Connect roots.
 pub(crate) const TABLE: &[Route] = &[
     post("/fhir/R4/Patient/$record", merged),
@@ -122,9 +110,9 @@ pub(crate) const TABLE: &[Route] = &[
     get_one("/viewer/{asset}", asset),
     post("/sign-out", signed_out),
     post("/looked", told),
-    ask("/demo", toured),
-    get_one("/demo/{step}", toured_on),
-    post_one("/demo/{step}", tour_step),
+    ask("/demo", tour::first),
+    get_one("/demo/{step}", tour::read),
+    post_one("/demo/{step}", tour::taken),
 ];
 
 /// What logs and metrics call a path that matches nothing.

@@ -44,6 +44,8 @@ pub enum TourReply {
     Page(String),
     /// A style sheet.
     Style(&'static str),
+    /// A script.
+    Script(&'static str),
     /// The form goes on to the record, as it came.
     Record,
     /// There is no such step.

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use http::StatusCode;
 use tributary_broker::{Answer, Refusal};
 use tributary_model::{
-    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, Requester, SectionSet,
+    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, Requester, Role, SectionSet,
     StreamId,
 };
 use tributary_viewer::Growing;
@@ -147,6 +147,11 @@ fn says(body: &[u8], field: &str, value: &str) -> bool {
     url::form_urlencoded::parse(body).any(|(key, found)| key == field && found == value)
 }
 
+/// Nobody cares for themselves: patients ask to see what is on record.
+const fn purpose(role: Role) -> Purpose {
+    if matches!(role, Role::Patient) { Purpose::PatientAccess } else { Purpose::DirectCare }
+}
+
 /// How long a reader whose page cannot grow waits: then it comes with what is there, and who is missing can be asked
 /// again.
 const WHOLE_WITHIN: Duration = Duration::from_secs(3);
@@ -163,7 +168,7 @@ fn request(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester>) -
         patient,
         sections: SectionSet::all(),
         since: None,
-        purpose: Purpose::DirectCare,
+        purpose: purpose(requester.role),
         relationship: tributary_model::Relationship::Unknown,
         break_glass: None,
         requester,

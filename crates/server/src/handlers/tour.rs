@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use tributary_model::{NhsNumber, Priority, Requester, Role};
 
 use super::page::allowed;
-use crate::exchange::{Exchange, Reply, reply};
+use crate::exchange::{BoxFuture, Exchange, Reply, reply};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::render::page;
@@ -17,17 +17,21 @@ use crate::tour::{Guide, TourAsk, TourForm, TourReply};
 const MAIN: &str = "<main";
 
 /// The first page.
-pub(crate) async fn first(exchange: Exchange) -> Reply {
-    told(&exchange, TourAsk { step: String::new(), form: None }).await
+pub(crate) fn first(exchange: Exchange) -> BoxFuture<Reply> {
+    read(exchange, String::new())
 }
 
 /// A page that is only read.
-pub(crate) async fn read(exchange: Exchange, step: String) -> Reply {
-    told(&exchange, TourAsk { step, form: None }).await
+pub(crate) fn read(exchange: Exchange, step: String) -> BoxFuture<Reply> {
+    Box::pin(async move { told(&exchange, TourAsk { step, form: None }).await })
 }
 
 /// A step that does something, or tells of one patient.
-pub(crate) async fn taken(exchange: Exchange, step: String) -> Reply {
+pub(crate) fn taken(exchange: Exchange, step: String) -> BoxFuture<Reply> {
+    Box::pin(step_taken(exchange, step))
+}
+
+async fn step_taken(exchange: Exchange, step: String) -> Reply {
     if guide(&exchange).is_some()
         && let Err((status, words)) = allowed(&exchange)
     {
@@ -45,6 +49,7 @@ async fn told(exchange: &Exchange, ask: TourAsk) -> Reply {
     match said {
         TourReply::Page(html) => page::respond(StatusCode::OK, html),
         TourReply::Style(css) => reply(StatusCode::OK, "text/css; charset=utf-8", css),
+        TourReply::Script(js) => reply(StatusCode::OK, "text/javascript; charset=utf-8", js),
         TourReply::Record => {
             // 307 sends the form again, so that no address names a patient.
             let mut reply = reply(StatusCode::TEMPORARY_REDIRECT, "text/plain; charset=utf-8", "");

@@ -7,7 +7,6 @@ pub mod report;
 pub mod search;
 
 #[cfg(feature = "demo")]
-pub(crate) use place::names;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

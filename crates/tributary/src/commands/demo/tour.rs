@@ -72,6 +72,7 @@ impl Walk {
         match (ask.step.as_str(), ask.form) {
             ("", None) => TourReply::Page(steps::first()),
             ("tour.css", None) => TourReply::Style(page::STYLE),
+            ("tour.js", None) => TourReply::Script(page::SCRIPT),
             ("ops", None) => TourReply::Page(steps::ops(self)),
             ("unplug", Some(form)) => self.plugged(&form, true),
             ("plug", Some(form)) => self.plugged(&form, false),

@@ -5,10 +5,11 @@ use std::fmt::Display;
 use super::caption::Caption;
 
 pub(super) const STYLE: &str = include_str!("tour.css");
+pub(super) const SCRIPT: &str = include_str!("tour.js");
 
 const OPEN: &str = "<!DOCTYPE html>\n<html lang=\"en-GB\">\n<head>\n<meta charset=\"utf-8\">\n\
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-<link rel=\"stylesheet\" href=\"/demo/tour.css\">\n<title>";
+<link rel=\"stylesheet\" href=\"/demo/tour.css\">\n<script src=\"/demo/tour.js\" defer></script>\n<title>";
 const HEADER: &str = " - Tributary demo</title>\n</head>\n<body class=\"tour-page\">\n\
 <a class=\"tour-skip\" href=\"#main\">Skip to main content</a>\n<header class=\"tour-top\">\n\
 <a href=\"/demo\">Tributary <span>demo</span></a></header>\n<main id=\"main\" tabindex=\"-1\">\n<h1>";
@@ -38,7 +39,7 @@ pub(super) fn button(action: &str, fields: &[(&str, &str)], words: impl Display)
     let fields: Vec<String> = fields.iter().map(hidden).collect();
     let fields = fields.concat();
     format!(
-        "<form class=\"tour-form\" method=\"post\" action=\"{action}\">{fields}<button class=\"tour-button\">{words}</button></form>\n"
+        "<form class=\"tour-form\" method=\"post\" data-live action=\"{action}\">{fields}<button class=\"tour-button\">{words}</button></form>\n"
     )
 }
 

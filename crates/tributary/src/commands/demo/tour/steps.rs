@@ -23,7 +23,7 @@ pub(super) fn first() -> String {
     let mut content = String::from(
         "<p class=\"tour-lead\">Tributary asks every system that holds part of a patient&#39;s record, all at once, and \
          shows one record that says what is missing. Choose a person; everything runs on this machine.</p>\n\
-         <form method=\"post\" action=\"/record\">\n<div class=\"tour-field\">",
+         <form method=\"post\" action=\"/record\" data-live>\n<div class=\"tour-field\">",
     );
     content.push_str(&roles("role", None));
     content.push_str("</div>\n<ul class=\"tour-stories\">\n");
@@ -57,7 +57,7 @@ pub(super) fn bar(walk: &Walk, patient: NhsNumber, role: Role) -> String {
         "<aside class=\"tour-bar\" aria-label=\"Tour of this demo\">\n\
          <link rel=\"stylesheet\" href=\"/demo/tour.css\">\n<details><summary>Tour: look in another role, unplug a source, \
          who looked, the FHIR, ops</summary>\n<h2>Look in another role</h2>\n\
-         <form method=\"post\" action=\"/record\">",
+         <form method=\"post\" action=\"/record\" data-live>",
     );
     // Writing to a String cannot fail.
     let _written = writeln!(bar, "<input type=\"hidden\" name=\"nhs\" value=\"{}\">", patient.expose());
