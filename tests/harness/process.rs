@@ -60,6 +60,33 @@ impl Process {
         Self::serve_under(&[], dir, configuration)
     }
 
+    /// Starts `tributary demo`; its log and its audit log go to files in `dir`.
+    pub fn demo(dir: &Path) -> Self {
+        let log = dir.join("log.txt");
+        let out = std::fs::File::create(&log).expect("log file");
+        let child = Command::new(binary())
+            .args(["demo", "--audit-dir"])
+            .arg(dir.join("audit"))
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().expect("log file"))
+            .stderr(out)
+            .spawn()
+            .expect("the binary starts");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut process = Self { child, log, data: nowhere, admin: nowhere };
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            let text = process.log_text();
+            let after = |word: &str| text.split_once(word).and_then(|(_, rest)| address(rest));
+            if let (Some(data), Some(admin)) = (after("Open http://"), after("metrics   http://")) {
+                (process.data, process.admin) = (data, admin);
+                return process;
+            }
+            pause();
+        }
+        panic!("the demo prints no addresses: {}", process.log_text());
+    }
+
     /// The same below another command, which must become the broker in the end (`exec`).
     pub fn serve_under(command: &[&str], dir: &Path, configuration: &str) -> Self {
         let config = dir.join("tributary.toml");

@@ -8,8 +8,8 @@ use futures_util::StreamExt as _;
 use http::StatusCode;
 use tributary_broker::{Answer, Refusal};
 use tributary_model::{
-    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, Requester, Role, SectionSet,
-    StreamId,
+    Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, Requester, Role,
+    SectionSet, StreamId,
 };
 use tributary_viewer::Growing;
 

@@ -7,7 +7,6 @@ pub mod report;
 pub mod search;
 
 #[cfg(feature = "demo")]
-
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -16,7 +16,6 @@ use tributary_model::{NhsNumber, Role};
 use tributary_server::{Guide, Tour, TourAsk, TourForm, TourReply};
 
 use super::story;
-use crate::commands::audit;
 use crate::running::Running;
 use page::{button, caption, escaped};
 

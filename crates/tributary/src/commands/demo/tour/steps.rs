@@ -129,7 +129,7 @@ pub(super) async fn bundle(walk: &Walk, patient: NhsNumber, role: Option<Role>) 
         escaped(&curl),
     );
     let sections = story::of(patient).map_or_else(SectionSet::all, story::sections);
-    let query = Query { nhs_number: patient, sections, deadline: Duration::from_secs(8) };
+    let query = Query { sections, ..Query::of(patient) };
     match walk.client.record(&query).await {
         Ok(answer) => {
             let json = indented(&answer.bundle_json);
