@@ -205,7 +205,7 @@ async fn a_patient_is_told_who_looked_and_that_is_on_record_first() {
     );
     assert_eq!(last["asked"], "the shared record: alerts and allergies.");
     assert!(!last["sources"].as_array().unwrap().is_empty(), "{last}");
-    assert!(last["notShown"].to_string().contains("could not be reached"), "{last}");
+    assert!(looks[3]["notShown"].to_string().contains("could not be reached"), "{told}");
     assert!(looks[1]["emergency"].as_str().unwrap().contains("asked for"), "{told}");
     for clinical in ["resuscitation", "enicillin", "found unconscious"] {
         assert!(!reply.body.contains(clinical), "{clinical}: {}", reply.body);

@@ -19,6 +19,7 @@ use tributary_tests::{GEORGE, Plan, configuration, federation, http, parameters}
 use super::{in_database, made};
 
 /// What our verifier and the one in Python say of a copy, as exit codes.
+#[expect(clippy::print_stdout, reason = "what was found is shown where a test fails")]
 pub(super) fn verdicts(dir: &Path, more: &[&str]) -> [i32; 2] {
     let dir = dir.to_str().unwrap();
     let (ours, out, error) = run(&[&["audit", "verify", dir], more].concat());
@@ -120,7 +121,7 @@ fn rewrite(server: &Postgres, from: u64) {
                 text.replace_range(place..place + 64, &link.prev.to_string());
             }
         }
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = text.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         says(
             server,
             &format!(

@@ -35,7 +35,7 @@ pub(crate) async fn permitted(
         role: Some(access.requester.role),
         organisation: Some(access.requester.organisation.clone()),
         // What is replayed was permitted to somebody who was proven then.
-        is_proven: access.requester.is_proven() || room.recorded_purpose.is_some(),
+        is_proven: access.requester.is_proven() || room.is_replay(),
         purpose: Some(access.purpose),
         relationship: access.relationship,
         sections,

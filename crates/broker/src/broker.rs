@@ -325,6 +325,11 @@ impl Broker {
 }
 
 impl Room {
+    /// Whether disclosures are made again here, to compare them: then there is a purpose to put on record.
+    pub(crate) const fn is_replay(&self) -> bool {
+        self.recorded_purpose.is_some()
+    }
+
     /// The policy's word on a request.
     ///
     /// A permit for part of what was asked comes with views that take out the rest. Where nothing can be taken out of

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use url::{Host, Url};
+use tributary_sources::is_loopback;
+use url::Url;
 
 /// An address to listen on: a number and a port, never a name.
 pub(super) fn listener(text: &str) -> Result<SocketAddr, &'static str> {
@@ -21,15 +22,6 @@ pub(super) fn base_url(text: &str) -> Result<Url, &'static str> {
         "http" if is_loopback(&url) => Ok(url),
         "http" => Err("begins with http://, which is accepted for loopback addresses only"),
         _ => Err("begins with neither https:// nor http://"),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

@@ -21,5 +21,5 @@ pub use locate::{Fixed, Locator, Traced};
 pub use registry::{
     Context, Observers, Protocol, Registry, RegistryError, Route, SourceEntry, UnobservedSources,
 };
-pub use root::{RootError, ServiceRoot};
+pub use root::{RootError, ServiceRoot, is_loopback};
 pub use source::{AskService, AttachmentService, Pulse, RelayService, Source};

@@ -111,10 +111,10 @@ fn read(request: &LookedRequest, query: &Query, records: usize) -> AuditRead {
 
 fn reader(requester: &Requester) -> String {
     let Requester { given, family, user_id, .. } = requester;
-    match requester.role {
-        Role::Patient => format!("the patient (user {user_id})"),
-        _ => format!("{given} {family} (user {user_id})").trim().to_owned(),
+    if requester.role == Role::Patient {
+        return format!("the patient (user {user_id})");
     }
+    format!("{given} {family} (user {user_id})").trim().to_owned()
 }
 
 fn in_rows(looks: Looks, covers: &str, audit: String) -> Looked {

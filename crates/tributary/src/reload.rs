@@ -110,8 +110,8 @@ impl Running {
         let Refused { digest, mistakes } = refused;
         for mistake in &mistakes {
             let Mistake { path, line, says } = mistake;
-            let line = line.map(|line| format!("line {line} ")).unwrap_or_default();
-            tracing::error!({ config.key = path.as_str() }, "configuration refused: {line}{says}");
+            let place = line.map(|line| format!(" (line {line})")).unwrap_or_default();
+            tracing::error!({ config.key = path.as_str() }, "configuration refused{place}: {says}");
         }
         let in_force = self.settings.name();
         let count = mistakes.len();

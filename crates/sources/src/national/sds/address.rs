@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::root::ServiceRoot;
+use crate::root::{ServiceRoot, is_loopback};
 
 /// The service root that an address stands for, taken letter by letter but for a slash at its end.
 ///
@@ -27,15 +27,6 @@ pub(super) fn root(address: &str, directory: &Url) -> Option<ServiceRoot> {
 
 fn path(url: &Url) -> &str {
     url.path().trim_end_matches('/')
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::time::Duration;
 
 use tributary_audit::AuditReadKind;
 use tributary_client::Query;
