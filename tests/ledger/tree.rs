@@ -163,10 +163,9 @@ fn administrator(server: &Postgres, config: &Path, dir: &Path) {
         ("a record removed", format!("DELETE FROM tributary_audit.record {of_north} = 40"), 2),
         (
             "two records in each other's place",
-            format!(
-                "UPDATE tributary_audit.record AS one SET payload = other.payload FROM public.record AS other \
+            "UPDATE tributary_audit.record AS one SET payload = other.payload FROM public.record AS other \
                  WHERE one.node = 'north' AND other.node = 'north' AND one.seq IN (40, 41) AND other.seq = 81 - one.seq"
-            ),
+                .to_owned(),
             2,
         ),
         ("the end removed", format!("DELETE FROM tributary_audit.record {of_north} > 500"), 3),
