@@ -1,6 +1,7 @@
 //! The pages in a browser: Debian's Chromium over the real `tributary demo`. [What it looks at](web/README.md).
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+#![expect(clippy::print_stdout, reason = "whoever runs the tests must hear what was not looked at")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

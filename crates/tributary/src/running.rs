@@ -102,8 +102,7 @@ impl Running {
         let mut couriers = witnessing::couriers(&settings.audit)?;
         witnessing::stand_behind(&mut couriers, &settings.audit, &notary).await?;
         let trail = open_trail(&settings, notary).await?;
-        let metrics = Arc::new(Metrics::new(&counted(&settings))?);
-        metrics.sources().maintenance(&announced(&settings));
+        let metrics = counters(&settings)?;
         trail.observe(Arc::new(AuditCounts(Arc::clone(&metrics))));
         witnessing::witness(couriers, &settings.audit, &trail, &metrics).await?;
         let lasting = Lasting::new(trail.clone(), Arc::clone(&metrics));
@@ -217,6 +216,13 @@ impl Running {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+}
+
+/// The counters of a node, with what is announced of its sources.
+fn counters(settings: &Settings) -> Result<Arc<Metrics>, StartError> {
+    let metrics = Arc::new(Metrics::new(&counted(settings))?);
+    metrics.sources().maintenance(&announced(settings));
+    Ok(metrics)
 }
 
 /// Opens the audit log and writes down with which configuration. It is read to its end first, so not here.

@@ -100,12 +100,15 @@ async fn grows(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester
     let parts = futures_util::stream::unfold(begun, move |(mut moments, mut growing, seat)| {
         let (requester, carry, bar) = (Arc::clone(&requester), carry.clone(), bar.clone());
         async move {
+            let Ok(moment) = tokio::time::timeout(Growing::ALIVE_EVERY, moments.next()).await else {
+                return Some((Grown::idle(Growing::ALIVE.as_bytes()), (moments, growing, seat)));
+            };
             // A refusal ends the body before its end: the script sees that, and says so.
-            let moment = moments.next().await?.ok()?;
+            let moment = moment?.ok()?;
             let is_first = seat.is_none();
-            let own = || Seat { all_originals, carry, ..Seat::of(&requester, &moment.view) };
+            let own = || Seat { carry, all_originals, ..Seat::of(&requester, &moment.view) };
             let seat = seat.unwrap_or_else(own);
-            let text = page::grown(&mut growing, &moment, &seat, is_first);
+            let text = page::grown(&mut growing, &moment, &seat);
             let text = if is_first { tour::with_bar(bar.as_deref(), text) } else { text };
             let part = Grown { bytes: Bytes::from(text), audit: Some(moment.audit), lease: moment.lease };
             Some((part, (moments, growing, Some(seat))))

@@ -57,15 +57,10 @@ pub(crate) fn record(answer: &Answer, seat: &Seat) -> String {
 
 /// What follows on a page that grows: all of it at first, then what has changed. Until everybody has answered or time
 /// is up, nothing is said of there being no record.
-pub(crate) fn grown(growing: &mut Growing, moment: &Moment, seat: &Seat, is_first: bool) -> String {
+pub(crate) fn grown(growing: &mut Growing, moment: &Moment, seat: &Seat) -> String {
     let without = if moment.stage == Stage::Growing { None } else { without(moment.verdict) };
-    let page = sheet(&moment.view, without, &moment.audit, seat);
     let ending = if moment.is_last { Ending::Last } else { Ending::More };
-    let mut text = if is_first { growing.begin(&page) } else { String::new() };
-    if !is_first || moment.is_last {
-        text.push_str(&growing.advance(&page, ending));
-    }
-    text
+    growing.piece(&sheet(&moment.view, without, &moment.audit, seat), ending)
 }
 
 /// What a page is made of, whole or growing.
