@@ -6,7 +6,6 @@ mod place;
 pub mod report;
 pub mod search;
 
-#[cfg(feature = "demo")]
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
