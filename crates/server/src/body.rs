@@ -13,13 +13,12 @@ use flate2::write::GzEncoder;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
+use tributary_bounds::{Admitted, Turn};
 use tributary_broker::Delivery;
 use tributary_model::Lease;
 
-use crate::admission::Admitted;
 use crate::desk::Desk;
 use crate::layers::Watch;
-use crate::listener::Turn;
 
 /// The connection takes a new piece only when it has room, so that "handed over" stays close to "sent".
 const PIECE: usize = 16 << 10;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Semaphore, watch};
+use tributary_bounds::Admission;
 use tributary_telemetry::Metrics;
 
-use crate::admission::Admission;
 use crate::handlers::events::CutOff;
 use crate::settings::Limits;
 

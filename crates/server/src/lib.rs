@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
-mod admission;
 mod body;
 mod desk;
 mod exchange;

@@ -1,12 +1,8 @@
 //! From a bound socket to requests: accepts, bounds, times and drains connections.
 
 mod converse;
-mod frames;
 mod framing;
 mod head;
-mod patience;
-mod places;
-mod scrub;
 mod strict;
 
 use std::sync::Arc;
@@ -19,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tributary_bounds::{Place, Places, Scrubbed};
 use tributary_identity::Certificate;
 use tributary_telemetry::{Listener, Metrics, ShedReason};
 
@@ -26,12 +23,9 @@ use crate::exchange::{BoxFuture, Inbound, Reply};
 use crate::house::Standing;
 use crate::settings::Limits;
 use crate::tls::{H2, Tls};
-use places::{Place, Places};
-use scrub::Scrubbed;
 
 pub(crate) use converse::{Talk, converse, converse_h2};
 pub(crate) use head::{Refused, has_no_body, not_offered, too_large};
-pub(crate) use patience::Turn;
 
 /// What answers a request.
 pub(crate) type Answering = Arc<dyn Fn(Request<Inbound>) -> BoxFuture<Reply> + Send + Sync>;

@@ -79,11 +79,6 @@ fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(async move { framed(&edge, page::record(exchange).await) })
 }
 
-fn asset(exchange: Exchange, name: String) -> BoxFuture<Reply> {
-    drop(exchange);
-    Box::pin(async move { page::asset(&name) })
-}
-
 fn signed_out(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(async move { page::sign_out(&exchange) })
 }
@@ -107,7 +102,7 @@ pub(crate) const TABLE: &[Route] = &[
     get("/openapi.yaml", openapi::openapi),
     get("/", page::search),
     post("/record", viewed),
-    get_one("/viewer/{asset}", asset),
+    get_one("/viewer/{asset}", page::asset),
     post("/sign-out", signed_out),
     post("/looked", told),
     ask("/demo", tour::first),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tributary_bounds::Waits;
 use tributary_identity::Gate;
 use tributary_model::requester::Assurance;
 use tributary_model::{Clock, OdsCode, Priority, Requester, Role, SpineIds, SystemClock};
@@ -128,6 +129,18 @@ pub struct Limits {
 /// A handshake is work for the processor: more at once only makes all of them late.
 fn handshakes() -> usize {
     256 * std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Limits {
+    /// How long a connection may be silent.
+    pub(crate) const fn waits(&self) -> Waits {
+        Waits {
+            first_head: self.first_head,
+            keep_alive_idle: self.keep_alive_idle,
+            write_stall: self.write_stall,
+            write_bytes_per_sec: self.write_bytes_per_sec,
+        }
+    }
 }
 
 impl Default for Limits {

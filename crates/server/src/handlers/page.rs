@@ -16,7 +16,7 @@ use tributary_viewer::Growing;
 use super::record::from_refusal;
 use super::tour;
 use crate::body::{Grown, ReplyBody};
-use crate::exchange::{Exchange, Reply, reply, set, status, text};
+use crate::exchange::{BoxFuture, Exchange, Reply, reply, set, status, text};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::render::page::{self, Seat};
@@ -30,7 +30,12 @@ pub(crate) fn search(exchange: &Exchange) -> Reply {
 }
 
 /// The style or the script, by its name. It holds nothing of anybody, and never changes under one name.
-pub(crate) fn asset(name: &str) -> Reply {
+pub(crate) fn asset(exchange: Exchange, name: String) -> BoxFuture<Reply> {
+    drop(exchange);
+    Box::pin(async move { asset_of(&name) })
+}
+
+fn asset_of(name: &str) -> Reply {
     let Some((media, text)) = tributary_viewer::asset(name) else {
         let problem = Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.");
         return respond(Dialect::R4, problem);

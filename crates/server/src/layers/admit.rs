@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use tower::ServiceExt as _;
+use tributary_bounds::{Caller, Crowded, come_back};
 use tributary_model::{Priority, Requester};
 use tributary_telemetry::ShedReason;
 
 use super::bounds::HEALTH;
-use crate::admission::{Caller, Crowded, come_back};
 use crate::exchange::{Edge, Next, Reply};
 use crate::identity::token::Token;
 use crate::problem::Problem;

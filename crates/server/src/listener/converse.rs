@@ -15,11 +15,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
+use tributary_bounds::{Frames, Patience};
 
 use super::Answering;
-use super::frames::Frames;
 use super::head::Bounds;
-use super::patience::Patience;
 use super::strict::{Ledger, Strict};
 use crate::body::ReplyBody;
 use crate::exchange::{Inbound, ReadError};
@@ -67,7 +66,7 @@ impl Call {
         Arc::new(Self {
             answer: Arc::clone(&talk.answer),
             standing: Arc::clone(&talk.standing),
-            patience: Arc::new(Patience::new(&talk.limits)),
+            patience: Arc::new(Patience::new(&talk.limits.waits())),
             most_requests: talk.limits.requests_per_connection,
             enough: Notify::new(),
         })

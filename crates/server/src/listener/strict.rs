@@ -15,9 +15,8 @@ use tokio::time::Sleep;
 
 use super::framing::{Framing, Step};
 use super::head::{Bounds, Refused};
-use super::patience::Patience;
-use super::scrub::scrub;
 use crate::problem::Problem;
+use tributary_bounds::{Patience, scrub};
 
 /// Requests that may wait behind the one being answered, with that one.
 const PIPELINED: u64 = 8;
@@ -248,7 +247,7 @@ mod tests {
     async fn the_room_that_an_idle_connection_offers_is_overwritten() {
         let (_caller, stream) = tokio::io::duplex(64);
         let bounds = Bounds { head: 1_024, fields: 8, target: 64 };
-        let patience = Arc::new(Patience::new(&Limits::default()));
+        let patience = Arc::new(Patience::new(&Limits::default().waits()));
         let mut strict = Strict::new(stream, bounds, Arc::clone(&patience), Arc::default());
         let mut room = *b"the last request";
         let mut reads = async |room: &mut [u8]| {

@@ -11,14 +11,25 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::settings::Limits;
-
 /// How long a new connection may take to send its first byte once no more are taken.
 const FIRST_BYTE: Duration = Duration::from_millis(500);
 
+/// How long a connection may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// For a whole head, from its first byte or from the beginning.
+    pub first_head: Duration,
+    /// Between two requests.
+    pub keep_alive_idle: Duration,
+    /// While an answer is sent, without taking any of it.
+    pub write_stall: Duration,
+    /// The slowest at which an answer may be taken.
+    pub write_bytes_per_sec: u64,
+}
+
 /// The timers of one connection.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub struct Patience {
     state: Mutex<State>,
     /// Something that was waited for may be due earlier now.
     changed: Notify,
@@ -53,11 +64,12 @@ struct Sending {
 }
 
 impl Patience {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// Of a connection that begins now.
+    pub fn new(waits: &Waits) -> Self {
         let now = Instant::now();
         Self {
             state: Mutex::new(State {
-                head: Some(now + limits.first_head),
+                head: Some(now + waits.first_head),
                 has_part: false,
                 rests_since: now,
                 turns: Vec::new(),
@@ -66,10 +78,10 @@ impl Patience {
             begun: Notify::new(),
             rests: Notify::new(),
             requests: AtomicU64::new(0),
-            head: limits.first_head,
-            idle: limits.keep_alive_idle,
-            stall: limits.write_stall,
-            bytes_per_sec: limits.write_bytes_per_sec.max(1),
+            head: waits.first_head,
+            idle: waits.keep_alive_idle,
+            stall: waits.write_stall,
+            bytes_per_sec: waits.write_bytes_per_sec.max(1),
         }
     }
 
@@ -78,7 +90,7 @@ impl Patience {
     }
 
     /// Part of a head has come. It counts from its first byte.
-    pub(crate) fn head_begins(&self) {
+    pub fn head_begins(&self) {
         let until = Instant::now() + self.head;
         let mut state = self.state();
         if state.has_part {
@@ -92,7 +104,7 @@ impl Patience {
     }
 
     /// A whole head has arrived, and its request is being answered until the turn is dropped.
-    pub(crate) fn turn(self: &Arc<Self>) -> Turn {
+    pub fn turn(self: &Arc<Self>) -> Turn {
         let id = self.requests.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         state.head = None;
@@ -105,12 +117,12 @@ impl Patience {
     }
 
     /// How many requests there have been.
-    pub(crate) fn requests(&self) -> u64 {
+    pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
     /// How many requests have no whole answer yet.
-    pub(crate) fn open(&self) -> usize {
+    pub fn open(&self) -> usize {
         self.state().turns.len()
     }
 
@@ -130,7 +142,7 @@ impl Patience {
     }
 
     /// Ends when the connection has been silent for too long.
-    pub(crate) async fn lost(&self) {
+    pub async fn lost(&self) {
         loop {
             let changed = self.changed.notified();
             let late = self.late();
@@ -146,7 +158,7 @@ impl Patience {
     }
 
     /// Ends when every request was answered and none has come for so long.
-    pub(crate) async fn rested(&self, long: Duration) {
+    pub async fn rested(&self, long: Duration) {
         loop {
             let rests = self.rests.notified();
             let since = {
@@ -162,7 +174,7 @@ impl Patience {
     }
 
     /// Ends when nobody is about to ask: no head has begun, and a new connection had its time to begin one.
-    pub(crate) async fn settled(&self) {
+    pub async fn settled(&self) {
         let mut is_new = self.requests() == 0;
         loop {
             let begun = self.begun.notified();
@@ -179,27 +191,27 @@ impl Patience {
 
 /// One request of a connection, until its answer is gone.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub struct Turn {
     patience: Arc<Patience>,
     id: u64,
 }
 
 impl Turn {
     /// The answer has begun.
-    pub(crate) fn sending(&self) {
+    pub fn sending(&self) {
         let now = Instant::now();
         self.set(|sending| *sending = Some(Sending { began: now, last: now, bytes: 0 }));
         self.patience.changed.notify_one();
     }
 
     /// There is nothing to send just now.
-    pub(crate) fn waiting(&self) {
+    pub fn waiting(&self) {
         self.set(|sending| *sending = None);
         self.patience.changed.notify_one();
     }
 
     /// The connection took so many bytes of the answer. What was due moves away, so nobody need be woken.
-    pub(crate) fn sent(&self, bytes: usize) {
+    pub fn sent(&self, bytes: usize) {
         let now = Instant::now();
         self.set(|sending| {
             if let Some(sending) = sending {

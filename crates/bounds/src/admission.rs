@@ -25,14 +25,16 @@ const COME_BACK_MS: (u64, u64) = (1_000, 5_000);
 
 /// Whose request it is, and how long it can wait.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    pub(crate) organisation: OdsCode,
-    pub(crate) priority: Priority,
+pub struct Caller {
+    /// For whom it is: shares are those of organisations.
+    pub organisation: OdsCode,
+    /// How long it can wait.
+    pub priority: Priority,
 }
 
 /// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Crowded {
+pub enum Crowded {
     /// All that its priority may use is used.
     Full,
     /// Its organisation has its share already.
@@ -41,7 +43,7 @@ pub(crate) enum Crowded {
 
 /// The door of one node.
 #[derive(Debug)]
-pub(crate) struct Admission {
+pub struct Admission {
     state: Mutex<State>,
     /// Somebody was let in.
     busy: Notify,
@@ -58,7 +60,7 @@ struct State {
 
 impl Admission {
     /// A door for at most so many at once, and fewer while we are further behind than is borne.
-    pub(crate) fn new(most: usize, borne: Duration, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(most: usize, borne: Duration, metrics: Arc<Metrics>) -> Arc<Self> {
         let pace = Pace::new(most, borne);
         metrics.admission_limit(pace.limit());
         Arc::new(Self {
@@ -73,7 +75,7 @@ impl Admission {
     }
 
     /// Lets a request in, or says why not. `behind` is for how long our long work waits now.
-    pub(crate) fn admit(self: &Arc<Self>, caller: Caller, behind: Duration) -> Result<Admitted, Crowded> {
+    pub fn admit(self: &Arc<Self>, caller: Caller, behind: Duration) -> Result<Admitted, Crowded> {
         let now = Instant::now();
         let mut state = self.state();
         let overdue = state.next_look.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
@@ -92,7 +94,7 @@ impl Admission {
     /// Looks at how far behind we are while there is something to do, and sets the limit by it: how late our own timers
     /// are, or how long our long work waits. Ends when nobody else needs the door, if there is something to do then;
     /// whoever began it ends it otherwise.
-    pub(crate) async fn keep_pace(self: Arc<Self>, behind: impl Fn() -> Duration + Send) {
+    pub async fn keep_pace(self: Arc<Self>, behind: impl Fn() -> Duration + Send) {
         while Arc::strong_count(&self) > 1 {
             if self.state().shares.taken() == 0 {
                 self.busy.notified().await;
@@ -116,14 +118,14 @@ impl Admission {
 }
 
 /// When somebody who is refused for load may come back.
-pub(crate) fn come_back() -> Duration {
+pub fn come_back() -> Duration {
     let (least, most) = COME_BACK_MS;
     Duration::from_millis(least + RandomState::new().hash_one(()) % (most - least + 1))
 }
 
 /// A request that was let in, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub struct Admitted {
     admission: Arc<Admission>,
     caller: Caller,
     _counted: InFlight,

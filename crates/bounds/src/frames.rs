@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::patience::Patience;
+use crate::patience::Patience;
 
 const PREFACE: usize = 24;
 const HEAD: usize = 9;
@@ -136,7 +136,7 @@ impl Count {
 
 /// The stream.
 #[derive(Debug)]
-pub(super) struct Frames<S> {
+pub struct Frames<S> {
     stream: S,
     patience: Arc<Patience>,
     inward: Follower,
@@ -146,7 +146,8 @@ pub(super) struct Frames<S> {
 }
 
 impl<S> Frames<S> {
-    pub(super) fn new(stream: S, patience: Arc<Patience>) -> Self {
+    /// Watches the frames that come in over a stream.
+    pub fn new(stream: S, patience: Arc<Patience>) -> Self {
         Self {
             stream,
             patience,

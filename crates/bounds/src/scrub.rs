@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Overwrites the room that a reader offered and that was not filled.
-pub(super) fn scrub(room: &mut ReadBuf<'_>) {
+pub fn scrub(room: &mut ReadBuf<'_>) {
     let with_something = room.initialized().len() - room.filled().len();
     // What never held anything becomes zeros here.
     let all = room.initialize_unfilled();
@@ -24,7 +24,7 @@ pub(super) fn scrub(room: &mut ReadBuf<'_>) {
 ///
 /// The TLS library decrypts a record where it was read. Its room is four kilobytes when it waits for the next one.
 #[derive(Debug)]
-pub(super) struct Scrubbed<S>(pub(super) S);
+pub struct Scrubbed<S>(pub S);
 
 impl<S: AsyncRead + Unpin> AsyncRead for Scrubbed<S> {
     fn poll_read(

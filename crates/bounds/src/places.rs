@@ -8,7 +8,7 @@ use tributary_telemetry::InFlight;
 
 /// The places of one listener.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub struct Places {
     most: usize,
     most_of_one: usize,
     taken: Mutex<Taken>,
@@ -21,7 +21,8 @@ struct Taken {
 }
 
 impl Places {
-    pub(crate) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+    /// For at most so many, and so many from one address.
+    pub fn new(most: usize, most_of_one: usize) -> Arc<Self> {
         Arc::new(Self { most, most_of_one, taken: Mutex::default() })
     }
 
@@ -30,7 +31,7 @@ impl Places {
     }
 
     /// A place for a connection from this address; none if there are too many.
-    pub(crate) fn take(self: &Arc<Self>, address: IpAddr, counted: InFlight) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, address: IpAddr, counted: InFlight) -> Option<Place> {
         let from = one(address);
         let mut taken = self.taken();
         let of_one = taken.by.get(&from).copied().unwrap_or(0);
@@ -54,7 +55,7 @@ fn one(address: IpAddr) -> IpAddr {
 
 /// One connection's place, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     places: Arc<Places>,
     from: IpAddr,
     _counted: InFlight,
