@@ -49,7 +49,7 @@ async function once(patient, warm) {
     await line.send('Network.enable');
     await line.send('Network.emulateNetworkConditions', SLOW);
     await page.selectOption('#role', 'ambulance');
-    await Promise.all([page.waitForURL('**/record'), page.click(`button[value="${patient}"]`)]);
+    await Promise.all([page.waitForURL('**/record/*'), page.click(`button[value="${patient}"]`)]);
     await page.waitForLoadState('load');
     await page.waitForFunction(() => globalThis.seen.section);
     return await page.evaluate(() => {

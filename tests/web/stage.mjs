@@ -51,7 +51,7 @@ export async function look(page, patient, role = '') {
 export async function choose(page, patient, role = '') {
   await page.goto(`${demo}/demo`);
   await page.selectOption('#role', role);
-  const record = page.waitForURL(`${demo}/record`, { waitUntil: 'commit' });
+  const record = page.waitForURL((url) => /^\/record\//.test(url.pathname), { waitUntil: 'commit' });
   await page.click(`button[value="${patient}"]`, { noWaitAfter: true });
   await record;
 }

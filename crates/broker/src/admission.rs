@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tributary_audit::{Access, BreakGlass, GlassDecision};
-use tributary_model::{Deadline, Denial, DenyReason, Facts, NhsNumber, Obligations, SectionSet, SourceKind};
+use tributary_model::{
+    Deadline, Denial, DenyReason, Facts, NhsNumber, Obligations, Role, SectionSet, SourceKind,
+};
 use tributary_telemetry::GlassOutcome;
 
 use crate::broker::{Located, Room};
@@ -42,7 +44,8 @@ pub(crate) async fn permitted(
         break_glass: is_broken,
         demo: room.mode == Mode::Demo,
     };
-    let verdict = room.decide(&facts, answered);
+    let verdict =
+        if is_own(room, access) { room.decide(&facts, answered) } else { Err(DenyReason::Forbidden.into()) };
     let (verdict, glass) = if is_broken { broken(room, access, verdict) } else { (verdict, None) };
     room.count(&verdict);
     match &verdict {
@@ -59,6 +62,14 @@ pub(crate) async fn permitted(
         }
     }
     verdict.map_err(|denial| Refusal::Denied(denial.reason))
+}
+
+/// Whoever asks as a patient asks for their own record, and a verified token says which that is. A demo believes
+/// everybody, and its patients are invented.
+fn is_own(room: &Room, access: &Access) -> bool {
+    let requester = &access.requester;
+    let own = requester.proof.as_ref().and_then(|proof| proof.own);
+    requester.role != Role::Patient || room.mode == Mode::Demo || (own.is_some() && own == access.patient)
 }
 
 type Verdict = Result<Obligations, Denial>;

@@ -221,6 +221,17 @@ impl Broker {
         Box::pin(stream::begin(&self.room, request, (id, resumes))).await
     }
 
+    /// What an address says in place of a form that somebody sent: addresses are remembered, and forms hold numbers.
+    /// It stands for the form for two minutes, for the same person. Nothing if the form is too long.
+    pub fn seal_form(&self, who: &Requester, form: &str) -> Option<String> {
+        self.room.links.seal_form(&person(who), form, self.room.link_clock.now())
+    }
+
+    /// The form that such an address stands for.
+    pub fn open_form(&self, who: &Requester, sealed: &str) -> Option<String> {
+        self.room.links.open_form(&person(who), sealed, self.room.link_clock.now())
+    }
+
     /// Passes a GP Connect call on to the patient's GP system.
     pub async fn relay(&self, request: RelayRequest) -> Result<RelayAnswer, Refusal> {
         Box::pin(relay::relay(&self.room, request)).await
@@ -322,6 +333,11 @@ impl Broker {
             tracing::error!("the audit log did not close cleanly");
         }
     }
+}
+
+/// Who somebody is, for what only they may open.
+fn person(who: &Requester) -> String {
+    format!("{}@{}", who.user_id, who.organisation.as_str())
 }
 
 impl Room {

@@ -20,6 +20,12 @@ const VERSION: u8 = 1;
 const NAMED_VERSION: u8 = 2;
 /// What ids of merged records are bound to: none of them is one of a practice's, whatever its source is called.
 const MERGED: &[u8] = b"/fhir/R4/Binary";
+/// The same of a form that an address stands for.
+const FORM_VERSION: u8 = 3;
+/// How long an address may stand for a form, in seconds: long enough to be followed, and to be loaded again at once.
+const FORM_LIFE_SECS: i64 = 2 * 60;
+/// Longest form.
+const FORM_BYTES: usize = 512;
 const NUMBER_BYTES: usize = 10;
 /// Longest id of an attachment at its source: a FHIR id.
 const ID_BYTES: usize = 64;
@@ -122,6 +128,28 @@ impl Links {
         self.closed(nonce, MERGED, text)
     }
 
+    /// What an address says in place of a form that `who` sent: nobody else can use it, and nobody can read it.
+    pub(crate) fn seal_form(&self, who: &str, form: &str, now: Timestamp) -> Option<String> {
+        if form.len() > FORM_BYTES {
+            return None;
+        }
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).ok()?;
+        let mut text = vec![FORM_VERSION];
+        text.extend_from_slice(&now.as_second().to_be_bytes());
+        text.extend_from_slice(form.as_bytes());
+        self.closed(nonce, &form_of(who), text)
+    }
+
+    /// The form that an address stands for; nothing where it is not theirs, or too old.
+    pub(crate) fn open_form(&self, who: &str, sealed: &str, now: Timestamp) -> Option<String> {
+        let text = self.unsealed(&form_of(who), sealed)?;
+        let (made, form) = text.strip_prefix(&[FORM_VERSION])?.split_first_chunk::<8>()?;
+        let age = now.as_second().saturating_sub(i64::from_be_bytes(*made));
+        let form = std::str::from_utf8(form).ok().filter(|_| (0..=FORM_LIFE_SECS).contains(&age))?;
+        Some(form.to_owned())
+    }
+
     fn closed(&self, nonce: [u8; NONCE_LEN], bound_to: &[u8], mut text: Vec<u8>) -> Option<String> {
         let key = self.key.as_ref()?;
         let aad = Aad::from(bound_to);
@@ -146,10 +174,7 @@ impl Links {
     }
 
     fn opened(&self, version: u8, bound_to: &[u8], id: &str) -> Option<Opened> {
-        let mut bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
-        let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let text = self.key.as_ref()?.open_in_place(nonce, Aad::from(bound_to), sealed).ok()?;
+        let text = self.unsealed(bound_to, id)?;
         let (found, text) = text.split_first()?;
         let (made, text) = text.split_first_chunk::<8>()?;
         let (number, rest) = text.split_first_chunk::<NUMBER_BYTES>()?;
@@ -157,6 +182,19 @@ impl Links {
         let opened = Opened { made: i64::from_be_bytes(*made), patient, rest: rest.to_vec() };
         (*found == version).then_some(opened)
     }
+
+    fn unsealed(&self, bound_to: &[u8], id: &str) -> Option<Vec<u8>> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
+        let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let text = self.key.as_ref()?.open_in_place(nonce, Aad::from(bound_to), sealed).ok()?;
+        Some(text.to_vec())
+    }
+}
+
+/// What the seal of a form is bound to.
+fn form_of(who: &str) -> Vec<u8> {
+    ["/record\n", who].concat().into_bytes()
 }
 
 /// What every sealed text says.
@@ -237,6 +275,21 @@ mod tests {
         assert_eq!(links.open(&gp("acute-a"), &id, now()), Err(LinkFault::Unknown));
         let of_practice = links.seal(&gp("acute-a"), &attachment(), now()).unwrap();
         assert_eq!(links.open_named(&of_practice, now()), Err(LinkFault::Unknown));
+    }
+
+    #[test]
+    fn a_form_is_opened_by_whoever_sent_it_and_soon() {
+        let links = Links::new(&LinkKey::of([7; 32]));
+        let form = "nhs=9990000107&role=gp";
+        let sealed = links.seal_form("u-1@RXX01", form, now()).unwrap();
+        assert_eq!(links.open_form("u-1@RXX01", &sealed, later(FORM_LIFE_SECS)).as_deref(), Some(form));
+        assert_eq!(links.open_form("u-1@RXX01", &sealed, later(FORM_LIFE_SECS + 1)), None);
+        assert_eq!(links.open_form("u-2@RXX01", &sealed, now()), None);
+        assert_eq!(links.open_form("u-1@RXX01", sealed.split_at(9).1, now()), None);
+        assert!(!URL_SAFE_NO_PAD.decode(&sealed).unwrap().windows(10).any(|part| part == b"9990000107"));
+        assert_ne!(links.seal_form("u-1@RXX01", form, now()), Some(sealed.clone()));
+        assert_eq!(links.open_named(&sealed, now()), Err(LinkFault::Unknown));
+        assert_eq!(links.seal_form("u", &"x".repeat(FORM_BYTES + 1), now()), None);
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub(crate) trait Desk: Send + Sync + 'static {
         request: RecordRequest,
         ids: (StreamId, Option<StreamId>),
     ) -> BoxFuture<Result<Moments, Refusal>>;
+    /// What an address says in place of a form.
+    fn seal_form(&self, who: &Requester, form: &str) -> Option<String>;
+    /// The form that an address stands for.
+    fn open_form(&self, who: &Requester, sealed: &str) -> Option<String>;
     /// Passes a GP Connect call on.
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>>;
     /// Fetches what is attached to a record.
@@ -181,6 +185,14 @@ impl Desk for Broker {
             let next = |mut record: RecordStream| async move { Some((record.next().await?, record)) };
             Ok(futures_util::stream::unfold(record, next).boxed())
         })
+    }
+
+    fn seal_form(&self, who: &Requester, form: &str) -> Option<String> {
+        Self::seal_form(self, who, form)
+    }
+
+    fn open_form(&self, who: &Requester, sealed: &str) -> Option<String> {
+        Self::open_form(self, who, sealed)
     }
 
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>> {

@@ -1,10 +1,13 @@
 //! What outlives a configuration: who is at work here, and how far this node is on its way out.
 
+use std::collections::HashMap;
 use std::hash::RandomState;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tributary_bounds::Admission;
 use tributary_telemetry::Metrics;
 
@@ -26,6 +29,8 @@ pub(crate) struct House {
     pub(crate) standing: Arc<Standing>,
     /// What the streams had told that were cut off.
     pub(crate) cut_off: CutOff,
+    /// Addresses of pages that were looked at.
+    pub(crate) looks: Looks,
     /// Digests of what was told: of use in this process only.
     pub(crate) hashing: RandomState,
 }
@@ -38,8 +43,33 @@ impl House {
             at_work: Arc::new(Semaphore::new(at_work)),
             standing: Arc::default(),
             cut_off: CutOff::default(),
+            looks: Looks::default(),
             hashing: RandomState::new(),
         })
+    }
+}
+
+/// For so long an address of a page is remembered: longer than it is good for.
+const LOOK_LIFE: Duration = Duration::from_mins(3);
+/// Most addresses remembered. With more than that none is good for a while.
+const MOST_LOOKS: usize = 65_536;
+
+/// Addresses that were good for one look, and have had it.
+#[derive(Debug, Default)]
+pub(crate) struct Looks(Mutex<HashMap<String, Instant>>);
+
+impl Looks {
+    /// Whether this is the first look.
+    pub(crate) fn take(&self, address: &str) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST_LOOKS {
+            all.retain(|_, at| at.elapsed() < LOOK_LIFE);
+        }
+        if all.len() >= MOST_LOOKS || all.contains_key(address) {
+            return false;
+        }
+        all.insert(address.to_owned(), Instant::now());
+        true
     }
 }
 

@@ -102,6 +102,7 @@ pub(crate) const TABLE: &[Route] = &[
     get("/openapi.yaml", openapi::openapi),
     get("/", page::search),
     post("/record", viewed),
+    get_one("/record/{look}", page::sent_on),
     get_one("/viewer/{asset}", page::asset),
     post("/sign-out", signed_out),
     post("/looked", told),

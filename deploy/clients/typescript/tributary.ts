@@ -556,15 +556,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/viewer.css": {
+    "/record/{look}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** The viewer's style */
-        get: operations["viewerStyle"];
+        /**
+         * The page that a browser is sent on to
+         * @description The address says nothing of the patient, and is good for one look of whoever sent the form, within two minutes.
+         */
+        get: operations["viewerLook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tour, in a demo and nowhere else */
+        get: operations["tour"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/demo/{step}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                step: string;
+            };
+            cookie?: never;
+        };
+        /** A page of the tour, its style or its script */
+        get: operations["tourRead"];
+        put?: never;
+        /** A step of the tour */
+        post: operations["tourStep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The end of the work; the browser is told to forget */
+        post: operations["viewerSignOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/looked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Who looked at a record, for the patient
+         * @description Outside of a demo only somebody in the role of a patient, whose signed token says that the number is their own (claims nhs_number, and identity_proofing_level P9). That they asked is on record before anything is told.
+         */
+        post: operations["whoLooked"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/viewer/{asset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The viewer's style and script, each under a name made from its content */
+        get: operations["viewerAsset"];
         put?: never;
         post?: never;
         delete?: never;
@@ -757,6 +851,14 @@ export interface components {
              * @description When it last gave a good answer, to anybody.
              */
             lastAnswered?: string;
+            /** @description Announced by the source's operators, and not over. */
+            maintenance?: {
+                /** Format: date-time */
+                from: string;
+                /** Format: date-time */
+                until: string;
+                words?: string;
+            };
         };
         Health: {
             /** @enum {string} */
@@ -852,10 +954,14 @@ export interface components {
         StreamSource: components["schemas"]["SourceFacts"] & {
             /** @description Whether it is still awaited. */
             pending?: boolean;
+            /** @description How long it took. */
+            latencyMs?: number;
         };
         /** @description The data of an event `section`. It replaces what was sent for the same section. */
         StreamSection: components["schemas"]["SectionLines"] & {
             discrepancies: components["schemas"]["Discrepancy"][];
+            /** @description The entries of the section. */
+            statements?: Record<string, never>[];
             /** @description Of the allergies: `Checking` while a source is pending that could change it. */
             allergyLabel?: string;
         };
@@ -869,6 +975,8 @@ export interface components {
             timestamp: string;
             /** @description Those that belong to no section. */
             discrepancies: components["schemas"]["Discrepancy"][];
+            /** @description The entries of no section. */
+            statements?: Record<string, never>[];
             /** @description Whether nothing follows. */
             last: boolean;
         };
@@ -1372,7 +1480,7 @@ export interface operations {
                     /**
                      * @example id: 1
                      *     event: patient
-                     *     data: {"nhsNumber":"999 000 0107","name":"ASHWORTH, George","born":"11-Feb-1953 (73y)","gender":"Male","died":""}
+                     *     data: {"nhsNumber":"999 000 0204","name":"UNSWORTH, Doris","born":"30-Jun-1941 (84y)","gender":"Female","died":""}
                      *
                      *     id: 2
                      *     event: status
@@ -1500,7 +1608,7 @@ export interface operations {
                  *       "parameter": [
                  *         {
                  *           "name": "identifier",
-                 *           "valueString": "https://fhir.nhs.uk/Id/nhs-number|9990000107"
+                 *           "valueString": "https://fhir.nhs.uk/Id/nhs-number|9990000204"
                  *         }
                  *       ]
                  *     }
@@ -1560,7 +1668,7 @@ export interface operations {
             path: {
                 /**
                  * @description Ten digits, the last of which checks the others.
-                 * @example 9990000107
+                 * @example 9990000204
                  */
                 nhs: string;
             };
@@ -1649,7 +1757,7 @@ export interface operations {
                  *           "name": "patient",
                  *           "valueIdentifier": {
                  *             "system": "https://fhir.nhs.uk/Id/nhs-number",
-                 *             "value": "9990000107"
+                 *             "value": "9990000204"
                  *           }
                  *         }
                  *       ]
@@ -1755,7 +1863,7 @@ export interface operations {
                  *           "name": "patientNHSNumber",
                  *           "valueIdentifier": {
                  *             "system": "https://fhir.nhs.uk/Id/nhs-number",
-                 *             "value": "9990000107"
+                 *             "value": "9990000204"
                  *           }
                  *         },
                  *         {
@@ -2372,19 +2480,52 @@ export interface operations {
                 "application/x-www-form-urlencoded": {
                     /**
                      * @description NHS number; spaces are allowed.
-                     * @example 999 000 0107
+                     * @example 999 000 0204
                      */
                     nhs: string;
+                    /**
+                     * @description The page can place what comes later, and grows. Without it the answer is whole, and comes within three seconds.
+                     * @enum {string}
+                     */
+                    live?: "1";
+                    /**
+                     * @description Every original resource comes with the page.
+                     * @enum {string}
+                     */
+                    originals?: "all";
                 };
             };
         };
+        responses: {
+            200: components["responses"]["page"];
+            /** @description To a browser, that the page is at an address which says nothing of the patient. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    viewerLook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                look: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             200: components["responses"]["page"];
             "4XX": components["responses"]["pageOrOutcome"];
             "5XX": components["responses"]["pageOrOutcome"];
         };
     };
-    viewerStyle: {
+    tour: {
         parameters: {
             query?: never;
             header?: never;
@@ -2393,18 +2534,192 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A style sheet. */
+            200: components["responses"]["page"];
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    tourRead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, a style sheet or a script. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                    "text/css": string;
+                    "text/javascript": string;
+                };
+            };
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    tourStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    nhs?: string;
+                    role?: string;
+                    source?: string;
+                };
+            };
+        };
+        responses: {
+            200: components["responses"]["page"];
+            /** @description On to the record, with the same form. */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    viewerSignOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["page"];
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    whoLooked: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /** @description NHS number; spaces are allowed. */
+                    nhs: string;
+                    /** @description Not before this day or moment. */
+                    since?: string;
+                    /** @description Before this day or moment. */
+                    until?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Every look, the newest first, in words, with nothing clinical. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["requestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description NHS number. */
+                        patient: string;
+                        /** @description Which logs were read. */
+                        covers: string;
+                        /** @description False where the log has a gap, or older looks were left out. */
+                        complete: boolean;
+                        warnings: string[];
+                        olderLeftOut: number;
+                        looks: {
+                            /** Format: date-time */
+                            at: string;
+                            /** @description As it was on clocks in England. */
+                            when: string;
+                            who: string;
+                            role: string;
+                            organisation: string;
+                            why: string;
+                            /** @enum {string} */
+                            outcome: "shown" | "nothing-shown" | "refused";
+                            because: string;
+                            asked: string;
+                            sources: string[];
+                            notShown: string[];
+                            /** @description Where it is so, that the emergency override was used or asked for. */
+                            emergency?: string;
+                            reached: string;
+                            entry: string;
+                        }[];
+                        alsoOnRecord: {
+                            /** Format: date-time */
+                            at: string;
+                            when: string;
+                            says: string;
+                            entry: string;
+                        }[];
+                        /** @description The audit record of this reading. */
+                        audit: string;
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unknownCaller"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["notFound"];
+            408: components["responses"]["tooSlow"];
+            413: components["responses"]["tooLarge"];
+            414: components["responses"]["tooLong"];
+            415: components["responses"]["unsupported"];
+            421: components["responses"]["misdirected"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["crowded"];
+            431: components["responses"]["headTooLarge"];
+            500: components["responses"]["broken"];
+            503: components["responses"]["unavailable"];
+            504: components["responses"]["sourcesSilent"];
+        };
+    };
+    viewerAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It never changes under one name, and may be kept. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "text/css": string;
+                    "text/javascript": string;
                 };
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unknownCaller"];
             403: components["responses"]["forbidden"];
+            404: components["responses"]["notFound"];
             414: components["responses"]["tooLong"];
             421: components["responses"]["misdirected"];
             429: components["responses"]["crowded"];

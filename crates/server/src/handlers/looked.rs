@@ -9,7 +9,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tributary_broker::TurnedAway;
 use tributary_fhir::Writer;
-use tributary_model::{NhsNumber, Role};
+use tributary_model::{NhsNumber, Requester, Role};
+use tributary_viewer::Looked as Row;
 
 use super::page;
 use crate::desk::{LookAside, LookRow, Looked, LookedRequest, NotLooked};
@@ -53,6 +54,27 @@ async fn answered(exchange: &Exchange) -> Result<(NhsNumber, Looked), Problem> {
             "Reading the audit log took longer than there was time. Ask for less of it.",
         )),
     }
+}
+
+/// Who looked, for the page of a patient; nothing where nobody could say.
+pub(super) async fn rows(
+    exchange: &Exchange,
+    patient: NhsNumber,
+    requester: &Arc<Requester>,
+) -> Option<Vec<Row>> {
+    let ask = exchange.edge.settings.who_looked.as_ref()?;
+    if requester.role != Role::Patient || !may(exchange, patient) {
+        return None;
+    }
+    let requester = Arc::clone(requester);
+    let asked = LookedRequest { id: exchange.id, requester, patient, since: None, until: None };
+    let looked = tokio::time::timeout(exchange.deadline.remaining() / 2, ask.ask(asked)).await.ok()?.ok()?;
+    let told = |row: LookRow| Row {
+        when: row.when,
+        who: [row.who, row.role, row.organisation].join(", "),
+        why: [row.why, row.because].join(" "),
+    };
+    Some(looked.rows.into_iter().map(told).collect())
 }
 
 /// A demo believes its callers, and its patients are invented. Otherwise people see who looked at them, and nobody

@@ -14,7 +14,7 @@ use tributary_model::{
 use tributary_viewer::Growing;
 
 use super::record::from_refusal;
-use super::tour;
+use super::{looked, tour};
 use crate::body::{Grown, ReplyBody};
 use crate::exchange::{BoxFuture, Exchange, Reply, reply, set, status, text};
 use crate::problem::Problem;
@@ -61,6 +61,42 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
     if let Err((status, words)) = allowed(&exchange) {
         return page::respond(status, tributary_viewer::failed(words));
     }
+    if text(&exchange.headers, "sec-fetch-mode") == Some("navigate")
+        && let Some(elsewhere) = elsewhere(&exchange)
+    {
+        return elsewhere;
+    }
+    asked_for(exchange).await
+}
+
+/// A browser writes the form that led to a page into its session file, and the address that it was sent on to: so it is
+/// sent on to an address that says nothing, and is good for one look.
+fn elsewhere(exchange: &Exchange) -> Option<Reply> {
+    asked(&exchange.body).ok()?;
+    let form = std::str::from_utf8(&exchange.body).ok()?;
+    let sealed = exchange.edge.desk.seal_form(&exchange.requester, form)?;
+    let mut reply = page::respond(StatusCode::SEE_OTHER, String::new());
+    set(&mut reply, "location", &format!("/record/{sealed}"));
+    Some(reply)
+}
+
+/// The record of the patient whose form such an address stands for.
+pub(crate) fn sent_on(mut exchange: Exchange, sealed: String) -> BoxFuture<Reply> {
+    Box::pin(async move {
+        if let Err(words) = same_site(&exchange) {
+            return page::respond(StatusCode::FORBIDDEN, tributary_viewer::failed(words));
+        }
+        let form = exchange.edge.desk.open_form(&exchange.requester, &sealed);
+        let Some(form) = form.filter(|_| exchange.edge.house.looks.take(&sealed)) else {
+            let words = "This address was good for one look, and for two minutes. Find the record again.";
+            return page::respond(StatusCode::GONE, tributary_viewer::failed(words));
+        };
+        exchange.body = Bytes::from(form);
+        page::framed(&Arc::clone(&exchange.edge), asked_for(exchange).await)
+    })
+}
+
+async fn asked_for(exchange: Exchange) -> Reply {
     let patient = match asked(&exchange.body) {
         Ok(patient) => patient,
         Err(wrong) => {
@@ -82,6 +118,7 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
             let mut seat = Seat::of(&requester, &answer.view);
             seat.all_originals = says(&exchange.body, "originals", "all");
             seat.carry = tour::carried(&exchange, role);
+            seat.looked = looked::rows(&exchange, patient, &requester).await;
             let bar = tour::bar(&exchange, patient, role);
             let page = tour::with_bar(bar.as_deref(), page::record(&answer, &seat));
             from_answer(&answer, page).map(|body| body.disclosed(desk, answer.audit))
@@ -101,9 +138,11 @@ async fn grows(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester
     let role = requester.role;
     let (carry, bar) = (tour::carried(exchange, role), tour::bar(exchange, patient, role));
     let all_originals = says(&exchange.body, "originals", "all");
+    let looked = looked::rows(exchange, patient, &requester).await;
     let begun = (moments, Growing::default(), None);
     let parts = futures_util::stream::unfold(begun, move |(mut moments, mut growing, seat)| {
-        let (requester, carry, bar) = (Arc::clone(&requester), carry.clone(), bar.clone());
+        let (requester, carry, bar, looked) =
+            (Arc::clone(&requester), carry.clone(), bar.clone(), looked.clone());
         async move {
             let Ok(moment) = tokio::time::timeout(Growing::ALIVE_EVERY, moments.next()).await else {
                 return Some((Grown::idle(Growing::ALIVE.as_bytes()), (moments, growing, seat)));
@@ -111,7 +150,7 @@ async fn grows(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester
             // A refusal ends the body before its end: the script sees that, and says so.
             let moment = moment?.ok()?;
             let is_first = seat.is_none();
-            let own = || Seat { carry, all_originals, ..Seat::of(&requester, &moment.view) };
+            let own = || Seat { carry, all_originals, looked, ..Seat::of(&requester, &moment.view) };
             let seat = seat.unwrap_or_else(own);
             let text = page::grown(&mut growing, &moment, &seat);
             let text = if is_first { tour::with_bar(bar.as_deref(), text) } else { text };
@@ -127,10 +166,7 @@ async fn grows(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester
 
 /// A form of another site must not make this browser look a patient up.
 pub(super) fn allowed(exchange: &Exchange) -> Result<(), (StatusCode, &'static str)> {
-    let site = text(&exchange.headers, "sec-fetch-site");
-    if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
-        return Err((StatusCode::FORBIDDEN, "The request came from another site."));
-    }
+    same_site(exchange).map_err(|words| (StatusCode::FORBIDDEN, words))?;
     let media = text(&exchange.headers, "content-type").unwrap_or_default();
     let essence = media.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case(FORM) {
@@ -138,6 +174,12 @@ pub(super) fn allowed(exchange: &Exchange) -> Result<(), (StatusCode, &'static s
     } else {
         Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "The form was not sent as a form."))
     }
+}
+
+fn same_site(exchange: &Exchange) -> Result<(), &'static str> {
+    let site = text(&exchange.headers, "sec-fetch-site");
+    let is_ours = site.is_none_or(|site| matches!(site, "same-origin" | "none"));
+    if is_ours { Ok(()) } else { Err("The request came from another site.") }
 }
 
 pub(super) fn asked(body: &[u8]) -> Result<NhsNumber, &'static str> {

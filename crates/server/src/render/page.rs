@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Moment, Stage, Verdict};
 use tributary_model::Requester;
-use tributary_viewer::{Ending, Growing, PERMISSIONS, POLICY, Page, Reader};
+use tributary_viewer::{Ending, Growing, Looked, PERMISSIONS, POLICY, Page, Reader};
 
 use crate::exchange::{Edge, Reply, reply, set};
 
@@ -34,6 +34,8 @@ pub(crate) struct Seat {
     pub(crate) reader: Reader,
     pub(crate) carry: Vec<(String, String)>,
     pub(crate) all_originals: bool,
+    /// Who looked, for a patient.
+    pub(crate) looked: Option<Vec<Looked>>,
 }
 
 impl Seat {
@@ -46,7 +48,7 @@ impl Seat {
             // One clock for a page: what it says was fetched, and when it was shown.
             now: view.as_of.parse().unwrap_or(Timestamp::UNIX_EPOCH),
         };
-        Self { reader, carry: Vec::new(), all_originals: false }
+        Self { reader, carry: Vec::new(), all_originals: false, looked: None }
     }
 }
 
@@ -72,7 +74,7 @@ fn sheet<'a>(view: &'a RecordView, without: Option<&'a str>, audit: &'a str, sea
         audit,
         carry: &seat.carry,
         all_originals: seat.all_originals,
-        looked: None,
+        looked: seat.looked.as_deref(),
     }
 }
 

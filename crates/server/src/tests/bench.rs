@@ -22,8 +22,8 @@ use tributary_broker::{
     RelayRequest, SourceSummary, TurnedAway, Verdict,
 };
 use tributary_model::{
-    Capability, Lease, OdsCode, RecordRequest, RequestId, Section, SectionSet, SectionState, SourceId,
-    SourceKind, SourceStatus, StreamId, Tally,
+    Capability, Lease, OdsCode, RecordRequest, RequestId, Requester, Section, SectionSet, SectionState,
+    SourceId, SourceKind, SourceStatus, StreamId, Tally,
 };
 use tributary_telemetry::{BreakerState, Metrics};
 
@@ -116,6 +116,16 @@ impl Desk for FakeDesk {
                 Say::Never => std::future::pending().await,
             }
         })
+    }
+
+    fn seal_form(&self, _who: &Requester, form: &str) -> Option<String> {
+        Some(form.bytes().fold(String::new(), |sealed, byte| format!("{sealed}{byte:02x}")))
+    }
+
+    fn open_form(&self, _who: &Requester, sealed: &str) -> Option<String> {
+        let byte = |at| u8::from_str_radix(sealed.get(at..at + 2)?, 16).ok();
+        let bytes: Option<Vec<u8>> = (0..sealed.len()).step_by(2).map(byte).collect();
+        String::from_utf8(bytes?).ok()
     }
 
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>> {

@@ -171,3 +171,26 @@ async fn only_named_origins_show_us_inside_their_pages() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_browser_is_sent_on_to_an_address_that_is_good_for_one_look() {
+    let desk = FakeDesk::new(Say::Record);
+    let edge = edge(&desk, settings());
+    let headers = [FORM, ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
+    let reply = send(&edge, request("POST", "/record", &headers, "nhs=9990000107")).await;
+    assert_eq!(reply.status(), 303);
+    let address = reply.headers()["location"].to_str().unwrap().to_owned();
+    assert!(address.starts_with("/record/") && !address.contains("9990000107"), "{address}");
+    assert!(desk.asked.lock().unwrap().is_empty(), "nobody is asked yet");
+    let get = async |path: &str, site: &str| {
+        let headers = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", site)];
+        read(send(&edge, request("GET", path, &headers, "")).await).await
+    };
+    assert_eq!(get(&address, "cross-site").await.0, 403);
+    let (status, body) = get(&address, "same-origin").await;
+    assert!(status == 200 && body.contains("ASHWORTH, George"), "{status}");
+    let (status, body) = get(&address, "same-origin").await;
+    assert!(status == 410 && body.contains("Find the record again"), "{status}");
+    assert!(!body.contains("ASHWORTH"));
+    assert_eq!(get("/record/zz", "none").await.0, 410);
+}

@@ -61,7 +61,9 @@ impl<'v> Originals<'v> {
             if original.is_converted() {
                 html.raw("<p class=\"hint\">Sent as FHIR STU3; shown in FHIR R4.</p>\n");
             }
-            html.element("<pre>", original.text(), "</pre></details>\n");
+            // What scrolls must take the focus, or nobody without a mouse reads its end.
+            html.raw("<pre tabindex=\"0\" role=\"region\" aria-label=\"Original resource\">");
+            html.element("", original.text(), "</pre></details>\n");
         }
         if self.left_out > 0 {
             html.raw("<form method=\"post\" action=\"/record\">");
@@ -70,6 +72,10 @@ impl<'v> Originals<'v> {
                 &page.view.patient.nhs_number,
                 "\">",
             );
+            for (name, value) in page.carry {
+                html.element("<input type=\"hidden\" name=\"", name, "\" value=\"");
+                html.element("", value, "\">");
+            }
             html.raw("<input type=\"hidden\" name=\"originals\" value=\"all\"><button class=\"small\">");
             html.raw("Ask again with ")
                 .number(self.left_out)

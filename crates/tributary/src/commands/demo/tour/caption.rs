@@ -58,7 +58,8 @@ mod tests {
             let source = std::fs::read_to_string(&path).unwrap_or_default();
             let at = source.find(&format!("fn {test}()")).unwrap_or_default();
             let before = source.get(..at).unwrap_or_default().trim_end();
-            let is_test = before.lines().rev().take(2).any(|line| line.contains("test]"));
+            let is_test =
+                before.lines().rev().take(2).any(|line| line.starts_with("#[") && line.contains("test"));
             assert!(is_test, "{rule} {file} has no test {test}");
         }
     }
