@@ -147,7 +147,7 @@ impl Bench {
         Self::made(Mode::Demo, MemoryBudget::default(), policy, sources)
     }
 
-    fn made(mode: Mode, memory: MemoryBudget, policy: Policy, sources: Vec<Source>) -> Self {
+    pub(crate) fn made(mode: Mode, memory: MemoryBudget, policy: Policy, sources: Vec<Source>) -> Self {
         let (still, hold) = mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || hold.recv());
         let dir = tempfile::tempdir().unwrap();

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use tributary_broker::{Policy, Refusal};
+use tributary_broker::{Mode, Policy, Refusal};
+use tributary_model::requester::{Proof, TokenKind};
 use tributary_model::{
-    DenyReason, FaultClass, RecordRequest, Redacted, Relationship, Role, Section, SectionSet, SourceKind,
-    ViewRole,
+    DenyReason, FaultClass, MemoryBudget, NhsNumber, Purpose, RecordRequest, Redacted, Relationship,
+    Requester, Role, Section, SectionSet, SourceKind, ViewRole,
 };
 use tributary_policy::rule::{AsSent, Glass, Holds, Permit};
 use tributary_policy::{Among, Column, Draft, Effect, GlassBounds, Rule, Table};
 
-use crate::kit::{Bench, Does, Source, request, source, statuses};
+use crate::kit::{Bench, Does, Source, request, requester, source, statuses};
 
 fn permit(id: &str, kinds: Among<SourceKind>, glass: Glass) -> Rule {
     Rule {
@@ -112,4 +113,39 @@ async fn the_glass_is_broken_by_rule_and_within_the_quota() {
     assert!(!format!("{records:?}").contains("canary"), "why is nobody's business but theirs");
     let denied = records.iter().rfind(|record| record["kind"] == "denied").unwrap();
     assert_eq!(denied["why"]["denied"], "break-glass-quota");
+}
+
+/// Somebody who asks as a patient, whose token proved this number to be theirs.
+fn patient(own: Option<&str>) -> RecordRequest {
+    let proof = Proof {
+        consumer: "nhs-app".to_owned(),
+        spki_sha256: [7; 32],
+        issuer: Some("https://login.example.test".to_owned()),
+        jti_sha256: None,
+        token: TokenKind::Signed,
+        aal: Some(3),
+        own: own.map(|number| NhsNumber::parse(number).unwrap()),
+    };
+    let requester = Requester { role: Role::Patient, proof: Some(Arc::new(proof)), ..requester() };
+    RecordRequest { requester: Arc::new(requester), purpose: Purpose::PatientAccess, ..request() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patient_sees_their_own_record_and_nobody_elses() {
+    let rule = Rule {
+        roles: Among::Only(vec![Role::Patient]),
+        ..permit("patient", Among::Only(vec![SourceKind::Gp]), Glass::Whole)
+    };
+    let columns = vec![(Role::Patient, Column::Of(ViewRole::Patient))];
+    let table = Table::new(Draft { columns, rules: vec![rule], ..Draft::default() }).unwrap();
+    let policy = Policy { table: Arc::new(table), digest: tributary_audit::Digest::of(b"patients") };
+    let sources = vec![source("gp", Does::Answers)];
+    let bench = Bench::made(Mode::Live, MemoryBudget::default(), policy, sources);
+    for of in [None, Some("9990000204")] {
+        let refused = bench.broker.answer(patient(of)).await.err();
+        assert_eq!(refused, Some(Refusal::Denied(DenyReason::Forbidden)), "{of:?}");
+    }
+    assert!(bench.seen.calls().is_empty());
+    assert_eq!(bench.records_of("denied").len(), 2);
+    assert!(bench.broker.answer(patient(Some("9990000107"))).await.is_ok());
 }

@@ -52,11 +52,9 @@ pub(super) async fn run(arguments: Arguments) -> Done {
     let client = Client::new(&format!("http://{}", running.data_addr()))?;
     tour::lead(&running, &federation, client.clone());
     if !arguments.once {
-        say(format_args!(
-            "Open http://{}/demo in a browser. Every patient is invented.\n",
-            running.data_addr()
-        ));
+        say(format_args!("Open http://{}/demo in a browser.", running.data_addr()));
     }
+    say("Every patient is invented.\n");
     say(format_args!("Asking {} sources …\n", story.sources.len()));
     let code = ask(&client, arguments.patient, story::sections(story)).await?;
     if !arguments.once {
