@@ -42,6 +42,7 @@ fn plays(file: &str) {
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("web").join(file))
         .env("TRIBUTARY_DEMO", format!("http://{}", demo.data))
         .env("CHROMIUM", chromium)
+        .env("GROWS", "1")
         .stdin(Stdio::null())
         .output()
         .unwrap();

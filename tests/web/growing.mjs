@@ -69,7 +69,7 @@ growing('P1: the disagreement is announced assertively, and once', async (page) 
       globalThis.lastAlarm = said;
     }).observe(document, { childList: true, subtree: true, characterData: true });
   });
-  await choose(page, GEORGE, 'ambulance');
+  await choose(page, GEORGE, 'demo');
   await page.waitForLoadState('load');
   await page.waitForFunction(() => globalThis.alarms.length > 0, null, { timeout: 5_000 });
   const alarms = (await page.evaluate(() => globalThis.alarms)).filter((said) => /CPR/.test(said));

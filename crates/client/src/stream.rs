@@ -240,9 +240,10 @@ impl RecordStream {
     }
 }
 
-/// Whether an id comes after another. Those that are no numbers are taken as they come.
+/// Whether an id comes after another: by the number that it begins with. Those that have none are taken as they come.
 fn is_after(id: &str, last: &str) -> bool {
-    match (id.parse::<u64>(), last.parse::<u64>()) {
+    let number = |id: &str| id.split('-').next().unwrap_or_default().parse::<u64>();
+    match (number(id), number(last)) {
         (Ok(id), Ok(last)) => id > last,
         _ => id != last,
     }

@@ -2483,16 +2483,10 @@ export interface operations {
                      * @example 999 000 0204
                      */
                     nhs: string;
-                    /**
-                     * @description The page can place what comes later, and grows. Without it the answer is whole, and comes within three seconds.
-                     * @enum {string}
-                     */
-                    live?: "1";
-                    /**
-                     * @description Every original resource comes with the page.
-                     * @enum {string}
-                     */
-                    originals?: "all";
+                    /** @description With 1 the page can place what comes later, and grows. Without it the answer is whole, and comes within three seconds. */
+                    live?: string;
+                    /** @description With all, every original resource comes with the page. */
+                    originals?: string;
                 };
             };
         };

@@ -47,8 +47,8 @@ fn asset_of(name: &str) -> Reply {
 
 /// The end of the work: the browser forgets what it holds of us.
 pub(crate) fn sign_out(exchange: &Exchange) -> Reply {
-    if let Err((status, words)) = allowed(exchange) {
-        return page::respond(status, tributary_viewer::failed(words));
+    if let Err(words) = same_site(exchange) {
+        return page::respond(StatusCode::FORBIDDEN, tributary_viewer::failed(words));
     }
     let mut reply = page::respond(StatusCode::OK, tributary_viewer::signed_out());
     set(&mut reply, "clear-site-data", "\"cache\", \"cookies\", \"storage\"");
