@@ -219,8 +219,9 @@ fn no_secret_comes_by_environment_or_command_line() {
     }
     read.sort();
     let known = [
-        // Whether to colour, how many threads, and in which folder credentials are.
+        // Whether to colour, what the terminal can, how many threads, and in which folder credentials are.
         "env::var_os(\"NO_COLOR\").is_some_and(|value| !value.is_empty());",
+        "env::var_os(\"TERM\").is_some_and(|term| term != \"dumb\")",
         "env::var_os(\"TOKIO_WORKER_THREADS\").is_none() {",
         "env::var_os(DIRECTORY).map(PathBuf::from);",
     ];
