@@ -54,12 +54,19 @@
   };
 
   // --- placing ---
-  // The first line, or else the first place, that the reader can see below the banner.
+  // What is being read: the line nearest to the middle of the screen, or else the first place below the banner.
   const anchor = () => {
     const top = $("banner") ? $("banner").getBoundingClientRect().bottom : 0;
-    for (const one of document.querySelectorAll(".line[id], .part, #strip, #alert")) {
+    let best = null;
+    for (const one of document.querySelectorAll(".line[id]")) {
       const box = one.getBoundingClientRect();
-      if (box.height && (one.matches(".line") ? box.top >= top : box.bottom > top)) return [one.id, box.top];
+      const away = Math.abs((box.top + box.bottom - top - innerHeight) / 2);
+      if (box.height && box.bottom > top && box.top < innerHeight && (!best || away < best[2])) best = [one.id, box.top, away];
+    }
+    if (best) return best;
+    for (const one of document.querySelectorAll(".part, #strip, #alert")) {
+      const box = one.getBoundingClientRect();
+      if (box.height && box.bottom > top) return [one.id, box.top];
     }
     return null;
   };
