@@ -89,7 +89,7 @@ pub(crate) fn sent_on(mut exchange: Exchange, sealed: String) -> BoxFuture<Reply
         let form = exchange.edge.desk.open_form(&exchange.requester, &sealed);
         let Some(form) = form.filter(|_| exchange.edge.house.looks.take(&sealed)) else {
             let words = "This address was good for one look, and for two minutes. Find the record again.";
-            return page::respond(StatusCode::GONE, tributary_viewer::failed(words));
+            return page::respond(StatusCode::NOT_FOUND, tributary_viewer::failed(words));
         };
         exchange.body = Bytes::from(form);
         page::framed(&Arc::clone(&exchange.edge), asked_for(exchange).await)

@@ -190,7 +190,7 @@ async fn a_browser_is_sent_on_to_an_address_that_is_good_for_one_look() {
     let (status, body) = get(&address, "same-origin").await;
     assert!(status == 200 && body.contains("ASHWORTH, George"), "{status}");
     let (status, body) = get(&address, "same-origin").await;
-    assert!(status == 410 && body.contains("Find the record again"), "{status}");
+    assert!(status == 404 && body.contains("Find the record again"), "{status}");
     assert!(!body.contains("ASHWORTH"));
-    assert_eq!(get("/record/zz", "none").await.0, 410);
+    assert_eq!(get("/record/zz", "none").await.0, 404);
 }
