@@ -14,9 +14,7 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 use tributary_broker::{Moment, Stage};
-use tributary_model::{
-    Lease, NhsNumber, OdsCode, Purpose, RecordRequest, Section, SectionSet, SourceId, StreamId,
-};
+use tributary_model::{Lease, RecordRequest, Section, SourceId, StreamId};
 
 use super::record::from_refusal;
 use crate::body::{Grown, ReplyBody};
@@ -42,7 +40,7 @@ pub(crate) async fn events(exchange: Exchange, request: RecordRequest) -> Reply 
         Err(problem) => return respond(Dialect::R4, problem),
     };
     let house = Arc::clone(&exchange.edge.house);
-    let told = Told::begin(&house, &Question::of(&request), seen);
+    let told = Told::begin(&house, Question::of(&house, &request), seen);
     let ids = (told.id, seen.map(|seen| seen.stream));
     let moments = match exchange.edge.desk.stream(request, ids).await {
         Ok(moments) => moments,
@@ -79,26 +77,16 @@ impl Seen {
     }
 }
 
-/// What a stream is about. Another one is never gone on with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Question {
-    patient: NhsNumber,
-    user: String,
-    organisation: OdsCode,
-    sections: SectionSet,
-    purpose: Purpose,
-}
+/// Who asks what about whom, as a digest under a key of this process: it is remembered longer than the request lasts.
+/// Another question is never gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Question(u64);
 
 impl Question {
-    fn of(request: &RecordRequest) -> Self {
+    fn of(house: &House, request: &RecordRequest) -> Self {
         let who = &request.requester;
-        Self {
-            patient: request.patient,
-            user: who.user_id.clone(),
-            organisation: who.organisation.clone(),
-            sections: request.sections,
-            purpose: request.purpose,
-        }
+        let asked = (request.patient, request.sections, request.purpose);
+        Self(house.hashing.hash_one((&who.user_id, &who.organisation, who.role, asked)))
     }
 }
 
@@ -147,21 +135,21 @@ impl CutOff {
         all.insert(id, left);
     }
 
-    fn take(&self, id: StreamId, question: &Question) -> Option<Left> {
+    fn take(&self, id: StreamId, question: Question) -> Option<Left> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |one: &Left| one.question == *question && one.at.elapsed() < RESUMES_WITHIN;
+        let is_it = |one: &Left| one.question == question && one.at.elapsed() < RESUMES_WITHIN;
         all.get(&id).is_some_and(is_it).then(|| all.remove(&id)).flatten()
     }
 }
 
 impl Told {
-    fn begin(house: &Arc<House>, question: &Question, seen: Option<Seen>) -> Self {
+    fn begin(house: &Arc<House>, question: Question, seen: Option<Seen>) -> Self {
         let left = seen.and_then(|seen| house.cut_off.take(seen.stream, question));
         let last = seen.map_or(0, |seen| seen.number);
         // What was sent after the last event that arrived did not arrive.
         let sent = left.map(|left| left.sent).unwrap_or_default();
         let sent = sent.into_iter().filter(|(_, (_, number))| *number <= last).collect();
-        let (house, question) = (Arc::clone(house), question.clone());
+        let house = Arc::clone(house);
         Self { house, id: StreamId::random(), question, last, sent, is_whole: false }
     }
 
@@ -210,7 +198,7 @@ impl Told {
 impl Drop for Told {
     fn drop(&mut self) {
         if !self.is_whole {
-            let (question, sent) = (self.question.clone(), std::mem::take(&mut self.sent));
+            let (question, sent) = (self.question, std::mem::take(&mut self.sent));
             self.house.cut_off.put(self.id, Left { at: Instant::now(), question, sent });
         }
     }

@@ -37,9 +37,13 @@ const BODY: &str = r#"{"resourceType":"Parameters","parameter":[{"name":"patient
 {"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000107"}}]}"#;
 
 async fn asked(edge: &Arc<Edge>, more: &[(&str, &str)]) -> Reply {
+    asked_with(edge, more, BODY).await
+}
+
+async fn asked_with(edge: &Arc<Edge>, more: &[(&str, &str)], body: &str) -> Reply {
     let mut headers = vec![("accept", "text/event-stream"), ("content-type", "application/fhir+json")];
     headers.extend(more);
-    send(edge, request("POST", "/fhir/R4/Patient/$record", &headers, BODY)).await
+    send(edge, request("POST", "/fhir/R4/Patient/$record", &headers, body)).await
 }
 
 /// The next part of a stream, as text.
@@ -143,6 +147,19 @@ async fn whoever_comes_back_is_told_what_is_new() {
     assert!(events(&new)[0].0.starts_with("4-"));
     assert_eq!(names(&back(third).await).len(), 4, "a stream is gone on with once");
     assert_eq!(names(&back(&format!("9-{}", StreamId::random())).await).len(), 4);
+}
+
+#[tokio::test]
+async fn nobody_goes_on_with_a_stream_about_somebody_else() {
+    let (desk, edge, show) = bench();
+    let mut reply = asked(&edge, &[]).await;
+    show.send(Ok(moment(Stage::Growing, false, "a"))).unwrap();
+    let seen = events(&part(&mut reply).await);
+    drop(reply);
+    desk.shows().send(Ok(moment(Stage::Growing, false, "a"))).unwrap();
+    let other = BODY.replace("9990000107", "9990000204");
+    let mut reply = asked_with(&edge, &[("last-event-id", &seen[3].0)], &other).await;
+    assert_eq!(names(&part(&mut reply).await).len(), 4, "all of it");
 }
 
 #[tokio::test(start_paused = true)]
