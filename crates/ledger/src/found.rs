@@ -57,6 +57,24 @@ impl Found {
         self
     }
 
+    /// One look for each time that somebody looked: of a record that was shown as it grew, each state is on record, and
+    /// the last one that was shown holds all that was.
+    #[must_use]
+    pub fn one_look_each(self) -> Self {
+        let mut found = self.told_once();
+        let mut last: BTreeMap<(String, u64), (bool, u64)> = BTreeMap::new();
+        let state = |hit: &Hit| {
+            let intent = hit.entry.corr.filter(|_| hit.entry.kind == "disclosure")?;
+            Some(((hit.node.clone(), intent), (hit.entry.is_answer(), hit.entry.seq)))
+        };
+        for (look, is_better) in found.hits.iter().filter_map(state) {
+            let best = last.entry(look).or_insert(is_better);
+            *best = is_better.max(*best);
+        }
+        found.hits.retain(|hit| state(hit).is_none_or(|(look, this)| last.get(&look) == Some(&this)));
+        found
+    }
+
     /// By time, whatever the node; the newest, where no more than so many were asked for.
     pub(crate) fn in_order(mut self, newest: Option<usize>) -> Self {
         self.hits.sort_by(|one, other| one.entry.at.cmp(&other.entry.at));

@@ -81,7 +81,7 @@ const WARNING: &str = "Part of the audit log is missing or cannot be read, so th
 impl Looks {
     /// What was found, in words. One looking is told once.
     pub fn of(found: Found, names: &Names) -> Self {
-        let found = found.told_once();
+        let found = found.one_look_each();
         let of = |which: bool| found.hits.iter().rev().filter(move |hit| is_look(&hit.entry) == which);
         let warning = (!found.gaps.is_empty()).then(|| WARNING.to_owned());
         Self {

@@ -108,3 +108,25 @@ fn an_intent_without_an_end_is_told_as_not_known() {
     assert!(page.contains("Asked for") && page.contains("Not known: the service stopped"), "{page}");
     assert!(page.contains("1 request brought no answer"), "{page}");
 }
+
+#[test]
+fn a_record_that_was_shown_as_it_grew_is_one_look() {
+    let state = |seq, http| {
+        let mut hit = hit("disclosure", seq, &format!("2026-03-10T02:10:0{seq}.000000Z"));
+        hit.entry.corr = Some(1);
+        hit.entry.outcome = Some(Outcome { http, ..Outcome::default() });
+        hit
+    };
+    let seqs = |hits: Vec<Hit>| {
+        let found = Found { hits, ..Found::default() }.one_look_each();
+        found.hits.iter().map(|hit| hit.entry.seq).collect::<Vec<_>>()
+    };
+    let intent = || hit("intent", 1, "2026-03-10T02:10:01.000000Z");
+    assert_eq!(seqs(vec![intent(), state(2, 200), state(3, 200), state(5, 200)]), [5]);
+    // Cut off: nobody waited for the end, and what was shown was shown.
+    assert_eq!(seqs(vec![intent(), state(2, 200), state(3, 200), state(4, 499)]), [3]);
+    assert_eq!(seqs(vec![intent(), state(4, 499)]), [4]);
+    let mut other = state(3, 200);
+    other.entry.corr = Some(2);
+    assert_eq!(seqs(vec![state(2, 200), other]), [2, 3], "two looks are two");
+}

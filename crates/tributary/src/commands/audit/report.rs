@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: &Arguments, out: &mut dyn Write) -> Done {
         until: arguments.until,
         ..Query::default()
     };
-    let found = opened.stored.search(&query).await?.told_once();
+    let found = opened.stored.search(&query).await?.one_look_each();
     let seen = found.hits.len() as u64;
     let reader = arguments.by.reader();
     let event = reader.event(AuditReadKind::PatientReport, query.patient, query.in_words(), seen);

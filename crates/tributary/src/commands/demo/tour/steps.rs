@@ -100,7 +100,7 @@ async fn report(walk: &Walk, patient: NhsNumber) -> Result<String, LedgerError> 
     let wanted = query.clone();
     // It is read from its beginning, so not here.
     let search = tokio::task::spawn_blocking(move || in_directory(&dir, &wanted));
-    let found = search.await.map_err(io::Error::from)??.told_once();
+    let found = search.await.map_err(io::Error::from)??.one_look_each();
     let reader = Reader { name: VISITOR.to_owned(), case: "demo".to_owned() };
     let seen = found.hits.len() as u64;
     let event = reader.event(AuditReadKind::PatientReport, query.patient, query.in_words(), seen);
