@@ -124,13 +124,15 @@ fn until(address: SocketAddr, wanted: &[u8]) -> Done<bool> {
     let (mut read, mut room) = (Vec::new(), vec![0; 64 << 10]);
     loop {
         let got = stream.read(&mut room)?;
+        // Who is refused keeps the connection, and nothing more comes.
+        let is_refused = read.is_empty() && !room.starts_with(b"HTTP/1.1 200");
         let from = read.len().saturating_sub(wanted.len());
         read.extend_from_slice(room.get(..got).unwrap_or_default());
         let new = read.get(from..).unwrap_or_default();
         if new.windows(wanted.len()).any(|window| window == wanted) {
             return Ok(true);
         }
-        if got == 0 {
+        if got == 0 || is_refused {
             return Ok(false);
         }
     }

@@ -85,7 +85,7 @@ const first = await page.evaluate(() => [...performance.getEntriesByType('naviga
   .map((one) => [new URL(one.name).pathname.replace(/[0-9a-f]{16}/, '…'), one.encodedBodySize]));
 await chrome.close();
 own.kill();
-rmSync(dir, { recursive: true, force: true });
+rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 
 console.log(`${new Date().toISOString().slice(0, 10)}, ${binary.slice(root.length)}, median of ${RUNS}, milliseconds\n`);
 console.log('| look | banner and strip | first clinical section | after its source answered | bytes of the page, compressed |');
