@@ -84,7 +84,7 @@ await page.waitForLoadState('load');
 const first = await page.evaluate(() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
   .map((one) => [new URL(one.name).pathname.replace(/[0-9a-f]{16}/, '…'), one.encodedBodySize]));
 await chrome.close();
-own.kill();
+await new Promise((done) => { own.once('exit', done); own.kill(); });
 rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 
 console.log(`${new Date().toISOString().slice(0, 10)}, ${binary.slice(root.length)}, median of ${RUNS}, milliseconds\n`);
