@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
+mod append;
 mod audit;
 mod cache;
 mod cores;
@@ -79,6 +80,8 @@ enum What {
     Count(count::Wish),
     /// The audit log on a disk beside the same in memory.
     Audit(audit::Wish),
+    /// The audit log alone: what being on record costs a request, at growing rates.
+    Append(append::Wish),
 }
 
 /// Prints a line.
@@ -108,6 +111,7 @@ fn main() -> Done<()> {
         What::Growing(wish) => growing::measure(&stage, &wish)?,
         What::Count(wish) => count::measure(&stage, &wish)?,
         What::Audit(wish) => audit::measure(&stage, &wish)?,
+        What::Append(wish) => append::measure(&stage, &wish)?,
     }
     println!("\n- load of the machine after: {}", stage::average());
     Ok(())
