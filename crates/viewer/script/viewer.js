@@ -76,9 +76,10 @@
     const home = one.closest(".line[id]") || one.closest("[id]:not(summary)");
     return home ? home.id + "/" + [...home.querySelectorAll("details")].indexOf(one) : "";
   };
-  const place = (id, content) => {
+  const place = (id, content, look) => {
     const home = $(id);
     if (!home) return;
+    if (look) home.className = look;
     const known = new Set([...home.querySelectorAll(".line[id]")].map((one) => one.id));
     const folds = new Map(opened(home));
     const chosen = [...home.querySelectorAll("input:checked")].map((one) => one.id);
@@ -109,7 +110,7 @@
       if (!one.nextSibling) continue;
       one.remove();
       loaded = clock();
-      place(one.dataset.place, one.content);
+      place(one.dataset.place, one.content, one.dataset.look);
     }
   };
 
@@ -153,19 +154,19 @@
       const same = page.querySelector(".banner .number");
       if (!answer.ok || !same || same.textContent.trim() !== number.textContent.trim()) throw new Error("no record");
       const latest = new Map();
-      for (const one of page.querySelectorAll("#banner, #strip, #alert, #flag, .part, .about")) {
+      for (const one of page.querySelectorAll("#sheet, #banner, #strip, #alert, #flag, .part, .about")) {
         const piece = document.createDocumentFragment();
         piece.append(...one.childNodes);
-        latest.set(one.id, piece);
+        latest.set(one.id, [piece, one.className]);
       }
-      for (const one of page.querySelectorAll("template[data-place]")) latest.set(one.dataset.place, one.content);
+      for (const one of page.querySelectorAll("template[data-place]")) latest.set(one.dataset.place, [one.content, one.dataset.look]);
       loaded = clock();
       lostAt = null;
       $("notice").hidden = true;
-      for (const [id, piece] of latest) {
+      for (const [id, [piece, look]] of latest) {
         const now = document.createElement("div");
         now.append(piece.cloneNode(true));
-        if ($(id) && now.textContent !== $(id).textContent) place(id, piece);
+        if ($(id) && now.textContent !== $(id).textContent) place(id, piece, look);
       }
     } catch {
       lostClock = lostAt ? lostClock : clock();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::html::Html;
-use crate::page::{Page, Places, close, open, places};
+use crate::page::{Page, Places, close, look, open, places};
 
 /// Whether more follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,12 @@ impl Growing {
     pub fn advance(&mut self, page: &Page<'_>, ending: Ending) -> String {
         let mut html = Html::default();
         for (id, part) in self.changed(page) {
-            html.element("<template data-place=\"", &id, "\">").part(&part).raw("</template><!---->\n");
+            html.raw("<template ");
+            // Who has died is known when a source says so, and the banner looks otherwise from then on.
+            if id == "banner" {
+                html.raw("data-look=\"").raw(look(page.view)).raw("\" ");
+            }
+            html.element("data-place=\"", &id, "\">").part(&part).raw("</template><!---->\n");
             self.sent.insert(id, part);
         }
         if ending == Ending::Last {

@@ -17,6 +17,7 @@ mod trend;
 use crate::assets::{script_address, style_address};
 use crate::html::Html;
 
+pub(crate) use banner::look;
 pub use record::{Looked, Page, record};
 pub(crate) use record::{Places, close, open, places};
 pub use search::{failed, search, signed_out};

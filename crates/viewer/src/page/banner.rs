@@ -6,6 +6,11 @@ use tributary_model::{Section, SectionState};
 
 use crate::html::Html;
 
+/// How the banner looks: a person who has died is told by colour and pattern too (PAB-0055 to 0059).
+pub(crate) fn look(view: &RecordView) -> &'static str {
+    if view.patient.died.is_empty() { "banner" } else { "banner deceased" }
+}
+
 /// The banner. Order: name, born, gender, NHS number (PAB-0009 to 0012).
 pub(super) fn banner(html: &mut Html, view: &RecordView) {
     let patient = &view.patient;

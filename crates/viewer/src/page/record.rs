@@ -86,6 +86,7 @@ pub(crate) fn places(page: &Page<'_>) -> Places {
         write(&mut html);
         places.push((id, html));
     };
+    place("sheet".to_owned(), &|html| printed(html, page));
     place("banner".to_owned(), &|html| banner::banner(html, page.view));
     if page.reader.role == Role::CallHandler {
         place("flag".to_owned(), &|html| call::flag(html, page.view));
@@ -113,22 +114,20 @@ pub(crate) fn open(html: &mut Html, page: &Page<'_>, places: &Places) {
     html.raw("<a class=\"nhsuk-skip-link\" href=\"#s-plans\">Skip to plans</a>\n");
     html.raw("<a class=\"nhsuk-skip-link\" href=\"#s-allergies\">Skip to allergies</a>\n");
     html.raw("<a class=\"nhsuk-skip-link\" href=\"#s-medications\">Skip to medicines</a>\n").raw(HEADER);
-    printed(html, page);
-    html.raw("<div id=\"notice\" class=\"connection\" role=\"status\" hidden></div>\n");
-    html.raw("<p id=\"said\" class=\"nhsuk-u-visually-hidden\" aria-live=\"polite\"></p>\n");
-    html.raw("<p id=\"alarm\" class=\"nhsuk-u-visually-hidden\" aria-live=\"assertive\"></p>\n");
-    let is_dead = !page.view.patient.died.is_empty();
-    html.raw(if is_dead {
-        "<section id=\"banner\" class=\"banner deceased\" aria-label=\"Patient\">\n"
-    } else {
-        "<section id=\"banner\" class=\"banner\" aria-label=\"Patient\">\n"
-    });
     let of = |wanted: &str| places.iter().find(|(id, _)| id == wanted).map(|(_, html)| html);
     let write = |html: &mut Html, id: &str| {
         if let Some(part) = of(id) {
             html.part(part);
         }
     };
+    html.raw("<div id=\"sheet\" class=\"sheet\">");
+    write(html, "sheet");
+    html.raw("</div>\n");
+    html.raw("<div id=\"notice\" class=\"connection\" role=\"status\" hidden></div>\n");
+    html.raw("<p id=\"said\" class=\"nhsuk-u-visually-hidden\" aria-live=\"polite\"></p>\n");
+    html.raw("<p id=\"alarm\" class=\"nhsuk-u-visually-hidden\" aria-live=\"assertive\"></p>\n");
+    html.raw("<section id=\"banner\" class=\"").raw(banner::look(page.view));
+    html.raw("\" aria-label=\"Patient\">\n");
     write(html, "banner");
     html.raw("</section>\n<main id=\"main\" tabindex=\"-1\">\n");
     if of("flag").is_some() {
@@ -187,12 +186,15 @@ fn contents(html: &mut Html, page: &Page<'_>) {
 /// What stands at the top of every printed sheet.
 fn printed(html: &mut Html, page: &Page<'_>) {
     let patient = &page.view.patient;
-    html.element("<div class=\"sheet\"><strong>", &patient.name, "</strong> Born ");
-    html.element("", &patient.born, " NHS No. ").text(&patient.nhs_number);
+    html.element("<strong>", &patient.name, "</strong> Born ").text(&patient.born);
+    if !patient.died.is_empty() {
+        html.element(" Died ", &patient.died, "");
+    }
+    html.element(" NHS No. ", &patient.nhs_number, "");
     let loaded = zoned(page.reader.now).strftime("%d-%b-%Y %H:%M").to_string();
     html.element("<br>Printed <span id=\"printed\">", &loaded, "</span> by ");
     html.element("", &page.reader.name, ", ").raw(page.reader.role_name());
-    html.element(", ", &page.reader.organisation, "</div>\n");
+    html.element(", ", &page.reader.organisation, "");
 }
 
 /// Who looked, for the person the record is about.

@@ -12,7 +12,7 @@ use crate::kit::{conflict, full, line, page, reader, source};
 /// What a script makes of a body: the last content of each place.
 fn placed(body: &str) -> BTreeMap<String, String> {
     let mut places = BTreeMap::new();
-    for part in body.split("<template data-place=\"").skip(1) {
+    for part in body.split(" data-place=\"").skip(1) {
         let (id, rest) = part.split_once("\">").unwrap();
         let (content, _) = rest.split_once("</template>").unwrap();
         places.insert(id.to_owned(), content.to_owned());
@@ -65,6 +65,27 @@ fn what_did_not_change_is_not_sent_again() {
     assert_eq!(growing.advance(&page(&states[1], &reader), Ending::More), "");
     let piece = growing.advance(&page(&states[2], &reader), Ending::More);
     assert_eq!(placed(&piece).keys().map(String::as_str).collect::<Vec<_>>(), ["s-plans"]);
+}
+
+#[test]
+fn who_turns_out_to_have_died_is_shown_so_on_the_screen_and_on_paper() {
+    let reader = reader(Role::Ambulance);
+    let living = full();
+    let mut dead = full();
+    dead.patient.died = "03-Mar-2026".to_owned();
+    let mut growing = Growing::default();
+    let shell = growing.begin(&page(&living, &reader));
+    assert!(shell.contains("class=\"banner\"") && !shell.contains("deceased"));
+    let piece = growing.advance(&page(&dead, &reader), Ending::More);
+    assert!(piece.contains("<template data-look=\"banner deceased\" data-place=\"banner\">"), "{piece}");
+    let parts = placed(&piece);
+    assert!(parts["banner"].contains("Died") && parts["sheet"].contains("Died 03-Mar-2026"));
+    // The whole page says the same.
+    let whole = tributary_viewer::record(&page(&dead, &reader));
+    assert!(whole.contains("class=\"banner deceased\"") && whole.contains(&parts["sheet"]));
+    // And back, where another source's word is what holds.
+    let piece = growing.advance(&page(&living, &reader), Ending::More);
+    assert!(piece.contains("data-look=\"banner\""), "{piece}");
 }
 
 #[test]
