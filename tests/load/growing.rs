@@ -75,25 +75,71 @@ pub(crate) fn measure(stage: &Stage, wish: &Wish) -> Done<()> {
     at_once(stage, wish)
 }
 
-/// All at once: whether every one of them comes to its end, and what they take.
+/// All at once: what became of every one of them, what they take, and what is left of them.
 fn at_once(stage: &Stage, wish: &Wish) -> Done<()> {
     let (federation, mut broker) = started(stage, "growing-at-once")?;
     slow(&federation, Duration::from_secs(3));
     let rest = broker.resident_kb()?;
     let began = Instant::now();
-    let lane = || Ok(vec![until(broker.address, COMPLETE)?.then(|| micros(began.elapsed()))]);
-    let ended: Vec<f64> = together(wish.at_once, &lane)?.into_iter().flatten().collect();
+    let lane = || {
+        let mut first = None;
+        let ended = follow(broker.address, |read| {
+            if first.is_none() && has(read, LINES) {
+                first = Some(micros(began.elapsed()));
+            }
+            has(read, COMPLETE)
+        })?;
+        Ok(vec![(ended, first, micros(began.elapsed()))])
+    };
+    let streams = together(wish.at_once, &lane)?;
     broker.lives("the broker")?;
+    let of = |wanted: End| streams.iter().filter(move |(end, ..)| *end == wanted);
+    let ended: Vec<f64> = of(End::Reached).map(|(.., at)| *at).collect();
+    let first: Vec<f64> = streams.iter().filter_map(|(_, first, _)| *first).collect();
+    let second = |samples: &[f64], share| quantile(samples, share) / 1e6;
     told(&format!(
-        "\n{} streams at once, the slowest source takes 3 s: {} complete, the last after {:.1} s; peak {:.1} MB over \
-         {:.1} MB at rest.",
+        "\n{} streams at once, the slowest source takes 3 s: {} complete, {} refused at the door, {} broken off; first \
+         lines p50 {:.1} s, p99 {:.1} s; complete p50 {:.1} s, the last after {:.1} s; peak {:.1} MB over {:.1} MB at \
+         rest; {}.",
         wish.at_once,
         ended.len(),
-        quantile(&ended, 1.0) / 1e6,
+        of(End::Refused).count(),
+        of(End::BrokenOff).count(),
+        second(&first, 0.5),
+        second(&first, 0.99),
+        second(&ended, 0.5),
+        second(&ended, 1.0),
         Duration::from_millis(broker.peak_kb()?.saturating_sub(rest)).as_secs_f64(),
         Duration::from_millis(rest).as_secs_f64(),
+        left(broker.admin)?,
     ));
     Ok(())
+}
+
+/// What is in flight when everybody has gone, as the broker tells it. It is looked at until it is nothing, or for ten
+/// seconds.
+fn left(admin: SocketAddr) -> Done<String> {
+    const NAMES: [&str; 3] =
+        ["tributary_requests_in_flight", "tributary_source_inflight", "tributary_memory_taken_bytes"];
+    let began = Instant::now();
+    loop {
+        let mut stream = TcpStream::connect(admin)?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let sum = |name: &str| {
+            let lines = text.lines().filter(|line| line.starts_with(name));
+            lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>()
+        };
+        let [requests, asks, bytes] = NAMES.map(sum);
+        if requests + asks + bytes <= 0.0 {
+            return Ok("nothing is left of them".to_owned());
+        }
+        if began.elapsed() > Duration::from_secs(10) {
+            return Ok(format!("{requests} requests, {asks} asks and {bytes} bytes are left of them"));
+        }
+        pause(Duration::from_millis(50));
+    }
 }
 
 fn started(stage: &Stage, name: &str) -> Done<(Federation, servers::Server)> {
@@ -112,8 +158,31 @@ fn slow(federation: &Federation, wait: Duration) {
     }
 }
 
+/// What became of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// What was waited for has come.
+    Reached,
+    /// It was not let in.
+    Refused,
+    /// It ended before that.
+    BrokenOff,
+}
+
 /// Begins a stream, and leaves it when these bytes have come; tells whether they have.
 fn until(address: SocketAddr, wanted: &[u8]) -> Done<bool> {
+    Ok(follow(address, |read| has(read, wanted))? == End::Reached)
+}
+
+fn has(read: &[u8], wanted: &[u8]) -> bool {
+    read.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// Begins a stream, and leaves it when what has come is enough: `is_enough` sees what is new, with the end of what came
+/// before.
+fn follow(address: SocketAddr, mut is_enough: impl FnMut(&[u8]) -> bool) -> Done<End> {
+    /// Longer than anything that is looked for.
+    const END_BYTES: usize = 32;
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(40)))?;
@@ -125,15 +194,18 @@ fn until(address: SocketAddr, wanted: &[u8]) -> Done<bool> {
     loop {
         let got = stream.read(&mut room)?;
         // Who is refused keeps the connection, and nothing more comes.
-        let is_refused = read.is_empty() && !room.starts_with(b"HTTP/1.1 200");
-        let from = read.len().saturating_sub(wanted.len());
+        if read.is_empty() && got > 0 && !room.starts_with(b"HTTP/1.1 200") {
+            return Ok(End::Refused);
+        }
+        let from = read.len().saturating_sub(END_BYTES);
         read.extend_from_slice(room.get(..got).unwrap_or_default());
         let new = read.get(from..).unwrap_or_default();
-        if new.windows(wanted.len()).any(|window| window == wanted) {
-            return Ok(true);
+        if is_enough(new) {
+            return Ok(End::Reached);
         }
-        if got == 0 || is_refused {
-            return Ok(false);
+        // The last chunk: the connection is kept.
+        if got == 0 || new.ends_with(b"\r\n0\r\n\r\n") {
+            return Ok(End::BrokenOff);
         }
     }
 }

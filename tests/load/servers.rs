@@ -21,6 +21,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where a broker tells how it is.
+    pub(crate) admin: SocketAddr,
     /// From the start of its process until it took connections.
     pub(crate) ready: Duration,
 }
@@ -78,7 +80,7 @@ impl Server {
     pub(crate) fn listening(command: Command, log: &Path, address: SocketAddr) -> Done<Self> {
         let began = Instant::now();
         let child = spawn(command, log)?;
-        let mut server = Self { child, address, ready: Duration::ZERO };
+        let mut server = Self { child, address, admin: address, ready: Duration::ZERO };
         while began.elapsed() < START && server.child.try_wait()?.is_none() {
             if TcpStream::connect(address).is_ok() {
                 server.ready = began.elapsed();
@@ -148,13 +150,17 @@ pub(crate) fn broker_by(stage: &Stage, mut command: Command, setup: &Setup) -> D
     let log = setup.dir.join("broker.log");
     let began = Instant::now();
     let child = spawn(command, &log)?;
-    let mut server = Server { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), ready: Duration::ZERO };
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut server = Server { child, address: nowhere, admin: nowhere, ready: Duration::ZERO };
     while began.elapsed() < START && server.child.try_wait()?.is_none() {
         // It prints where it listens.
         let text = fs::read_to_string(&log)?;
-        let address = text.lines().find_map(|line| line.trim().strip_prefix("records  http://"));
-        if let Some(address) = address.and_then(|address| address.trim().parse().ok()) {
-            server.address = address;
+        let told = |name: &str| {
+            let address = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix("http://"));
+            address.and_then(|address| address.trim().parse().ok())
+        };
+        if let (Some(address), Some(admin)) = (told("records  "), told("admin    ")) {
+            (server.address, server.admin) = (address, admin);
             server.ready = began.elapsed();
             return Ok(server);
         }

@@ -23,6 +23,9 @@ const DECAY: u64 = 16;
 /// once for all who share them.
 const MERGING: u64 = 2;
 
+/// Nobody new is let in to the last part of the budget, one in so many: it is for the work of those who were.
+const FOR_THE_ADMITTED: u64 = 8;
+
 /// What an answer needs besides: its outcome, its lists.
 const ANSWER_AT_LEAST: u64 = 16 << 10;
 
@@ -51,23 +54,35 @@ impl Memory {
         Self { budget, metrics, expected: Mutex::default(), refused: AtomicU64::new(0) }
     }
 
-    /// Takes what the work on the replies of these sources is expected to take, or refuses.
+    /// Takes what the replies of these sources are expected to take, or refuses.
     pub(crate) fn reserve<'p>(
         &self,
         ports: impl IntoIterator<Item = &'p Arc<SourcePort>>,
         way: Way,
     ) -> Result<Lease, Refusal> {
+        let lease = self.budget.take(self.expects(ports, way)).map_err(|_spent| self.refuse())?;
+        let most = self.budget.most();
+        let is_beyond = self.budget.taken() > most - most / FOR_THE_ADMITTED;
+        if is_beyond { Err(self.refuse()) } else { Ok(lease) }
+    }
+
+    /// What the replies of these sources are expected to take.
+    pub(crate) fn expects<'p>(&self, ports: impl IntoIterator<Item = &'p Arc<SourcePort>>, way: Way) -> u64 {
         let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |port: &Arc<SourcePort>| expected.get(&(port.counted_as.clone(), way)).copied();
         let each = ports.into_iter().map(|port| of(port).unwrap_or(EXPECTED_AT_FIRST));
-        let bytes = each.fold(0, u64::saturating_add);
-        self.budget.take(bytes).map_err(|_spent| self.refuse())
+        each.fold(0, u64::saturating_add)
+    }
+
+    /// Takes what it takes to make a state out of so many bytes; nothing if there is not so much left now. Whoever was
+    /// let in waits for it.
+    pub(crate) fn work(&self, bytes: u64) -> Option<Lease> {
+        self.budget.take(needed(bytes)).ok()
     }
 
     /// Takes what it takes to make an answer out of so many bytes, or refuses.
     pub(crate) fn work_on(&self, lease: &mut Lease, bytes: u64) -> Result<(), Refusal> {
-        let needed = bytes.saturating_mul(MERGING).saturating_add(ANSWER_AT_LEAST);
-        lease.resize(needed).map_err(|_spent| self.refuse())
+        lease.resize(needed(bytes)).map_err(|_spent| self.refuse())
     }
 
     /// The same for the one reply that is passed on; learns how large it is.
@@ -95,6 +110,11 @@ impl Memory {
         let turn = self.refused.fetch_add(1, Ordering::Relaxed);
         Refusal::Overloaded(Duration::from_secs(1 + turn % LONGEST_WAIT_SECS))
     }
+}
+
+/// What it takes to make an answer out of so many bytes.
+const fn needed(bytes: u64) -> u64 {
+    bytes.saturating_mul(MERGING).saturating_add(ANSWER_AT_LEAST)
 }
 
 /// Holds what an answer of so many bytes takes until it is delivered, and gives the rest back.

@@ -214,8 +214,7 @@ pub(crate) async fn merge_all(
         answers.iter().filter_map(|one| if let Heard::Reply(reply) = &one.heard { Some(reply) } else { None })
     };
     let bytes: u64 = replies().map(|reply| reply.bytes).sum();
-    let weight: usize = replies().map(|reply| reply.weight()).sum();
-    room.memory.work_on(&mut lease, u64::try_from(weight).unwrap_or(u64::MAX))?;
+    room.memory.work_on(&mut lease, weight(replies()))?;
     let shared = Arc::clone(room);
     // What it takes is held until it is done, even if nobody waits for it any more.
     let work = move || {
@@ -230,6 +229,11 @@ pub(crate) async fn merge_all(
     };
     room.metrics.merged(began.elapsed().as_secs_f64());
     done
+}
+
+/// What replies take in memory.
+pub(crate) fn weight<'r>(replies: impl Iterator<Item = &'r Arc<Reply>>) -> u64 {
+    u64::try_from(replies.map(|reply| reply.weight()).sum::<usize>()).unwrap_or(u64::MAX)
 }
 
 fn merge_now(room: &Room, about: &About, answers: &[SourceAnswer]) -> Result<Merged, Refusal> {

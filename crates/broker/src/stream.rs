@@ -5,6 +5,7 @@
 //! stream that goes on with it and for nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +24,12 @@ use crate::counts;
 use crate::flights::Flight;
 use crate::gather::{Hearing, Seat, hear, set_off, source_deadline};
 use crate::ledger::OpenIntent;
-use crate::memory;
+use crate::memory::{self, Way};
 use crate::parts::SourcePort;
 use crate::record::{self, About, Became, Material, Merged, Opened, Statuses, Writing};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, shortest_wait};
 use crate::signals::Glance;
+use crate::workshop::{Turn, Undone};
 
 /// How long after its deadline a stream still waits for those who did not answer in time. No source may take longer.
 const LATE: Duration = Duration::from_secs(30);
@@ -35,9 +37,12 @@ const LATE: Duration = Duration::from_secs(30);
 const TOGETHER: Duration = Duration::from_millis(20);
 /// How long what a stream heard is kept for whoever goes on with it, after it was cut off (contract, 4).
 const RESUMES_WITHIN: Duration = Duration::from_mins(1);
-/// How long making a state and putting it on record may take, even if its reader was so slow that the deadline has
-/// passed.
-const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+/// How long making a state and putting it on record may take, even if the deadline has passed: its reader may have been
+/// slow, and the last states of all who wait for one source that is silent are made at once, each in its turn. A record
+/// that is complete late is worth more than one that breaks off.
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+/// How often a state that finds no memory looks again.
+const LOOKS_AGAIN: Duration = Duration::from_millis(10);
 
 /// How far a record has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +85,7 @@ pub struct RecordStream {
     ports: Vec<Arc<SourcePort>>,
     intent: Option<OpenIntent>,
     glance: Glance,
+    /// For what is awaited.
     lease: Lease,
     began: Instant,
     /// The time that it had when it came.
@@ -175,7 +181,7 @@ impl RecordStream {
         let moment = self.show(stage).await;
         self.stage = match &moment {
             Ok(moment) if moment.is_last => Next::Nothing,
-            Ok(_) if stage == Stage::Growing => Next::Growing,
+            Ok(moment) if moment.stage == Stage::Growing => Next::Growing,
             Ok(_) => Next::Late,
             Err(_) => Next::Nothing,
         };
@@ -211,6 +217,9 @@ impl RecordStream {
     fn take(&mut self, hearing: Hearing) {
         self.silent.remove(&hearing.answer.source);
         self.heard.push(hearing);
+        // A reply that is there counts itself; what is kept free is for those who are awaited.
+        let awaited = self.room.memory.expects(self.silent.values().map(|(port, _)| port), Way::Record);
+        let _is_less = self.lease.resize(awaited.min(self.lease.bytes()));
     }
 
     fn take_ready(&mut self) {
@@ -229,19 +238,14 @@ impl RecordStream {
     /// Merges what there is, puts it on record, and gives it.
     async fn show(&mut self, stage: Stage) -> Result<Moment, Refusal> {
         let deadline = self.request.deadline.max(Deadline::after(SHOWN_WITHIN));
-        let silence = if stage == Stage::Growing { Silence::Awaited } else { Silence::Final };
-        let silent = self.silent.keys().map(|source| self.answer_of(source, silence));
-        let answers: Vec<SourceAnswer> =
-            self.heard.iter().map(|one| one.answer.clone()).chain(silent).collect();
-        let lease = std::mem::take(&mut self.lease);
-        let merging = record::merge_all(&self.room, Arc::clone(&self.about), Material { answers, lease });
-        let merged = tokio::time::timeout_at(deadline.instant(), merging).await;
-        let (mut merged, lease) = merged.map_err(|_late| Refusal::Internal)??;
-        self.lease = lease;
+        let made = tokio::time::timeout_at(deadline.instant(), self.made(stage)).await;
+        let late = |_late| Refusal::Overloaded(shortest_wait([]));
+        let (stage, (mut merged, lease)) = made.map_err(late)??;
+        let silence = Silence::at(stage);
         let entries = self.entries(&merged, silence);
         let outcome = record::outcome(&merged, &self.request, 200);
         let Some(pieces) = merged.pieces.take() else { return Err(Refusal::Internal) };
-        let taken = self.taken(&merged)?;
+        let lease = held(lease, &merged);
         let Some(intent) = &self.intent else { return Err(Refusal::Internal) };
         let audit = intent.disclose_part(entries, outcome, deadline).await?;
         if self.stage == Next::First {
@@ -260,15 +264,46 @@ impl RecordStream {
         let is_last = stage != Stage::Growing && self.silent.is_empty();
         let (view, tally, verdict) = (Arc::new(merged.view), merged.tally, merged.verdict);
         self.statuses = merged.statuses;
-        Ok(Moment { stage, is_last, verdict, view, pieces, tally, audit, lease: taken })
+        Ok(Moment { stage, is_last, verdict, view, pieces, tally, audit, lease })
     }
 
-    /// What a state takes until its last byte has gone.
-    fn taken(&mut self, merged: &Merged) -> Result<Lease, Refusal> {
-        let mut taken = self.room.memory.reserve([], memory::Way::Record)?;
-        // The pieces hold what the whole does; the words hold some of it again.
-        memory::hold(&mut taken, merged.body.len() * 2);
-        Ok(taken)
+    /// Merges what there is when it is its turn and there is memory for it: whoever answers until then is in it, and
+    /// nobody holds memory who only waits. The stage is that of then.
+    async fn made(&mut self, stage: Stage) -> Result<(Stage, (Merged, Lease)), Refusal> {
+        let turn = if self.heard.iter().any(|one| one.reply().is_some()) {
+            Some(self.turn().await.map_err(|_undone| Refusal::Internal)?)
+        } else {
+            None
+        };
+        let lease = loop {
+            self.take_ready();
+            match self.room.memory.work(record::weight(self.heard.iter().filter_map(Hearing::reply))) {
+                Some(lease) => break lease,
+                None => tokio::time::sleep(LOOKS_AGAIN).await,
+            }
+        };
+        let is_over = self.silent.is_empty() || Instant::now() >= self.sources_until;
+        let stage = if stage == Stage::Growing && is_over { Stage::Complete } else { stage };
+        let silent = self.silent.keys().map(|source| self.answer_of(source, Silence::at(stage)));
+        let answers: Vec<SourceAnswer> =
+            self.heard.iter().map(|one| one.answer.clone()).chain(silent).collect();
+        let merged =
+            record::merge_all(&self.room, Arc::clone(&self.about), Material { answers, lease }).await?;
+        drop(turn);
+        Ok((stage, merged))
+    }
+
+    /// Waits for its turn, and takes who answers meanwhile.
+    async fn turn(&mut self) -> Result<Turn, Undone> {
+        let room = Arc::clone(&self.room);
+        let mut turn = pin!(room.workshop.turn());
+        loop {
+            tokio::select! {
+                biased;
+                Some(hearing) = self.awaited.next() => self.take(hearing),
+                turn = &mut turn => return turn,
+            }
+        }
     }
 
     /// The entries of the disclosure record: of those who are awaited there is nothing to say yet.
@@ -332,6 +367,23 @@ enum Silence {
     Awaited,
     /// Its time is up.
     Final,
+}
+
+impl Silence {
+    /// What it means at a stage.
+    const fn at(stage: Stage) -> Self {
+        match stage {
+            Stage::Growing => Self::Awaited,
+            Stage::Complete | Stage::Late => Self::Final,
+        }
+    }
+}
+
+/// What is left of the work's memory holds what a state takes until its last byte has gone: the pieces hold what the
+/// whole does, and the words hold some of it again.
+fn held(mut lease: Lease, merged: &Merged) -> Lease {
+    memory::hold(&mut lease, merged.body.len() * 2);
+    lease
 }
 
 impl Drop for RecordStream {

@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// The places to work, and who waits for one. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Workshop {
     places: Arc<Semaphore>,
+    /// As many as there are places.
+    turns: Arc<Semaphore>,
     waiting: Arc<Waiting>,
 }
 
@@ -30,6 +32,10 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Undone;
 
+/// The right to work, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+
 impl Workshop {
     /// One place for each processor that this process may use.
     pub(crate) fn new() -> Self {
@@ -37,7 +43,17 @@ impl Workshop {
     }
 
     fn of(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), waiting: Arc::default() }
+        let semaphore = || Arc::new(Semaphore::new(places));
+        Self { places: semaphore(), turns: semaphore(), waiting: Arc::default() }
+    }
+
+    /// Waits until it is one's turn, for work that can be put off: what grows is made anew again and again, and what
+    /// comes meanwhile goes into it. Such work has as many turns as there are places, so that it never stands before
+    /// work that cannot be put off, and what it takes it takes only while it is done.
+    pub(crate) async fn turn(&self) -> Result<Turn, Undone> {
+        let _waits = Waits::begin(&self.waiting);
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        turn.map(Turn).map_err(|_closed| Undone)
     }
 
     /// Does work as soon as there is a place. Whoever stops waiting before that takes the work with them; what has

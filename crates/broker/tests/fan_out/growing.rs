@@ -11,12 +11,12 @@ use crate::kit::{Bench, Does, request, requester, settle, source};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn begun(bench: &Bench, request: RecordRequest) -> RecordStream {
+pub(crate) async fn begun(bench: &Bench, request: RecordRequest) -> RecordStream {
     bench.broker.stream(request, (StreamId::random(), None)).await.unwrap()
 }
 
 /// The next state, while time goes on: the clock of a bench moves only when it is told to.
-async fn next(stream: &mut RecordStream) -> Option<Result<Moment, Refusal>> {
+pub(crate) async fn next(stream: &mut RecordStream) -> Option<Result<Moment, Refusal>> {
     let mut next = std::pin::pin!(stream.next());
     for _ in 0..4_000 {
         for _ in 0..50 {
@@ -32,7 +32,7 @@ async fn next(stream: &mut RecordStream) -> Option<Result<Moment, Refusal>> {
     panic!("nothing came in twenty seconds");
 }
 
-async fn shown(stream: &mut RecordStream) -> Moment {
+pub(crate) async fn shown(stream: &mut RecordStream) -> Moment {
     next(stream).await.unwrap().unwrap()
 }
 
@@ -44,7 +44,7 @@ fn rows(moment: &Moment) -> Vec<(String, SourceStatus, bool)> {
     rows
 }
 
-fn says(moment: &Moment, source: &str) -> bool {
+pub(crate) fn says(moment: &Moment, source: &str) -> bool {
     moment.pieces.sections.iter().any(|(_, piece)| piece.contains(&format!("Condition/c-{source}")))
 }
 
@@ -52,7 +52,7 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn slow(id: &'static str, after: Duration) -> crate::kit::Source {
+pub(crate) fn slow(id: &'static str, after: Duration) -> crate::kit::Source {
     source(id, Does::AnswersAfter(after))
 }
 

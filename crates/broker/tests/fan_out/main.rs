@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod caching;
+mod crowded;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]

@@ -175,7 +175,7 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no-store", text).after(COME_BACK)
         }
         Refusal::Overloaded(wait) => {
-            let text = "Too much is going on. No source was asked.";
+            let text = "Too much is going on. Ask again in a moment.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "throttled", text).after(wait)
         }
         Refusal::Unlocated => {
