@@ -46,6 +46,9 @@ pub(crate) struct Wish {
     /// Requests that the broker takes at once. Absent: its default.
     #[arg(long)]
     max_in_flight: Option<u32>,
+    /// How far behind the broker's own work may be, in milliseconds. Absent: its default.
+    #[arg(long)]
+    max_behind_ms: Option<u32>,
 }
 
 /// What became of one request of the storm.
@@ -60,7 +63,8 @@ pub(crate) fn measure(stage: &Stage, wish: &Wish) -> Done<()> {
     let federation = Federation::start(cell_of(&wish.cell))?;
     let dir = stage.folder("overload")?;
     let limit = wish.max_in_flight.map(|limit| format!("max_in_flight = {limit}\n")).unwrap_or_default();
-    let server = format!("{limit}max_connections = 2048\n");
+    let behind = wish.max_behind_ms.map(|ms| format!("max_behind_ms = {ms}\n")).unwrap_or_default();
+    let server = format!("{limit}{behind}max_connections = 2048\n");
     let setup = Setup { dir, audit: None, server, rest: federation.config("")? };
     let mut broker = servers::broker(stage, &setup)?;
     let target = Target::record(broker.address);

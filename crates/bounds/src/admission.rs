@@ -4,6 +4,7 @@
 //! Nobody waits here. A refusal that comes at once costs the caller nothing and us next to nothing; a queue
 //! would only be a place to grow old in.
 
+mod claim;
 mod pace;
 mod shares;
 
@@ -16,8 +17,11 @@ use tokio::time::Instant;
 use tributary_model::{OdsCode, Priority};
 use tributary_telemetry::{InFlight, Metrics};
 
+use claim::TurnedBack;
 use pace::Pace;
 use shares::Shares;
+
+pub use claim::Claim;
 
 /// When a caller who was refused may come back: drawn anew for each, since those who are sent away together
 /// must not come back together.
@@ -56,6 +60,17 @@ struct State {
     shares: Shares,
     /// When the pace is looked at next.
     next_look: Option<Instant>,
+    turned_back: TurnedBack,
+}
+
+impl State {
+    /// So many may be at work for a request of this priority to be let in beside them.
+    fn limit(&self, priority: Priority, behind: Duration, now: Instant) -> usize {
+        let overdue = self.next_look.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
+        let is_swamped = self.pace.is_swamped(self.shares.taken(), behind.max(overdue));
+        // The urgent are let in below the limit, come what may.
+        if is_swamped && priority < Priority::Urgent { 0 } else { self.pace.limit() }
+    }
 }
 
 impl Admission {
@@ -64,7 +79,12 @@ impl Admission {
         let pace = Pace::new(most, borne);
         metrics.admission_limit(pace.limit());
         Arc::new(Self {
-            state: Mutex::new(State { pace, shares: Shares::default(), next_look: None }),
+            state: Mutex::new(State {
+                pace,
+                shares: Shares::default(),
+                next_look: None,
+                turned_back: TurnedBack::default(),
+            }),
             busy: Notify::new(),
             metrics,
         })
@@ -78,10 +98,7 @@ impl Admission {
     pub fn admit(self: &Arc<Self>, caller: Caller, behind: Duration) -> Result<Admitted, Crowded> {
         let now = Instant::now();
         let mut state = self.state();
-        let overdue = state.next_look.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
-        let is_swamped = state.pace.is_swamped(state.shares.taken(), behind.max(overdue));
-        // The urgent are let in below the limit, come what may.
-        let limit = if is_swamped && caller.priority < Priority::Urgent { 0 } else { state.pace.limit() };
+        let limit = state.limit(caller.priority, behind, now);
         state.shares.take(&caller, limit, now)?;
         let taken = state.shares.taken();
         state.pace.used(taken);
@@ -97,6 +114,8 @@ impl Admission {
     pub async fn keep_pace(self: Arc<Self>, behind: impl Fn() -> Duration + Send) {
         while Arc::strong_count(&self) > 1 {
             if self.state().shares.taken() == 0 {
+                let rest = self.state().turned_back.rest();
+                claim::tell(rest);
                 self.busy.notified().await;
             }
             let due = Instant::now() + pace::EVERY;

@@ -6,7 +6,7 @@ mod patience;
 mod places;
 mod scrub;
 
-pub use admission::{Admission, Admitted, Caller, Crowded, come_back};
+pub use admission::{Admission, Admitted, Caller, Claim, Crowded, come_back};
 pub use frames::Frames;
 pub use patience::{Patience, Turn, Waits};
 pub use places::{Place, Places};

@@ -77,6 +77,12 @@ impl Consumer {
         if self.organisations.contains(organisation) { Ok(()) } else { Err(Refused::Organisation) }
     }
 
+    /// The most urgent that a request of its can be, whomever its token names.
+    pub fn most_urgent(&self) -> Priority {
+        let of_roles = || self.roles.iter().map(|role| Priority::of(*role)).max();
+        self.priority.or_else(of_roles).unwrap_or_default()
+    }
+
     /// Whether it may call in this way.
     pub fn may(&self, profile: Profile) -> bool {
         self.profiles.contains(&profile)

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use http::Request;
+use tower::ServiceExt as _;
 use tributary_broker::Broker;
 use tributary_telemetry::Metrics;
 
 use crate::desk::Desk;
-use crate::exchange::{Edge, Inbound, Next};
+use crate::exchange::{BoxFuture, Edge, Inbound, Next, Reply};
 use crate::house::House;
 use crate::layers;
 use crate::settings::Settings;
@@ -83,8 +85,17 @@ impl Front {
         Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner).edge)
     }
 
-    /// The onion of the edge that answers now.
-    pub(crate) fn onion(&self) -> Next<Inbound> {
-        self.now.read().unwrap_or_else(PoisonError::into_inner).onion.clone()
+    /// Answers a request. The edge is taken once, with the head: what follows is of one configuration.
+    pub(crate) fn answer(&self, request: Request<Inbound>) -> BoxFuture<Reply> {
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turned_back) = layers::turned_back(&now.edge, &request) {
+            return turned_back.told(&now.edge, request);
+        }
+        let onion = now.onion.clone();
+        drop(now);
+        Box::pin(async move {
+            let Ok(reply) = onion.oneshot(request).await;
+            reply
+        })
     }
 }

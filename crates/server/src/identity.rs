@@ -16,7 +16,7 @@ use crate::render::outcome::{Dialect, respond};
 use crate::settings::Callers;
 use token::Token;
 
-pub(crate) use proven::{Caller, turned_away};
+pub(crate) use proven::{Caller, system, turned_away};
 
 /// The layer: nobody gets past it whom the listener does not let in.
 pub(crate) async fn identified(edge: Arc<Edge>, request: Request<Bytes>, next: Next<Bytes>) -> Reply {

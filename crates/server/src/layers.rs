@@ -1,4 +1,6 @@
 //! The onion around every request of the data listener, outside in.
+//!
+//! Before it stands [`turned_back`]: what would be refused for load whoever asks never gets as far as the onion.
 
 mod admit;
 mod around;
@@ -6,6 +8,7 @@ mod bounds;
 mod compress;
 mod head;
 mod observe;
+mod turned_back;
 
 use std::sync::Arc;
 
@@ -21,6 +24,7 @@ pub(crate) use admit::Asked;
 pub(crate) use bounds::HEALTH;
 pub(crate) use head::refused;
 pub(crate) use observe::Watch;
+pub(crate) use turned_back::turned_back;
 
 /// The whole edge as one service. The order is the safety of it: each line says why it stands where it does.
 pub(crate) fn onion(edge: &Arc<Edge>) -> Next<Inbound> {

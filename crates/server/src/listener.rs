@@ -26,6 +26,7 @@ use crate::tls::{H2, Tls};
 
 pub(crate) use converse::{Talk, converse, converse_h2};
 pub(crate) use head::{Refused, has_no_body, not_offered, too_large};
+pub(crate) use strict::Whole;
 
 /// What answers a request.
 pub(crate) type Answering = Arc<dyn Fn(Request<Inbound>) -> BoxFuture<Reply> + Send + Sync>;

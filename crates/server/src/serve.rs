@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tower::ServiceExt as _;
 use tributary_telemetry::Listener;
 
 use crate::admin;
@@ -102,12 +101,5 @@ pub(crate) fn admin_limits(limits: &Limits) -> Limits {
 
 fn answering(front: &Front) -> Answering {
     let front = front.clone();
-    Arc::new(move |request| {
-        // Taken once, with the head: what follows is of one configuration.
-        let onion = front.onion();
-        Box::pin(async move {
-            let Ok(reply) = onion.oneshot(request).await;
-            reply
-        })
-    })
+    Arc::new(move |request| front.answer(request))
 }

@@ -9,5 +9,6 @@ mod onion;
 mod pages;
 mod secured;
 mod sockets;
+mod storms;
 mod timers;
 mod touring;

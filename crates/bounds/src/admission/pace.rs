@@ -11,8 +11,9 @@ use std::time::Duration;
 pub(super) const EVERY: Duration = Duration::from_millis(5);
 /// Looks that are judged together: a twentieth of a second.
 const LOOKS: u32 = 10;
-/// What is left of what was used when all looks were late.
-const CUT: (usize, usize) = (7, 10);
+/// What is left of what was used when all looks were late, in percent: as much as we were in time, between these. Who
+/// is hardly late gives up little: cut down by a third, we would stand idle until the limit has grown again.
+const LEFT: (u128, u128) = (70, 95);
 /// However late we are, so many are worked on.
 const LEAST: usize = 8;
 /// By such a part the limit grows, a sixteenth: from its least to 256 in three seconds.
@@ -28,6 +29,12 @@ const STEPS: u32 = 20;
 /// What a request waits in all when each of its steps waits so long.
 pub(super) const fn waits(step: Duration) -> Duration {
     step.saturating_mul(STEPS)
+}
+
+/// What is left of the limit, in percent, when what is borne was exceeded by so much.
+fn left(borne: Duration, behind: Duration) -> usize {
+    let in_time = borne.as_micros() * 100 / behind.as_micros().max(1);
+    usize::try_from(in_time.clamp(LEFT.0, LEFT.1)).unwrap_or(100)
 }
 
 /// The limit.
@@ -75,7 +82,7 @@ impl Pace {
         if self.least_behind > self.borne {
             // Of what was used: a limit that nobody reaches would have to come down a long way before it counts.
             let used = self.limit.min(self.most_used);
-            self.limit = (used * CUT.0 / CUT.1).max(LEAST).min(self.limit);
+            self.limit = (used * left(self.borne, self.least_behind) / 100).max(LEAST).min(self.limit);
         } else if is_used {
             self.limit = (self.limit + (self.limit / GROWTH).max(1)).min(self.most);
         }

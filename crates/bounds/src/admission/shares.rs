@@ -44,6 +44,11 @@ const fn percent(priority: Priority) -> usize {
     }
 }
 
+/// How many places that is.
+fn room(priority: Priority, limit: usize) -> usize {
+    (limit * percent(priority) / 100).max(1.min(limit))
+}
+
 impl Holding {
     /// What competes with a request of this priority: nobody steps back for what is less urgent.
     fn places(&self, from: usize) -> usize {
@@ -62,35 +67,42 @@ impl Shares {
         self.all
     }
 
+    /// Whether all is used that this priority may use of `limit`: then nobody of it gets a place.
+    pub(super) fn is_full(&self, priority: Priority, limit: usize) -> bool {
+        self.all >= room(priority, limit)
+    }
+
     /// Takes a place of `limit`, if this caller may have one.
     pub(super) fn take(&mut self, caller: &Caller, limit: usize, now: Instant) -> Result<(), Crowded> {
-        let judged = self.judge(caller, limit, now);
-        if judged.is_err() && self.by.len() >= REMEMBERED {
+        if let Some(crowded) = self.refuses(caller, limit, now) {
+            return Err(crowded);
+        }
+        self.all += 1;
+        let holding = self.by.entry(caller.organisation.clone()).or_default();
+        if let Some(places) = holding.places.get_mut(rank(caller.priority)) {
+            *places += 1;
+        }
+        Ok(())
+    }
+
+    /// Why this caller may have no place of `limit`; that it wanted one is remembered.
+    pub(super) fn refuses(&mut self, caller: &Caller, limit: usize, now: Instant) -> Option<Crowded> {
+        let crowded = self.judge(caller, limit, now).err()?;
+        if self.by.len() >= REMEMBERED {
             self.by.retain(|_, holding| holding.places(0) > 0 || holding.wants_more(0, now));
         }
-        if judged.is_err() && self.by.len() >= REMEMBERED && !self.by.contains_key(&caller.organisation) {
-            return judged;
+        if self.by.len() >= REMEMBERED && !self.by.contains_key(&caller.organisation) {
+            return Some(crowded);
         }
         let holding = self.by.entry(caller.organisation.clone()).or_default();
-        let rank = rank(caller.priority);
-        match judged {
-            Ok(()) => {
-                self.all += 1;
-                if let Some(places) = holding.places.get_mut(rank) {
-                    *places += 1;
-                }
-            }
-            Err(_) => {
-                if let Some(refused) = holding.refused.get_mut(rank) {
-                    *refused = Some(now);
-                }
-            }
+        if let Some(refused) = holding.refused.get_mut(rank(caller.priority)) {
+            *refused = Some(now);
         }
-        judged
+        Some(crowded)
     }
 
     fn judge(&self, caller: &Caller, limit: usize, now: Instant) -> Result<(), Crowded> {
-        let room = (limit * percent(caller.priority) / 100).max(1.min(limit));
+        let room = room(caller.priority, limit);
         let is_full = self.all >= room;
         let is_half_full = self.all.saturating_mul(2) >= room;
         if !is_half_full {

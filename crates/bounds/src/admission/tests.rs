@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::claim::TurnedBack;
 use super::pace::Pace;
 use super::*;
 
@@ -109,9 +110,10 @@ fn the_limit_is_cut_when_every_look_is_late_and_grows_when_it_is_used() {
         256,
         "one late look is an accident"
     );
-    assert_eq!(looks(&mut pace, [6; 10], 256), 179);
-    assert_eq!(looks(&mut pace, [6, 6, 6, 6, 6, 6, 6, 6, 6, 4], 10), 179, "what is not used does not grow");
-    assert_eq!(looks(&mut pace, [1; 10], 179), 190);
+    assert_eq!(looks(&mut pace, [8; 10], 256), 179, "never by more than a third");
+    assert_eq!(looks(&mut pace, [6; 10], 179), 148, "as much as we were in time");
+    assert_eq!(looks(&mut pace, [6, 6, 6, 6, 6, 6, 6, 6, 6, 4], 10), 148, "what is not used does not grow");
+    assert_eq!(looks(&mut pace, [1; 10], 148), 157);
     for _ in 0..100 {
         looks(&mut pace, [50; 10], 200);
     }
@@ -149,7 +151,7 @@ fn a_limit_that_nobody_reached_is_cut_from_what_was_used() {
     let mut pace = Pace::new(256, BORNE);
     pace.used(40);
     for _ in 0..10 {
-        pace.behind_by(Duration::from_millis(6));
+        pace.behind_by(Duration::from_millis(8));
     }
     assert_eq!(pace.limit(), 28);
     let mut idle = Pace::new(4, BORNE);
@@ -178,6 +180,61 @@ async fn who_is_far_behind_takes_only_the_urgent_until_it_is_not() {
     pace.abort();
 }
 
+/// Every claim that a head can make, but for whose it is.
+fn claims(organisation: &str) -> impl Iterator<Item = Claim> {
+    let of = |priority| [Claim::Of(caller(organisation, priority)), Claim::Within(priority)];
+    Priority::ALL.iter().copied().flat_map(of).collect::<Vec<_>>().into_iter()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_turned_back_while_there_is_room() {
+    for most in [1, 2, 8, 256] {
+        let door = door(most);
+        let late = Duration::from_secs(10);
+        assert!(claims("RX901").all(|claim| door.turns_back(&claim, late).is_none()), "idle, limit {most}");
+        let held = fill(&door, "RX901", Priority::Urgent, most);
+        assert_eq!(held.len(), most);
+        let urgent = Claim::Of(caller("RX902", Priority::Urgent));
+        assert!(door.turns_back(&urgent, Duration::ZERO).is_some());
+        drop(held);
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert!(claims("RX902").all(|claim| door.turns_back(&claim, late).is_none()), "idle again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_turned_back_by_name_wants_more_as_if_refused_at_the_door() {
+    let door = door(100);
+    let mut greedy = fill(&door, "RX901", Priority::Interactive, 200);
+    let modest = Claim::Of(caller("RX902", Priority::Interactive));
+    assert_eq!(door.turns_back(&modest, Duration::ZERO), Some(Crowded::Full));
+    drop(greedy.pop());
+    let more = Claim::Of(caller("RX901", Priority::Interactive));
+    assert_eq!(door.turns_back(&more, Duration::ZERO), Some(Crowded::OverShare));
+    assert_eq!(door.turns_back(&modest, Duration::ZERO), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn some_of_the_nameless_go_on_so_that_shares_know_of_them() {
+    let door = door(10);
+    let _held = fill(&door, "RX901", Priority::Urgent, 10);
+    let nameless = Claim::Within(Priority::Urgent);
+    let gone_on = (0..160).filter(|_| door.turns_back(&nameless, Duration::ZERO).is_none()).count();
+    assert_eq!(gone_on, 10);
+}
+
+#[test]
+fn refusals_are_told_together_once_a_second_and_none_is_lost() {
+    let mut turned_back = TurnedBack::default();
+    let (begun, mut told) = (Instant::now(), Vec::new());
+    for at in (0..2_500).step_by(10) {
+        told.push(turned_back.one_more(begun + Duration::from_millis(at)));
+    }
+    let lines: Vec<_> = told.iter().copied().filter(|line| *line > 0).collect();
+    assert_eq!(lines, [1, 100, 100]);
+    assert_eq!((turned_back.rest(), turned_back.rest()), (49, 0));
+}
+
 mod properties {
     use proptest::prelude::*;
 
@@ -189,6 +246,19 @@ mod properties {
         Leave(usize),
         Pass(u64),
         Late(u64),
+    }
+
+    /// Whether the head of this request is turned back. Nobody is where a less urgent request would not be, and
+    /// nobody unknown where somebody might be let in.
+    fn lowest_first(door: &Arc<Admission>, asks: &Caller) -> Result<bool, TestCaseError> {
+        let turned_back = |claim: &Claim| door.turns_back(claim, Duration::ZERO).is_some();
+        let of = |priority| turned_back(&Claim::Of(Caller { priority, ..asks.clone() }));
+        let known: Vec<_> = Priority::ALL.iter().map(|priority| of(*priority)).collect();
+        prop_assert!(known.is_sorted_by(|less, more| less >= more), "the urgent go before: {known:?}");
+        let unknown = turned_back(&Claim::Within(asks.priority));
+        let known = of(asks.priority);
+        prop_assert!(known || !unknown, "refused unknown, let in by name");
+        Ok(known)
     }
 
     fn deed() -> impl Strategy<Value = Deed> {
@@ -217,9 +287,14 @@ mod properties {
                             let limit = door.state().pace.limit();
                             let before = door.state().shares.taken();
                             let urgent_only = held.iter().all(|one| one.caller.priority < Priority::Urgent);
-                            let answer = door.admit(caller(&format!("RX90{who}"), priority), Duration::ZERO);
+                            let asks = caller(&format!("RX90{who}"), priority);
+                            let turned_back = lowest_first(&door, &asks)?;
+                            let answer = door.admit(asks, Duration::ZERO);
                             if priority == Priority::Urgent && urgent_only && before < limit {
                                 prop_assert!(answer.is_ok(), "the first of the urgent below the limit");
+                            }
+                            if answer.is_ok() {
+                                prop_assert!(!turned_back, "whom the door lets in is not turned back");
                             }
                             if let Ok(one) = answer {
                                 prop_assert!(before < limit.max(1));

@@ -103,7 +103,7 @@ fn caller(edge: &Edge, gate: &Gate, request: &Request<Bytes>) -> Result<(Caller,
 
 /// The system itself, as long as nobody has read for whom it asks: its share of what is admitted is its own,
 /// whomever its tokens name.
-fn system(consumer: &Consumer) -> Result<Requester, Refused> {
+pub(crate) fn system(consumer: &Consumer) -> Result<Requester, Refused> {
     let role = consumer.default_role.ok_or(Refused::Role)?;
     Ok(Requester {
         user_id: String::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use tower::ServiceExt as _;
 use tributary_bounds::{Caller, Crowded, come_back};
 use tributary_model::{Priority, Requester};
@@ -24,7 +24,7 @@ pub(super) async fn admitted(edge: Arc<Edge>, mut request: Request<Bytes>, next:
         return reply;
     }
     let dialect = Dialect::of(path);
-    let asked = match Asked::of(&request) {
+    let asked = match Asked::of(request.headers()) {
         Ok(asked) => asked,
         Err(problem) => return respond(dialect, problem),
     };
@@ -35,11 +35,8 @@ pub(super) async fn admitted(edge: Arc<Edge>, mut request: Request<Bytes>, next:
             reply.map(|body| body.admitted(admitted))
         }
         Err(crowded) => {
-            edge.metrics.shed(match crowded {
-                Crowded::OverShare => ShedReason::Caller,
-                Crowded::Full => ShedReason::Requests,
-            });
-            respond(dialect, problem(crowded))
+            edge.metrics.shed(reason(crowded));
+            respond(dialect, problem(crowded).after(come_back()))
         }
     }
 }
@@ -50,9 +47,9 @@ pub(crate) struct Asked(Option<Priority>);
 
 impl Asked {
     /// Reads the header.
-    fn of(request: &Request<Bytes>) -> Result<Self, Problem> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         const NAME: &str = "Tributary-Priority";
-        let Some(value) = request.headers().get(NAME) else { return Ok(Self(None)) };
+        let Some(value) = headers.get(NAME) else { return Ok(Self(None)) };
         let priority = value.to_str().ok().and_then(Priority::from_code);
         let text = "The priority is \"urgent\", \"interactive\" or \"background\".";
         priority.map(|priority| Self(Some(priority))).ok_or_else(|| Problem::bad(text).naming(NAME))
@@ -89,7 +86,16 @@ impl Asked {
     }
 }
 
-fn problem(crowded: Crowded) -> Problem {
+/// What it is counted as.
+pub(super) const fn reason(crowded: Crowded) -> ShedReason {
+    match crowded {
+        Crowded::OverShare => ShedReason::Caller,
+        Crowded::Full => ShedReason::Requests,
+    }
+}
+
+/// What the caller is told, but for when to come back.
+pub(super) fn problem(crowded: Crowded) -> Problem {
     let (status, text) = match crowded {
         Crowded::OverShare => (
             StatusCode::TOO_MANY_REQUESTS,
@@ -97,5 +103,5 @@ fn problem(crowded: Crowded) -> Problem {
         ),
         Crowded::Full => (StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once. No source was asked."),
     };
-    Problem::new(status, "throttled", text).after(come_back())
+    Problem::new(status, "throttled", text)
 }

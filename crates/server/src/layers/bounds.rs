@@ -53,7 +53,7 @@ pub(super) async fn whole_body(edge: Arc<Edge>, request: Request<Inbound>, next:
     }
 }
 
-async fn read(limits: &Limits, headers: &HeaderMap, body: Inbound) -> Result<Bytes, Problem> {
+pub(super) async fn read(limits: &Limits, headers: &HeaderMap, body: Inbound) -> Result<Bytes, Problem> {
     let encoding = headers.get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         let problem = Problem::media("The body must be sent without a content encoding.");

@@ -31,10 +31,8 @@ pub(super) struct Arrived(pub(super) Instant);
 /// Names the request and puts the headers on its answer that every answer has.
 pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, next: Next<Inbound>) -> Reply {
     // A malformed id is refused further in, under an id of our own.
-    let id = text(request.headers(), REQUEST_ID.as_str())
-        .and_then(RequestId::parse)
-        .unwrap_or_else(RequestId::random);
-    let correlation = correlation(request.headers());
+    let name = Name::of(request.headers());
+    let id = name.id;
     let parents = request.headers().get_all("traceparent").iter().map(HeaderValue::as_bytes);
     let (trace, outcome) = TraceOutcome::of(parents);
     edge.metrics.traced(outcome);
@@ -43,21 +41,39 @@ pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, n
     // An error, so that it is there whatever is logged: every line of the request names it and its trace.
     let span = tracing::error_span!("request", request.id = %id, trace.id = trace.trace_id());
     let Ok(mut reply) = trace.within(next.oneshot(request)).instrument(span).await;
-    let headers = reply.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert(REQUEST_ID, id);
-    }
-    if let Some(correlation) = correlation {
-        headers.insert(CORRELATION_ID, correlation);
-    }
-    // Only what is the same for everybody, forever, says otherwise of itself.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    // Over plain HTTP it would mean nothing: RFC 6797, 7.2.
-    if edge.settings.public_base_url.starts_with("https://") {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR));
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    name.onto(&edge, reply.headers_mut());
     reply
+}
+
+/// By what names a request and its answer are found again.
+pub(super) struct Name {
+    id: RequestId,
+    correlation: Option<HeaderValue>,
+}
+
+impl Name {
+    /// The names that a request brings; an id of our own where it brings none.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let id = text(headers, REQUEST_ID.as_str()).and_then(RequestId::parse);
+        Self { id: id.unwrap_or_else(RequestId::random), correlation: correlation(headers) }
+    }
+
+    /// Writes them, and the headers that every answer has.
+    pub(super) fn onto(self, edge: &Edge, headers: &mut HeaderMap) {
+        if let Ok(id) = HeaderValue::from_str(&self.id.to_string()) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(correlation) = self.correlation {
+            headers.insert(CORRELATION_ID, correlation);
+        }
+        // Only what is the same for everybody, forever, says otherwise of itself.
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        // Over plain HTTP it would mean nothing: RFC 6797, 7.2.
+        if edge.settings.public_base_url.starts_with("https://") {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR));
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
 }
 
 fn correlation(headers: &HeaderMap) -> Option<HeaderValue> {

@@ -136,8 +136,15 @@ where
     let strict = Strict::new(stream, bounds, Arc::clone(&call.patience), Arc::clone(&ledger));
     let told = Arc::clone(&call);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(refused) = ledger.next() {
+        let known = ledger.next();
+        if let Some(refused) = known.refused {
             request.extensions_mut().insert(Arc::<super::Refused>::from(refused));
+        }
+        // Chunks are put together piece by piece, so they are never there at once.
+        if let Some(whole) =
+            known.whole.filter(|_| !request.headers().contains_key(header::TRANSFER_ENCODING))
+        {
+            request.extensions_mut().insert(whole);
         }
         Arc::clone(&told).reply(request)
     });

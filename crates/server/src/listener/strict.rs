@@ -35,7 +35,22 @@ const LINGER_BYTES: usize = 256 << 10;
 pub(super) struct Ledger {
     passed: AtomicU64,
     asked: AtomicU64,
+    /// Requests that have been handed on to their last byte.
+    whole: AtomicU64,
     refused: Mutex<Option<(u64, Box<Refused>)>>,
+}
+
+/// All of a request has been read, so its answer need not wait for the rest of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole;
+
+/// What is known of the request that hyper has read next.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// What it stands for, if that was refused.
+    pub(super) refused: Option<Box<Refused>>,
+    /// Said of a request whose body came in one piece with its head.
+    pub(super) whole: Option<Whole>,
 }
 
 impl Ledger {
@@ -44,11 +59,13 @@ impl Ledger {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, refused));
     }
 
-    /// Counts the request that hyper has read next, and tells whether it stands for one that was refused.
-    pub(super) fn next(&self) -> Option<Box<Refused>> {
+    /// Counts the request that hyper has read next, and tells what is known of it.
+    pub(super) fn next(&self) -> Known {
         let asked = self.asked.fetch_add(1, Ordering::AcqRel);
+        let whole = (self.whole.load(Ordering::Acquire) > asked).then_some(Whole);
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.take_if(|(at, _)| *at == asked).map(|(_, refused)| refused)
+        let refused = refused.take_if(|(at, _)| *at == asked).map(|(_, refused)| refused);
+        Known { refused, whole }
     }
 }
 
@@ -143,6 +160,9 @@ impl<S: AsyncRead + Unpin> Strict<S> {
         buffer.put_slice(self.passing.get(..size).unwrap_or_default());
         if size == self.passing.len() {
             self.passing = Vec::new();
+            if self.framing.is_before_a_body() && !self.ended {
+                self.ledger.whole.store(self.ledger.passed.load(Ordering::Acquire), Ordering::Release);
+            }
         } else {
             drop(self.passing.drain(..size));
         }
