@@ -156,7 +156,8 @@ pub(crate) fn broker_by(stage: &Stage, mut command: Command, setup: &Setup) -> D
         // It prints where it listens.
         let text = fs::read_to_string(&log)?;
         let told = |name: &str| {
-            let address = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix("http://"));
+            let address =
+                text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix("http://"));
             address.and_then(|address| address.trim().parse().ok())
         };
         if let (Some(address), Some(admin)) = (told("records  "), told("admin    ")) {

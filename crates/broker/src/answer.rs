@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tributary_merge::view::RecordView;
+use tributary_merge::view::SourceRow;
 use tributary_model::{
     Deadline, Interaction, Lease, Maintenance, NhsNumber, OdsCode, Redacted, RequestId, Requester,
     SectionSet, SourceId, SourceKind, Tally,
@@ -58,8 +58,8 @@ pub struct Answer {
     pub audit: String,
     /// A Bundle for [`Verdict::Record`], an `OperationOutcome` naming every source otherwise. JSON.
     pub body: Bytes,
-    /// The same in words, for pages and terminals. Holds no statement unless the verdict is a record.
-    pub view: Arc<RecordView>,
+    /// What became of each expected source, worst first.
+    pub sources: Vec<SourceRow>,
     /// The memory that the body takes of the budget: to be held until the body is gone.
     pub lease: Lease,
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tributary_audit::{Delivered, Digest, Trail};
-use tributary_merge::{CodeLists, Custodian, Maps, Prompts, SourceCard};
+use tributary_merge::{CodeLists, Custodian, Maps, Prompts, RecordView, SourceCard};
 use tributary_model::{
     Capability, Clock, Deadline, Decision, Demographics, Denial, DenyReason, Expected, Facts, Locate,
     LocateFault, NhsNumber, Obligations, OdsCode, PatientNote, Practice as Registration, Purpose,
@@ -209,6 +209,11 @@ impl Broker {
     /// Answers one record request.
     pub async fn answer(&self, request: RecordRequest) -> Result<Answer, Refusal> {
         Box::pin(record::answer(&self.room, request)).await
+    }
+
+    /// Answers one record request, with the record in words beside it: for a page.
+    pub async fn answer_in_words(&self, request: RecordRequest) -> Result<(Answer, RecordView), Refusal> {
+        Box::pin(record::answer_in_words(&self.room, request)).await
     }
 
     /// Begins one record that is shown as it grows, under this id; it goes on with the one that `resumes` names, if

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tributary_merge::RecordView;
+use tributary_merge::Overview;
 use tributary_model::{SectionSet, Shown, Views};
 use tributary_telemetry::{CopyKind, Extent};
 
@@ -10,26 +10,20 @@ use crate::broker::Room;
 use crate::parts::SourcePort;
 
 /// Counts an answer that is on record: what is known of each section, which sources lacked, what was a copy.
-pub(crate) fn answered(room: &Room, view: &RecordView, ports: &[Arc<SourcePort>], share: f64) {
+pub(crate) fn answered(room: &Room, seen: &Overview, ports: &[Arc<SourcePort>], share: f64) {
     let records = room.metrics.records();
     records.budget_used(share);
-    for section in &view.sections {
-        records.section(section.section, section.state);
+    for (section, state) in &seen.states {
+        records.section(*section, *state);
     }
-    for row in &view.sources {
+    for row in &seen.sources {
         if let Some(port) = ports.iter().find(|port| port.card.id == row.id) {
             room.metrics.sources().stood_in_a_record(&port.counted_as, row.status);
         }
     }
-    let lines = view.sections.iter().flat_map(|section| &section.lines);
-    let mut counts = [0_u64; CopyKind::ALL.len()];
-    for member in lines.flat_map(|line| &line.members) {
-        let code = member.copy.unwrap_or(CopyKind::Original.code());
-        let kinds = CopyKind::ALL.iter().zip(&mut counts);
-        kinds.filter(|(kind, _)| kind.code() == code).for_each(|(_, count)| *count += 1);
-    }
-    for (kind, count) in CopyKind::ALL.iter().zip(counts) {
-        records.statements(*kind, count);
+    for kind in CopyKind::ALL {
+        let code = (*kind != CopyKind::Original).then(|| kind.code());
+        records.statements(*kind, seen.copies.get(&code).copied().unwrap_or_default());
     }
 }
 

@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tributary_audit::{BreakGlass, Digest, Made, Outcome, SourceEntry};
 use tributary_fhir::{Json, Reply};
+use tributary_merge::view::SourceRow;
 use tributary_merge::{
-    Answer as SourceAnswer, Heard, Inputs, Pieces, Record, RecordView, SourceCard, SummaryFrame, Withholding,
-    merge, withhold,
+    Answer as SourceAnswer, Heard, Inputs, Overview, Record, RecordView, SourceCard, SummaryFrame,
+    Withholding, merge, withhold,
 };
 use tributary_model::{
     Completeness, Demographics, FaultClass, FhirDate, Handling, Lease, NhsNumber, Obligations, PatientNote,
@@ -108,13 +109,39 @@ pub(crate) async fn open(room: &Arc<Room>, request: RecordRequest) -> Result<Ope
     Ok(Opened { request, obligations, glass, arrived, budget, ports, about, lease, intent, glance })
 }
 
+/// Answers a request.
 pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<Answer, Refusal> {
+    made(room, request, |_record| ()).await.map(|(answer, ())| answer)
+}
+
+/// The same, and the record in words. It holds no statement unless the verdict is a record.
+pub(crate) async fn answer_in_words(
+    room: &Arc<Room>,
+    request: RecordRequest,
+) -> Result<(Answer, RecordView), Refusal> {
+    let (answer, view) = made(room, request, in_words).await?;
+    let view = if answer.verdict.is_record() { view } else { without_statements(view) };
+    let view = RecordView { sources: answer.sources.clone(), ..view };
+    Ok((answer, view))
+}
+
+/// A record in words. A function of its own, so that it fits records of any life.
+fn in_words(record: &Record<'_>) -> RecordView {
+    record.to_view()
+}
+
+/// Answers a request, and gives what `words` makes of the record beside its body.
+async fn made<W: Send + 'static>(
+    room: &Arc<Room>,
+    request: RecordRequest,
+    words: Words<W>,
+) -> Result<(Answer, W), Refusal> {
     let opened = open(room, request).await?;
     let heard = gather(room, &opened.ports, &opened.request, opened.allowed(None)).await;
     let Opened { request, ports, about, lease, intent, glance, budget, .. } = opened;
     let views = Arc::clone(&about.views);
     let answers = heard.iter().map(|one| one.answer.clone()).collect();
-    let merging = merge_all(room, Arc::new(about), Material { answers, lease });
+    let merging = merge_all(room, Arc::new(about), Material { answers, lease }, words);
     // A record that takes too long to merge must not hold its caller past the deadline.
     let merged = tokio::time::timeout_at(request.deadline.instant(), merging).await;
     let (merged, mut lease) = merged.map_err(|_late| Refusal::Internal)??;
@@ -130,15 +157,15 @@ pub(crate) async fn answer(room: &Arc<Room>, request: RecordRequest) -> Result<A
     room.saw(&glance);
     remember(room, &merged.statuses, &heard);
     room.metrics.record_answered(merged.tally.completeness());
-    counts::answered(room, &merged.view, &ports, request.deadline.share_used(budget));
+    counts::answered(room, &merged.overview, &ports, request.deadline.share_used(budget));
     counts::removed(room, &views, &ports, request.sections);
-    let mut view = if verdict.is_record() { merged.view } else { without_statements(merged.view) };
-    show_timings(&mut view, &heard);
-    Ok(Answer { verdict, tally: merged.tally, audit, body, view: Arc::new(view), lease })
+    let mut sources = merged.overview.sources;
+    show_timings(&mut sources, &heard);
+    Ok((Answer { verdict, tally: merged.tally, audit, body, sources, lease }, merged.words))
 }
 
 /// What is put on record of a record that was made.
-pub(crate) fn outcome(merged: &Merged, request: &RecordRequest, http: u16) -> Outcome {
+pub(crate) fn outcome<W>(merged: &Merged<W>, request: &RecordRequest, http: u16) -> Outcome {
     let (completeness, rules) = (merged.tally.completeness(), merged.rules.clone());
     let told = ledger::outcome(http, completeness, Some(merged.body.as_bytes()), rules);
     let since = request.since.map(FhirDate::key);
@@ -188,12 +215,16 @@ pub(crate) struct About {
     pub(crate) found: Vec<Arc<SourcePort>>,
 }
 
+/// Makes of a record what its reader needs beside its body. Pages need it in words; programs need nothing, and do not
+/// pay for words.
+pub(crate) type Words<W> = fn(&Record<'_>) -> W;
+
 /// What a merge leaves behind, free of the answers it was made from.
-pub(crate) struct Merged {
+pub(crate) struct Merged<W> {
     pub(crate) verdict: Verdict,
     pub(crate) body: String,
-    pub(crate) pieces: Option<Pieces>,
-    pub(crate) view: RecordView,
+    pub(crate) overview: Overview,
+    pub(crate) words: W,
     pub(crate) tally: Tally,
     pub(crate) statuses: Statuses,
     pub(crate) rules: Vec<&'static str>,
@@ -205,11 +236,12 @@ pub(crate) type Statuses = BTreeMap<SourceId, (SourceStatus, Option<FaultClass>)
 
 /// Merges in the workshop when there is more to merge than a handful of statements: no record must delay the others,
 /// nor those who are refused.
-pub(crate) async fn merge_all(
+pub(crate) async fn merge_all<W: Send + 'static>(
     room: &Arc<Room>,
     about: Arc<About>,
     Material { answers, mut lease }: Material,
-) -> Result<(Merged, Lease), Refusal> {
+    words: Words<W>,
+) -> Result<(Merged<W>, Lease), Refusal> {
     let replies = || {
         answers.iter().filter_map(|one| if let Heard::Reply(reply) = &one.heard { Some(reply) } else { None })
     };
@@ -218,7 +250,7 @@ pub(crate) async fn merge_all(
     let shared = Arc::clone(room);
     // What it takes is held until it is done, even if nobody waits for it any more.
     let work = move || {
-        let merged = merge_now(&shared, &about, &answers);
+        let merged = merge_now(&shared, &about, &answers, words);
         merged.map(|merged| (merged, lease))
     };
     let began = Instant::now();
@@ -236,7 +268,12 @@ pub(crate) fn weight<'r>(replies: impl Iterator<Item = &'r Arc<Reply>>) -> u64 {
     u64::try_from(replies.map(|reply| reply.weight()).sum::<usize>()).unwrap_or(u64::MAX)
 }
 
-fn merge_now(room: &Room, about: &About, answers: &[SourceAnswer]) -> Result<Merged, Refusal> {
+fn merge_now<W>(
+    room: &Room,
+    about: &About,
+    answers: &[SourceAnswer],
+    words: Words<W>,
+) -> Result<Merged<W>, Refusal> {
     let as_of = room.clock.now();
     let found = about.found.iter().map(|port| port.card_now());
     let registry: Cow<'_, [SourceCard]> = if about.found.is_empty() {
@@ -273,7 +310,6 @@ fn merge_now(room: &Room, about: &About, answers: &[SourceAnswer]) -> Result<Mer
         answers.iter().filter_map(|one| if let Heard::Fault(fault) = one.heard { Some(fault) } else { None });
     let form = about.writing.form();
     let verdict = verdict(&statuses, about.handling, shortest_wait(faults));
-    let view = record.to_view();
     let is_growing = about.writing == Writing::InPieces;
     Ok(Merged {
         verdict,
@@ -283,8 +319,8 @@ fn merge_now(room: &Room, about: &About, answers: &[SourceAnswer]) -> Result<Mer
         } else {
             record.to_outcome()
         },
-        pieces: is_growing.then(|| record.to_pieces(&view)),
-        view,
+        overview: record.overview(),
+        words: words(&record),
         form,
         tally: record.tally(),
         statuses,
@@ -307,7 +343,7 @@ fn written(room: &Room, record: &Record<'_>, form: RecordForm) -> Result<String,
 fn settle(
     room: &Room,
     request: &RecordRequest,
-    merged: &Merged,
+    merged: &Merged<impl Sized>,
     heard: &[Hearing],
     ports: &[Arc<SourcePort>],
 ) -> Vec<SourceEntry> {
@@ -442,8 +478,8 @@ fn without_statements(mut view: RecordView) -> RecordView {
 }
 
 /// How long each source really took. The bundle does not say so under a fixed clock; people may know.
-pub(crate) fn show_timings(view: &mut RecordView, heard: &[Hearing]) {
-    for row in &mut view.sources {
+pub(crate) fn show_timings(sources: &mut [SourceRow], heard: &[Hearing]) {
+    for row in sources {
         if let Some(one) = heard.iter().find(|one| one.answer.source == row.id) {
             row.latency_ms = u64::try_from(one.elapsed.as_millis()).unwrap_or(u64::MAX);
         }

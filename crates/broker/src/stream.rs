@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
-use tributary_merge::{Answer as SourceAnswer, Heard, Pieces, RecordView};
+use tributary_merge::{Answer as SourceAnswer, Heard, Pieces, Record, RecordView};
 use tributary_model::{
     Deadline, FaultClass, Lease, RecordRequest, SourceFault, SourceId, SourceStatus, StreamId, Tally,
 };
@@ -240,11 +240,10 @@ impl RecordStream {
         let deadline = self.request.deadline.max(Deadline::after(SHOWN_WITHIN));
         let made = tokio::time::timeout_at(deadline.instant(), self.made(stage)).await;
         let late = |_late| Refusal::Overloaded(shortest_wait([]));
-        let (stage, (mut merged, lease)) = made.map_err(late)??;
+        let (stage, (merged, lease)) = made.map_err(late)??;
         let silence = Silence::at(stage);
         let entries = self.entries(&merged, silence);
         let outcome = record::outcome(&merged, &self.request, 200);
-        let Some(pieces) = merged.pieces.take() else { return Err(Refusal::Internal) };
         let lease = held(lease, &merged);
         let Some(intent) = &self.intent else { return Err(Refusal::Internal) };
         let audit = intent.disclose_part(entries, outcome, deadline).await?;
@@ -257,19 +256,20 @@ impl RecordStream {
             self.room.metrics.record_answered(merged.tally.completeness());
             merged.rules.iter().for_each(|rule| self.room.metrics.discrepancy(rule));
             let share = self.request.deadline.share_used(self.budget);
-            counts::answered(&self.room, &merged.view, &self.ports, share);
+            counts::answered(&self.room, &merged.overview, &self.ports, share);
             counts::removed(&self.room, &self.about.views, &self.ports, self.request.sections);
         }
-        record::show_timings(&mut merged.view, &self.heard);
+        let (mut view, pieces) = merged.words;
+        record::show_timings(&mut view.sources, &self.heard);
         let is_last = stage != Stage::Growing && self.silent.is_empty();
-        let (view, tally, verdict) = (Arc::new(merged.view), merged.tally, merged.verdict);
+        let (view, tally, verdict) = (Arc::new(view), merged.tally, merged.verdict);
         self.statuses = merged.statuses;
         Ok(Moment { stage, is_last, verdict, view, pieces, tally, audit, lease })
     }
 
     /// Merges what there is when it is its turn and there is memory for it: whoever answers until then is in it, and
     /// nobody holds memory who only waits. The stage is that of then.
-    async fn made(&mut self, stage: Stage) -> Result<(Stage, (Merged, Lease)), Refusal> {
+    async fn made(&mut self, stage: Stage) -> Result<(Stage, (Merged<Told>, Lease)), Refusal> {
         let turn = if self.heard.iter().any(|one| one.reply().is_some()) {
             Some(self.turn().await.map_err(|_undone| Refusal::Internal)?)
         } else {
@@ -288,7 +288,7 @@ impl RecordStream {
         let answers: Vec<SourceAnswer> =
             self.heard.iter().map(|one| one.answer.clone()).chain(silent).collect();
         let merged =
-            record::merge_all(&self.room, Arc::clone(&self.about), Material { answers, lease }).await?;
+            record::merge_all(&self.room, Arc::clone(&self.about), Material { answers, lease }, told).await?;
         drop(turn);
         Ok((stage, merged))
     }
@@ -307,7 +307,11 @@ impl RecordStream {
     }
 
     /// The entries of the disclosure record: of those who are awaited there is nothing to say yet.
-    fn entries(&mut self, merged: &Merged, silence: Silence) -> Vec<tributary_audit::SourceEntry> {
+    fn entries(
+        &mut self,
+        merged: &Merged<impl Sized>,
+        silence: Silence,
+    ) -> Vec<tributary_audit::SourceEntry> {
         let mut entries = Vec::with_capacity(self.ports.len());
         for one in &self.heard {
             let Some(port) = self.ports.iter().find(|port| port.card.id == one.answer.source) else {
@@ -360,6 +364,15 @@ impl RecordStream {
     }
 }
 
+/// A state in words and in pieces.
+type Told = (RecordView, Pieces);
+
+fn told(record: &Record<'_>) -> Told {
+    let view = record.to_view();
+    let pieces = record.to_pieces(&view);
+    (view, pieces)
+}
+
 /// What the silence of a source means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Silence {
@@ -381,7 +394,7 @@ impl Silence {
 
 /// What is left of the work's memory holds what a state takes until its last byte has gone: the pieces hold what the
 /// whole does, and the words hold some of it again.
-fn held(mut lease: Lease, merged: &Merged) -> Lease {
+fn held(mut lease: Lease, merged: &Merged<Told>) -> Lease {
     memory::hold(&mut lease, merged.body.len() * 2);
     lease
 }

@@ -21,5 +21,5 @@ pub use tributary_statements::inputs::{
 pub use tributary_statements::load::NAMESPACE;
 pub use tributary_statements::maps::Maps;
 pub use tributary_statements::{identity, inputs, maps};
-pub use view::RecordView;
+pub use view::{Overview, RecordView};
 pub use withhold::{CodeLists, ListError, Withheld, Withholding, withhold};

@@ -36,6 +36,17 @@ pub struct RecordView {
     pub entries: (usize, usize),
 }
 
+/// What is told and counted of a record beside its statements: no clinical word is in it.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// One row per expected source, worst first.
+    pub sources: Vec<SourceRow>,
+    /// What is known of every section that was asked for, over all sources.
+    pub states: Vec<(Section, SectionState)>,
+    /// How many statements on lines are a copy of each kind, by its code; under `None` those that are none.
+    pub copies: BTreeMap<Option<&'static str>, u64>,
+}
+
 /// The banner's facts.
 #[derive(Clone, Default)]
 pub struct PatientView {

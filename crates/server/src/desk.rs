@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
+use tributary_broker::view::RecordView;
 use tributary_broker::{
     Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Moment, Practice, RecordStream, Refusal,
     RelayAnswer, RelayRequest, SourceSummary, TurnedAway,
@@ -21,6 +22,8 @@ pub(crate) type Moments = BoxStream<'static, Result<Moment, Refusal>>;
 pub(crate) trait Desk: Send + Sync + 'static {
     /// Answers one record request.
     fn answer(&self, request: RecordRequest) -> BoxFuture<Result<Answer, Refusal>>;
+    /// The same, with the record in words, for a page.
+    fn answer_in_words(&self, request: RecordRequest) -> BoxFuture<Result<(Answer, RecordView), Refusal>>;
     /// Begins a record that is shown as it grows, under this id; it goes on with the other one.
     fn stream(
         &self,
@@ -172,6 +175,11 @@ impl Desk for Broker {
     fn answer(&self, request: RecordRequest) -> BoxFuture<Result<Answer, Refusal>> {
         let broker = self.clone();
         Box::pin(async move { Self::answer(&broker, request).await })
+    }
+
+    fn answer_in_words(&self, request: RecordRequest) -> BoxFuture<Result<(Answer, RecordView), Refusal>> {
+        let broker = self.clone();
+        Box::pin(async move { Self::answer_in_words(&broker, request).await })
     }
 
     fn stream(

@@ -114,9 +114,9 @@ async fn as_many_as_are_let_in_come_to_their_end() {
     assert!(matches!(refusal, Refusal::Overloaded(_)), "{refusal:?}");
     let most = usize::try_from((memory.most() - memory.most() / 8) / (2 * ONE)).unwrap();
     assert_eq!(streams.len(), most, "the last eighth is for the work of those who were let in");
-    let ends = join_all(streams.into_iter().map(|mut stream| async move {
-        while !shown(&mut stream).await.is_last {}
-    }));
+    let ends = join_all(
+        streams.into_iter().map(|mut stream| async move { while !shown(&mut stream).await.is_last {} }),
+    );
     ends.await;
     settle().await;
     assert_eq!(memory.taken(), 0);

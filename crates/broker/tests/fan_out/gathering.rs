@@ -211,7 +211,9 @@ async fn nobody_answers_and_there_is_no_record() {
         let answer = bench.asks(request()).await.unwrap().unwrap();
         assert_eq!(answer.verdict, verdict, "{does:?}");
         assert_eq!(statuses(&answer).len(), 2, "{does:?}");
-        assert!(answer.view.sections.is_empty(), "{does:?}");
+        let (_, view) = bench.broker.answer_in_words(request()).await.unwrap();
+        assert!(view.sections.is_empty() && view.discrepancies.is_empty(), "{does:?}");
+        assert_eq!(view.sources.len(), 2, "{does:?}");
     }
     let bench = Bench::new(Vec::new());
     let answer: Result<_, Refusal> = bench.asks(request()).await.unwrap();

@@ -78,7 +78,7 @@ async fn everybody_is_told_their_own_latency() {
     advance(SECOND + TICK).await;
     let mut latencies = Vec::new();
     for asked in [first, second] {
-        latencies.push(asked.await.unwrap().unwrap().view.sources[0].latency_ms);
+        latencies.push(asked.await.unwrap().unwrap().sources[0].latency_ms);
     }
     assert!(latencies[0] >= 2_000 && (1_000..1_100).contains(&latencies[1]), "{latencies:?}");
     assert_eq!(bench.seen.calls().len(), 1);

@@ -95,16 +95,16 @@ pub(crate) fn when_somebody_is_answered(
 }
 
 fn when_there_is_an_answer(world: &World, asked: &Asked, answer: &Answer, seen: &mut Coverage) {
-    let reported: BTreeSet<_> = answer.view.sources.iter().map(|row| row.id.clone()).collect();
+    let reported: BTreeSet<_> = answer.sources.iter().map(|row| row.id.clone()).collect();
     let expected: BTreeSet<_> = world.sources.iter().map(|one| one.id.clone()).collect();
-    let is_each_once = answer.view.sources.len() == expected.len() && reported == expected;
+    let is_each_once = answer.sources.len() == expected.len() && reported == expected;
     world.hold(is_each_once, || format!("expected {expected:?}, told {reported:?}"));
     let number = answer.audit.strip_prefix("local-").and_then(|number| number.parse::<u64>().ok());
     let is_disclosed = world.log.has("disclosure", |one| one["seq"].as_u64() == number);
     world.hold(is_disclosed && number.is_some(), || "an answer left before its disclosure".to_owned());
     let holds = u64::try_from(answer.body.len()).unwrap();
     world.hold(answer.lease.bytes() >= holds, || "an answer holds less memory than it takes".to_owned());
-    let status = |wanted| answer.view.sources.iter().filter(|row| row.status == wanted).count() as u64;
+    let status = |wanted| answer.sources.iter().filter(|row| row.status == wanted).count() as u64;
     seen.records = u64::from(answer.verdict.is_record());
     seen.cached = status(SourceStatus::OkCached);
     seen.timeouts = status(SourceStatus::Timeout);

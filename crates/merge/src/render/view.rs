@@ -1,5 +1,7 @@
 //! The record copied out in words.
 
+use std::collections::BTreeMap;
+
 use tributary_fhir::{Json, Mark};
 use tributary_model::{FhirDate, NoticeKind, Section, Shown};
 
@@ -8,7 +10,8 @@ use crate::gaps::{self, SourceRecord};
 use crate::lines::Line;
 use crate::record::Record;
 use crate::view::{
-    DiscrepancyView, Era, LineView, MemberView, Original, RecordView, SectionView, SourceRow, SourceStanding,
+    DiscrepancyView, Era, LineView, MemberView, Original, Overview, RecordView, SectionView, SourceRow,
+    SourceStanding,
 };
 use crate::words;
 use tributary_statements::facts::{Facts, Position, Thing};
@@ -18,12 +21,9 @@ use tributary_statements::refs;
 impl Record<'_> {
     /// The record in words.
     pub fn to_view(&self) -> RecordView {
-        let mut sources: Vec<SourceRow> = self.sources.iter().map(row).collect();
-        // Worst first, who may still answer after those who failed; equals keep the order of ranks.
-        sources.sort_by_key(|row| (std::cmp::Reverse(row.status.class()), row.pending));
         RecordView {
             patient: patient::view(self),
-            sources,
+            sources: self.source_rows(),
             allergy_label: self.label,
             sections: self.inputs.sections.iter().map(|section| self.section_view(section)).collect(),
             discrepancies: self.discrepancies.iter().map(|one| self.discrepancy_view(one)).collect(),
@@ -31,6 +31,30 @@ impl Record<'_> {
             as_of: self.inputs.as_of.to_string(),
             entries: self.entries(),
         }
+    }
+
+    /// What of it is told and counted beside its statements: a small part of [`Record::to_view`].
+    pub fn overview(&self) -> Overview {
+        let ground = self.ground();
+        let mut copies = BTreeMap::new();
+        let asked = self.lines.iter().filter(|line| self.inputs.sections.contains(line.section));
+        for place in asked.flat_map(|line| &line.members) {
+            let kind = ground.copy(*place).map(tributary_statements::copies::Copy::code);
+            *copies.entry(kind).or_default() += 1;
+        }
+        let state = |section| (section, gaps::overall(&self.sources, section));
+        Overview {
+            sources: self.source_rows(),
+            states: self.inputs.sections.iter().map(state).collect(),
+            copies,
+        }
+    }
+
+    fn source_rows(&self) -> Vec<SourceRow> {
+        let mut sources: Vec<SourceRow> = self.sources.iter().map(row).collect();
+        // Worst first, who may still answer after those who failed; equals keep the order of ranks.
+        sources.sort_by_key(|row| (std::cmp::Reverse(row.status.class()), row.pending));
+        sources
     }
 
     fn section_view(&self, section: Section) -> SectionView {

@@ -112,15 +112,15 @@ async fn asked_for(exchange: Exchange) -> Reply {
     if says(&exchange.body, "live", "1") {
         return grows(&exchange, patient, requester).await;
     }
-    match exchange.edge.desk.answer(request(&exchange, patient, Arc::clone(&requester))).await {
-        Ok(answer) => {
+    match exchange.edge.desk.answer_in_words(request(&exchange, patient, Arc::clone(&requester))).await {
+        Ok((answer, view)) => {
             let desk = Arc::clone(&exchange.edge.desk);
-            let mut seat = Seat::of(&requester, &answer.view);
+            let mut seat = Seat::of(&requester, &view);
             seat.all_originals = says(&exchange.body, "originals", "all");
             seat.carry = tour::carried(&exchange, role);
             seat.looked = looked::rows(&exchange, patient, &requester).await;
             let bar = tour::bar(&exchange, patient, role);
-            let page = tour::with_bar(bar.as_deref(), page::record(&answer, &seat));
+            let page = tour::with_bar(bar.as_deref(), page::record(&answer, &view, &seat));
             from_answer(&answer, page).map(|body| body.disclosed(desk, answer.audit))
         }
         Err(refusal) => refused(refusal),

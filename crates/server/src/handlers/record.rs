@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
-use tributary_broker::view::RecordView;
+use tributary_broker::view::SourceRow;
 use tributary_broker::{Answer, Refusal, Verdict};
 use tributary_model::{
     Barred, DenyReason, Freshness, Handling, RecordForm, RecordRequest, Relationship, SourceStatus,
@@ -133,14 +133,14 @@ fn says(headers: &HeaderMap, name: &str, item: &str) -> bool {
 
 /// How long each source took, in milliseconds (Server Timing, W3C). It stands outside the bundle, which is the
 /// same for the same answers however long they took.
-fn timings(view: &RecordView) -> String {
-    let rows = view.sources.iter().map(|row| format!("{};dur={}", row.id, row.latency_ms));
+fn timings(sources: &[SourceRow]) -> String {
+    let rows = sources.iter().map(|row| format!("{};dur={}", row.id, row.latency_ms));
     rows.collect::<Vec<_>>().join(", ")
 }
 
 /// The response to an answer; the body is the broker's, untouched.
 pub(crate) fn from_answer(answer: Answer, form: RecordForm) -> Reply {
-    if !answer.verdict.is_record() && answer.view.sources.is_empty() {
+    if !answer.verdict.is_record() && answer.sources.is_empty() {
         // Its outcome would have no issue and so say nothing. The broker refuses such requests itself.
         let mut reply = respond(Dialect::R4, from_refusal(Refusal::NoSuchSource));
         set(&mut reply, "tributary-audit", &answer.audit);
@@ -156,7 +156,7 @@ pub(crate) fn from_answer(answer: Answer, form: RecordForm) -> Reply {
     let sources = format!("{}/{}", tally.answered, tally.expected);
     set(&mut reply, "tributary-sources", &sources);
     set(&mut reply, "tributary-audit", &answer.audit);
-    set(&mut reply, "server-timing", &timings(&answer.view));
+    set(&mut reply, "server-timing", &timings(&answer.sources));
     if let Verdict::Shed(wait) = answer.verdict {
         reply.headers_mut().insert(header::RETRY_AFTER, retry_seconds(wait).into());
     }

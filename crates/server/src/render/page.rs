@@ -53,8 +53,8 @@ impl Seat {
 }
 
 /// The page of an answer.
-pub(crate) fn record(answer: &Answer, seat: &Seat) -> String {
-    tributary_viewer::record(&sheet(&answer.view, without(answer.verdict), &answer.audit, seat))
+pub(crate) fn record(answer: &Answer, view: &RecordView, seat: &Seat) -> String {
+    tributary_viewer::record(&sheet(view, without(answer.verdict), &answer.audit, seat))
 }
 
 /// What follows on a page that grows: all of it at first, then what has changed. Until everybody has answered or time

@@ -118,6 +118,11 @@ impl Desk for FakeDesk {
         })
     }
 
+    fn answer_in_words(&self, request: RecordRequest) -> BoxFuture<Result<(Answer, RecordView), Refusal>> {
+        let answer = self.answer(request);
+        Box::pin(async move { Ok((answer.await?, view("Penicillin"))) })
+    }
+
     fn seal_form(&self, _who: &Requester, form: &str) -> Option<String> {
         Some(form.bytes().fold(String::new(), |sealed, byte| format!("{sealed}{byte:02x}")))
     }
@@ -209,7 +214,7 @@ pub(crate) fn answer(verdict: Verdict, body: Bytes) -> Answer {
         tally: Tally::of(statuses),
         audit: "42".to_owned(),
         body,
-        view: Arc::new(view("Penicillin")),
+        sources: view("Penicillin").sources,
         lease: Lease::default(),
     }
 }

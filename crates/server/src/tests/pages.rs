@@ -1,6 +1,5 @@
-use std::sync::Arc;
-
 use bytes::Bytes;
+use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Delivery, Refusal, Verdict};
 
 use super::bench::{FakeDesk, Say, answer, edge, read, request, send, settings, view};
@@ -9,8 +8,8 @@ use crate::render::page::{self, Seat};
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const SCRIPT: &str = "<script>alert('x')</script>\"'&";
 
-fn shown(answer: &Answer) -> String {
-    page::record(answer, &Seat::of(&settings().demo_requester, &answer.view))
+fn shown(answer: &Answer, view: &RecordView) -> String {
+    page::record(answer, view, &Seat::of(&settings().demo_requester, view))
 }
 
 #[tokio::test]
@@ -81,9 +80,8 @@ async fn a_record_page_is_a_disclosure() {
 #[test]
 fn words_of_a_source_never_become_markup() {
     let mut answer = answer(Verdict::Record, Bytes::new());
-    answer.view = Arc::new(view(SCRIPT));
     answer.audit = SCRIPT.to_owned();
-    let page = shown(&answer);
+    let page = shown(&answer, &view(SCRIPT));
     assert_eq!(page.matches("<script").count(), 1, "our own");
     assert!(!page.contains(SCRIPT));
     assert_eq!(page.matches("&lt;script&gt;").count(), 17, "every free text is there, escaped");
@@ -91,15 +89,14 @@ fn words_of_a_source_never_become_markup() {
 
 #[test]
 fn what_its_source_calls_a_mistake_is_folded_away_and_counted() {
-    let mut answer = answer(Verdict::Record, Bytes::new());
+    let answer = answer(Verdict::Record, Bytes::new());
     let mut with_mistake = view("Penicillin");
     let members = &mut with_mistake.sections[0].lines[0].members;
     let mut mistake = members[0].clone();
     mistake.in_error = true;
     mistake.detail = "recorded for somebody else".to_owned();
     members.push(mistake);
-    answer.view = Arc::new(with_mistake);
-    let page = shown(&answer);
+    let page = shown(&answer, &with_mistake);
     let (before, folded) = page
         .split_once("<details class=\"nhsuk-details mistakes\"><summary class=\"nhsuk-details__summary\">")
         .unwrap();
@@ -107,8 +104,7 @@ fn what_its_source_calls_a_mistake_is_folded_away_and_counted() {
     let (folded, _) = folded.split_once("</details>").unwrap();
     assert!(folded.starts_with("1 entry that its source calls a mistake</summary>"), "{folded}");
     assert!(folded.contains("recorded for somebody else"));
-    answer.view = Arc::new(view("Penicillin"));
-    assert!(!shown(&answer).contains("mistakes"));
+    assert!(!shown(&answer, &view("Penicillin")).contains("mistakes"));
 }
 
 #[tokio::test]

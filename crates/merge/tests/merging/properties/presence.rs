@@ -114,6 +114,21 @@ proptest! {
         prop_assert!(counted(named).values().all(|times| *times == 1));
     }
 
+    /// What is counted of an answer for a program is what the page of it would show.
+    #[test]
+    fn the_overview_is_that_of_the_words(told in all_told(1..=4)) {
+        let stage = stage(&told);
+        let record = stage.merged();
+        let (seen, view) = (record.overview(), record.to_view());
+        let states: Vec<_> = view.sections.iter().map(|one| (one.section, one.state)).collect();
+        prop_assert_eq!(seen.states, states);
+        let members = view.sections.iter().flat_map(|one| &one.lines).flat_map(|line| &line.members);
+        let mut copies: BTreeMap<Option<&str>, u64> = BTreeMap::new();
+        members.for_each(|one| *copies.entry(one.copy).or_default() += 1);
+        prop_assert_eq!(seen.copies, copies);
+        prop_assert_eq!(format!("{:?}", seen.sources), format!("{:?}", view.sources));
+    }
+
     #[test]
     fn every_statement_stands_on_exactly_one_line(told in all_told(1..=4)) {
         let stage = stage(&told);
