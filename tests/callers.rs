@@ -11,6 +11,8 @@
 
 #[path = "callers/attacks.rs"]
 mod attacks;
+#[path = "callers/browser.rs"]
+mod browser;
 #[path = "callers/certificates.rs"]
 mod certificates;
 #[path = "callers/configurations.rs"]
@@ -19,12 +21,16 @@ mod configurations;
 mod gpconnect;
 #[path = "callers/keys.rs"]
 mod keys;
+#[path = "callers/launch.rs"]
+mod launch;
 #[path = "callers/pki.rs"]
 mod pki;
 #[path = "callers/records.rs"]
 mod records;
 #[path = "callers/rotation.rs"]
 mod rotation;
+#[path = "web/run.rs"]
+mod run;
 #[path = "callers/scanner.rs"]
 mod scanner;
 #[path = "callers/scene.rs"]

@@ -48,7 +48,7 @@ impl Default for Plan {
 }
 
 /// Writes a key that nobody else can read.
-fn secret(file: &Path, text: &str) {
+pub(crate) fn secret(file: &Path, text: &str) {
     std::fs::write(file, text).unwrap();
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
@@ -186,7 +186,11 @@ impl Folder {
 
 impl Scene {
     pub(crate) async fn set(plan: &Plan) -> Self {
-        let folder = Folder::of(plan);
+        Self::of(Folder::of(plan)).await
+    }
+
+    /// The same, where the folder is there.
+    pub(crate) async fn of(folder: Folder) -> Self {
         let settings = Settings::load(&folder.file()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         assert_eq!(settings.obstacles(), [], "the scene can be served");
         let running = Running::start(settings).await.expect("the broker starts");
@@ -294,6 +298,17 @@ impl Line {
             "POST {path} HTTP/1.1\r\nContent-Type: application/fhir+json\r\nContent-Length: {length}\r\n"
         );
         self.send(&first, headers, body).await
+    }
+
+    /// Sends a request as it is written, which closes the connection, and reads to the end of the answer.
+    pub(crate) async fn to_end(mut self, text: &str) -> Answer {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+        let mut read = Vec::new();
+        self.0.read_to_end(&mut read).await.unwrap();
+        let text = String::from_utf8_lossy(&read).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
     async fn send(&mut self, first: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {

@@ -1,28 +1,12 @@
 // What stays behind: nothing, neither in the browser's stores nor in its profile on disk.
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { GEORGE, demo, look, profiled, words } from './stage.mjs';
+import { GEORGE, demo, look, profiled, traces, words } from './stage.mjs';
 
 /** What only George's record holds, as a profile could keep it. */
 const WORDS = ['Ashworth', 'ASHWORTH', 'Midazolam', 'midazolam', 'Mersey Specialist'];
 const NUMBER = ['9990000107', '999 000 0107'];
-
-/** The files below a folder that hold one of the telltales, in bytes or as UTF-16. */
-function traces(folder, telltales) {
-  const found = [];
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath ?? entry.path, entry.name);
-    const bytes = readFileSync(path);
-    for (const word of telltales) {
-      const is = bytes.includes(word) || bytes.includes(Buffer.from(word, 'utf16le'));
-      if (is) found.push(`${path}: ${word}`);
-    }
-  }
-  return found;
-}
 
 /** What a profile holds after a look at a record. */
 async function left(telltales) {
@@ -48,6 +32,23 @@ test('the profile on disk holds no name and no medicine', async () => {
 // Chromium writes the body of a form that led to a page into its session file, so no form leads to one.
 test('the profile on disk holds no NHS number', async () => {
   assert.deepEqual(await left(NUMBER), []);
+});
+
+test('nor does a number that was mistyped stay there', async () => {
+  const { context, profile, clear } = await profiled();
+  try {
+    const page = context.pages()[0] ?? await context.newPage();
+    await page.goto(`${demo}/`);
+    await page.fill('#nhs', '9990000108');
+    await page.click('button.nhsuk-button');
+    await page.waitForURL(/\/record\//);
+    assert.match(await words(page), /Enter a real NHS number/);
+    await page.waitForTimeout(500);
+    await context.close();
+    assert.deepEqual(traces(profile, ['9990000108']).map((one) => one.slice(profile.length)), []);
+  } finally {
+    clear();
+  }
 });
 
 test('the search finds what is there', () => {

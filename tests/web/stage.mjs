@@ -1,5 +1,5 @@
 // What the files here share: the browser, the demo's address, one look at a record.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,4 +87,19 @@ export function inOrder(text, ...parts) {
     from = at + part.length;
   }
   return '';
+}
+
+/** The files below a folder that hold one of the telltales, in bytes or as UTF-16. */
+export function traces(folder, telltales) {
+  const found = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath ?? entry.path, entry.name);
+    const bytes = readFileSync(path);
+    for (const word of telltales) {
+      const is = bytes.includes(word) || bytes.includes(Buffer.from(word, 'utf16le'));
+      if (is) found.push(`${path}: ${word}`);
+    }
+  }
+  return found;
 }

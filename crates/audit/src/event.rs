@@ -54,6 +54,8 @@ codes! {
         Denied, "denied";
         /// The national demographics service is about to be asked about a patient.
         Trace, "trace";
+        /// A caller's system opens a page about a patient for somebody.
+        Launch, "launch";
         /// Whether the answer reached the caller.
         Delivery, "delivery";
         /// Something that a security officer must see.
@@ -84,6 +86,10 @@ codes! {
         RecordStream, "record-stream";
         /// The patient summary document.
         Summary, "summary";
+        /// A page of the merged record that was asked for to be printed.
+        Print, "print";
+        /// A page of the merged record that another system opens.
+        Launch, "launch";
         /// An attachment.
         Binary, "binary";
         /// GP Connect Access Record Structured, passed on.
@@ -144,6 +150,8 @@ codes! {
         Smuggling, "smuggling";
         /// An answer tried to lead us to an address that is not the source's.
         ForbiddenAddress, "forbidden-address";
+        /// The address or form of a launch was used twice, too late, in another way than it was made for, or not ours.
+        LaunchRefused, "launch-refused";
     }
 }
 
@@ -170,6 +178,8 @@ pub enum Event {
     Denied(Denied),
     /// The national demographics service is about to be asked, on behalf of whom and about whom.
     Trace(Arc<Access>),
+    /// A caller's system opens a page about a patient for somebody. What the page shows is a disclosure of its own.
+    Launch(Arc<Access>),
     /// Whether the answer reached the caller. The one record that follows its effect.
     Delivery(Delivery),
     /// Something that a security officer must see.
@@ -194,6 +204,7 @@ impl Event {
             Self::Disclosure(_) => Kind::Disclosure,
             Self::Denied(_) => Kind::Denied,
             Self::Trace(_) => Kind::Trace,
+            Self::Launch(_) => Kind::Launch,
             Self::Delivery(_) => Kind::Delivery,
             Self::Security(_) => Kind::Security,
             Self::BreakGlass(_) => Kind::BreakGlass,

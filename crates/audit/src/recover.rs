@@ -53,6 +53,7 @@ impl OpenIntents {
                 }
             }
             Kind::Trace
+            | Kind::Launch
             | Kind::Delivery
             | Kind::Security
             | Kind::BreakGlass

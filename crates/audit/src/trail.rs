@@ -276,7 +276,7 @@ impl Trail {
 /// Whether anything is asked or shown after this record. What only tells of an end is taken in any case.
 const fn discloses(event: &Event) -> bool {
     match event {
-        Event::Intent(_) | Event::Trace(_) => true,
+        Event::Intent(_) | Event::Trace(_) | Event::Launch(_) => true,
         Event::Disclosure(disclosure) => disclosure.outcome.bundle_digest.is_some(),
         Event::Denied(_)
         | Event::Delivery(_)

@@ -29,12 +29,13 @@ use crate::deliveries::Deliveries;
 use crate::flights::Flights;
 use crate::glass::BrokenGlass;
 use crate::lasting::Lasting;
-use crate::links::Links;
+use crate::links::{Links, Pass};
 use crate::memory::Memory;
 use crate::mixups::MixUps;
 use crate::parts::{FindPractice, Limits, Locator, Mode, Parts, Policy, SourcePort, Tracing};
 use crate::refusal::Refusal;
 use crate::stream::RecordStream;
+use crate::visit::{Offer, Visit};
 use crate::workshop::Workshop;
 use crate::{attachment, record, relay, stream};
 
@@ -57,6 +58,8 @@ pub enum TurnedAway {
     Unproven,
     /// It was, and they may not do this.
     Forbidden,
+    /// What should have opened a page for somebody was not good for it; about whom, where that could be read.
+    Launch(Option<NhsNumber>),
 }
 
 /// What a broker holds beyond single requests.
@@ -235,6 +238,35 @@ impl Broker {
     /// The form that such an address stands for.
     pub fn open_form(&self, who: &Requester, sealed: &str) -> Option<String> {
         self.room.links.open_form(&person(who), sealed, self.room.link_clock.now())
+    }
+
+    /// Puts on record that a page is opened for somebody from another system, and gives the address that opens it.
+    pub async fn offer(
+        &self,
+        visit: &Visit,
+        request: RequestId,
+        deadline: Deadline,
+    ) -> Result<Offer, Refusal> {
+        let sealed = self.seal_visit(Pass::Launch, visit).ok_or(Refusal::Internal)?;
+        let audit = crate::ledger::launched(&self.room, visit, request, deadline).await?;
+        Ok(Offer { sealed, audit })
+    }
+
+    /// What stands for a visit, in this way; nothing if what it says of its reader is too long.
+    pub fn seal_visit(&self, pass: Pass, visit: &Visit) -> Option<String> {
+        self.room.links.seal_visit(pass, &visit.to_text()?, self.room.link_clock.now())
+    }
+
+    /// The visit that it stands for, if it was given out here for this, is not too old, and not over.
+    pub fn open_visit(&self, pass: Pass, sealed: &str) -> Option<Visit> {
+        let now = self.room.link_clock.now();
+        let visit = Visit::from_text(&self.room.links.open_visit(pass, sealed, now)?)?;
+        visit.lasts(now).then_some(visit)
+    }
+
+    /// The moment at which visits begin.
+    pub fn visit_begins(&self) -> Timestamp {
+        self.room.link_clock.now()
     }
 
     /// Passes a GP Connect call on to the patient's GP system.

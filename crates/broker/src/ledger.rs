@@ -21,6 +21,7 @@ use crate::key::Holding;
 use crate::mixups::Consequence;
 use crate::parts::Tracing;
 use crate::refusal::Refusal;
+use crate::visit::Visit;
 
 /// "The client closed the request": the status of answers that nobody waited for.
 const NOBODY_WAITED: u16 = 499;
@@ -30,7 +31,7 @@ fn proof(requester: &Requester) -> Proof {
     let Some(proof) = &requester.proof else { return Proof::default() };
     Proof {
         consumer: Some(Arc::from(proof.consumer.as_str())),
-        certificate_spki: Some(Digest::from(proof.spki_sha256)),
+        certificate_spki: proof.spki_sha256.map(Digest::from),
         token_issuer: proof.issuer.as_deref().map(Arc::from),
         token_id: proof.jti_sha256.map(Digest::from),
         token_kind: Some(match proof.token {
@@ -58,6 +59,7 @@ pub(crate) fn access(room: &Room, request: &RecordRequest, sections: SectionSet)
         interaction: match request.form {
             RecordForm::R4 | RecordForm::Stu3 | RecordForm::Lines => Interaction::Record,
             RecordForm::Summary => Interaction::Summary,
+            RecordForm::Print => Interaction::Print,
         },
         sections,
         asked_as: None,
@@ -111,6 +113,37 @@ pub(crate) fn attachment_access(
         asked_as: None,
         policy: Some(room.policy.digest),
     })
+}
+
+/// Puts on record that a page is opened for somebody; gives the id that names it. Nothing is disclosed by it, and what
+/// it opens is decided when it is opened.
+pub(crate) async fn launched(
+    room: &Arc<Room>,
+    visit: &Visit,
+    request: RequestId,
+    deadline: Deadline,
+) -> Result<String, Refusal> {
+    let access = Arc::new(Access {
+        request,
+        requester: Arc::clone(&visit.requester),
+        proof: proof(&visit.requester),
+        patient: Some(visit.patient),
+        purpose: visit.purpose,
+        relationship: Relationship::Unknown,
+        break_glass: BreakGlass::NotAsked,
+        interaction: Interaction::Launch,
+        sections: SectionSet::all(),
+        asked_as: None,
+        policy: Some(room.policy.digest),
+    });
+    let (tell, told) = oneshot::channel();
+    let owner = Arc::clone(room);
+    room.tasks.spawn(in_this_span(async move {
+        let written = write(&owner, Event::Launch(access)).await;
+        // Whoever waited may have left: what is on record stays.
+        let _left = tell.send(written.map(|receipt| receipt.to_string()));
+    }));
+    awaited(told, deadline).await
 }
 
 /// The same access, to the record of the patient's present number.
@@ -269,11 +302,12 @@ impl Room {
 
     /// A caller was not let in. Waited for, so that nobody can try faster than it can be written down.
     pub(crate) async fn turned_away(&self, request: RequestId, why: TurnedAway) {
-        let what = match why {
-            TurnedAway::Unproven => SecurityKind::TokenRefused,
-            TurnedAway::Forbidden => SecurityKind::CallerRefused,
+        let (what, patient) = match why {
+            TurnedAway::Unproven => (SecurityKind::TokenRefused, None),
+            TurnedAway::Forbidden => (SecurityKind::CallerRefused, None),
+            TurnedAway::Launch(patient) => (SecurityKind::LaunchRefused, patient),
         };
-        let event = SecurityEvent { what, request: Some(request), source: None, patient: None };
+        let event = SecurityEvent { what, request: Some(request), source: None, patient };
         if let Err(error) = self.trail.record(Event::Security(event)).await {
             complain(&error);
         }

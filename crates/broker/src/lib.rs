@@ -23,6 +23,7 @@ mod relay;
 mod renumber;
 mod signals;
 mod stream;
+mod visit;
 mod workshop;
 
 pub use answer::{
@@ -31,7 +32,7 @@ pub use answer::{
 };
 pub use broker::{Broker, Delivery, TurnedAway, Usage};
 pub use lasting::Lasting;
-pub use links::{LinkKey, NoRandomness};
+pub use links::{LinkKey, NoRandomness, Pass};
 pub use parts::{
     AskService, AttachmentService, FeelPulse, FindPractice, FoundRoots, Limits, Locator, Mode, Parts, Policy,
     RelayService, SourcePort, Tracing,
@@ -44,3 +45,4 @@ pub use tributary_merge::{
     label, view,
 };
 pub use tributary_signals::{Hours as SignalHours, Limits as SignalLimits};
+pub use visit::{Offer, Visit};

@@ -26,6 +26,12 @@ const FORM_VERSION: u8 = 3;
 const FORM_LIFE_SECS: i64 = 2 * 60;
 /// Longest form.
 const FORM_BYTES: usize = 512;
+/// How long a launch may be on its way to a browser, in seconds: a page that is opened now, on a slow line.
+pub(crate) const LAUNCH_LIFE_SECS: i64 = 60;
+/// How long the pages of one launch may ask again, in seconds: a visit to somebody's home.
+pub(crate) const VISIT_LIFE_SECS: i64 = 60 * 60;
+/// Longest text of a visit: in base64 with what the seal adds it still fits into an address of 2,048 bytes.
+const VISIT_BYTES: usize = 1_400;
 const NUMBER_BYTES: usize = 10;
 /// Longest id of an attachment at its source: a FHIR id.
 const ID_BYTES: usize = 64;
@@ -74,6 +80,32 @@ pub(crate) enum LinkFault {
     Unknown,
     /// Given out too long ago.
     Expired,
+}
+
+/// In which way a visit is shown to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// In an address that is good for one look, and for a minute.
+    Launch,
+    /// In a form of a page of the visit, as often as its reader asks, for an hour.
+    Page,
+}
+
+impl Pass {
+    /// What its seal is bound to: one is nothing to the other, and neither is a form's.
+    const fn bound_to(self) -> &'static [u8] {
+        match self {
+            Self::Launch => b"/launch",
+            Self::Page => b"/visit",
+        }
+    }
+
+    const fn life_secs(self) -> i64 {
+        match self {
+            Self::Launch => LAUNCH_LIFE_SECS,
+            Self::Page => VISIT_LIFE_SECS,
+        }
+    }
 }
 
 /// What an id stands for.
@@ -133,20 +165,41 @@ impl Links {
         if form.len() > FORM_BYTES {
             return None;
         }
+        self.seal_text(&form_of(who), form, now)
+    }
+
+    /// What stands for a visit, in this way. It names who may use it itself: whoever shows it first is taken for them.
+    pub(crate) fn seal_visit(&self, pass: Pass, visit: &str, now: Timestamp) -> Option<String> {
+        if visit.len() > VISIT_BYTES {
+            return None;
+        }
+        self.seal_text(pass.bound_to(), visit, now)
+    }
+
+    /// The visit that it stands for; nothing where it was not given out for this, or too long ago.
+    pub(crate) fn open_visit(&self, pass: Pass, sealed: &str, now: Timestamp) -> Option<String> {
+        self.open_text(pass.bound_to(), sealed, (now, pass.life_secs()))
+    }
+
+    fn seal_text(&self, bound_to: &[u8], form: &str, now: Timestamp) -> Option<String> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).ok()?;
         let mut text = vec![FORM_VERSION];
         text.extend_from_slice(&now.as_second().to_be_bytes());
         text.extend_from_slice(form.as_bytes());
-        self.closed(nonce, &form_of(who), text)
+        self.closed(nonce, bound_to, text)
     }
 
     /// The form that an address stands for; nothing where it is not theirs, or too old.
     pub(crate) fn open_form(&self, who: &str, sealed: &str, now: Timestamp) -> Option<String> {
-        let text = self.unsealed(&form_of(who), sealed)?;
+        self.open_text(&form_of(who), sealed, (now, FORM_LIFE_SECS))
+    }
+
+    fn open_text(&self, bound_to: &[u8], sealed: &str, (now, life): (Timestamp, i64)) -> Option<String> {
+        let text = self.unsealed(bound_to, sealed)?;
         let (made, form) = text.strip_prefix(&[FORM_VERSION])?.split_first_chunk::<8>()?;
         let age = now.as_second().saturating_sub(i64::from_be_bytes(*made));
-        let form = std::str::from_utf8(form).ok().filter(|_| (0..=FORM_LIFE_SECS).contains(&age))?;
+        let form = std::str::from_utf8(form).ok().filter(|_| (0..=life).contains(&age))?;
         Some(form.to_owned())
     }
 
@@ -290,6 +343,24 @@ mod tests {
         assert_ne!(links.seal_form("u-1@RXX01", form, now()), Some(sealed.clone()));
         assert_eq!(links.open_named(&sealed, now()), Err(LinkFault::Unknown));
         assert_eq!(links.seal_form("u", &"x".repeat(FORM_BYTES + 1), now()), None);
+    }
+
+    #[test]
+    fn a_visit_opens_in_its_own_way_and_soon() {
+        let links = Links::new(&LinkKey::of([7; 32]));
+        for (pass, other, life) in
+            [(Pass::Launch, Pass::Page, LAUNCH_LIFE_SECS), (Pass::Page, Pass::Launch, VISIT_LIFE_SECS)]
+        {
+            let sealed = links.seal_visit(pass, "9990000107", now()).unwrap();
+            assert_eq!(links.open_visit(pass, &sealed, later(life)).as_deref(), Some("9990000107"));
+            assert_eq!(links.open_visit(pass, &sealed, later(life + 1)), None);
+            assert_eq!(links.open_visit(other, &sealed, now()), None);
+            assert_eq!(links.open_form("launch", &sealed, now()), None);
+            assert_eq!(Links::new(&LinkKey::random().unwrap()).open_visit(pass, &sealed, now()), None);
+        }
+        let longest = links.seal_visit(Pass::Launch, &"x".repeat(VISIT_BYTES), now()).unwrap();
+        assert!("/launch/".len() + longest.len() < 2_048, "it fits into an address");
+        assert_eq!(links.seal_visit(Pass::Launch, &"x".repeat(VISIT_BYTES + 1), now()), None);
     }
 
     #[test]

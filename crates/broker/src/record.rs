@@ -331,7 +331,7 @@ fn merge_now<W>(
 
 fn written(room: &Room, record: &Record<'_>, form: RecordForm) -> Result<String, Refusal> {
     match form {
-        RecordForm::R4 => Ok(record.to_r4()),
+        RecordForm::R4 | RecordForm::Print => Ok(record.to_r4()),
         // It reads our own text, so a text that cannot be read is our own mistake.
         RecordForm::Stu3 => record.to_stu3().map_err(|_class| Refusal::Internal),
         RecordForm::Lines => Ok(record.to_lines()),

@@ -17,11 +17,13 @@ pub enum Profile {
     Cis2,
     /// With an unsigned token of GP Connect, on the listener for that.
     GpConnect,
+    /// With a signed form that a person's browser posts, on the listener for that: the system itself does not call.
+    Launch,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: &[Self] = &[Self::Native, Self::Cis2, Self::GpConnect];
+    pub const ALL: &[Self] = &[Self::Native, Self::Cis2, Self::GpConnect, Self::Launch];
 
     /// The code in the configuration.
     pub const fn code(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Profile {
             Self::Native => "native",
             Self::Cis2 => "cis2",
             Self::GpConnect => "gpconnect",
+            Self::Launch => "launch",
         }
     }
 
@@ -47,7 +50,7 @@ pub struct Consumer {
     pub name: String,
     /// The organisations that it may speak for. Without any it speaks for nobody.
     pub organisations: BTreeSet<OdsCode>,
-    /// The names by which its certificates are known.
+    /// The names by which its certificates are known. Who only sends signed forms needs none.
     pub names: Vec<CertificateName>,
     /// SHA-256 of the public keys that it may show; any, where there are none.
     pub pins: Vec<[u8; 32]>,
@@ -92,6 +95,7 @@ impl Consumer {
 /// Every system that may call.
 #[derive(Clone, Debug, Default)]
 pub struct Consumers {
+    all: Vec<Arc<Consumer>>,
     by_name: HashMap<CertificateName, Arc<Consumer>>,
 }
 
@@ -106,7 +110,7 @@ pub struct SharedName {
 impl Consumers {
     /// Of these entries.
     pub fn of(entries: Vec<Consumer>) -> Result<Self, SharedName> {
-        let mut by_name = HashMap::new();
+        let (mut all, mut by_name) = (Vec::new(), HashMap::new());
         for (index, entry) in entries.into_iter().enumerate() {
             let entry = Arc::new(entry);
             for name in &entry.names {
@@ -114,8 +118,14 @@ impl Consumers {
                     return Err(SharedName { index });
                 }
             }
+            all.push(entry);
         }
-        Ok(Self { by_name })
+        Ok(Self { all, by_name })
+    }
+
+    /// Every entry.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Consumer>> {
+        self.all.iter()
     }
 
     /// Whose certificate it is. One with names of two entries is nobody's.

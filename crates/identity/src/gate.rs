@@ -28,9 +28,9 @@ pub struct Tokens<'t> {
 /// Whoever wants a record comes through here.
 #[derive(Debug)]
 pub struct Gate {
-    consumers: Consumers,
-    issuers: BTreeMap<String, (Issuer, Arc<KeyRing>)>,
-    replays: Arc<Replays>,
+    pub(crate) consumers: Consumers,
+    pub(crate) issuers: BTreeMap<String, (Issuer, Arc<KeyRing>)>,
+    pub(crate) replays: Arc<Replays>,
 }
 
 impl Gate {
@@ -73,7 +73,7 @@ impl Gate {
             return Err(Refused::Profile);
         }
         let token = UnverifiedToken::bearer(tokens.authorization)?;
-        let caller = Calling { consumer, certificate, now: now.as_second() };
+        let caller = Calling { consumer, certificate: Some(certificate), now: now.as_second() };
         let (claims, issuer) = self.verified(caller, token).await?;
         if issuer.shape != ClaimShape::GpConnect {
             return Err(Refused::Issuer);
@@ -113,21 +113,23 @@ impl Gate {
             // An id token that another system was given is not this one's to show.
             ClaimShape::Cis2 { .. } => caller.consumer.cis2_client.as_slice(),
         };
-        let shown = Shown { certificate: caller.certificate, now: caller.now, audiences };
+        let shown =
+            Shown { certificate: caller.certificate, now: caller.now, audiences, kinds: &issuer.kinds };
         Ok((issuer.verify(token, key, shown)?, issuer))
     }
 }
 
 /// A system that is proven, at this moment.
 #[derive(Clone, Copy)]
-struct Calling<'c> {
-    consumer: &'c Arc<Consumer>,
-    certificate: &'c Certificate,
-    now: i64,
+pub(crate) struct Calling<'c> {
+    pub(crate) consumer: &'c Arc<Consumer>,
+    /// None where a browser calls.
+    pub(crate) certificate: Option<&'c Certificate>,
+    pub(crate) now: i64,
 }
 
 impl Calling<'_> {
-    fn requester(
+    pub(crate) fn requester(
         self,
         claims: &VerifiedClaims,
         asserted: Person,
@@ -151,7 +153,7 @@ impl Calling<'_> {
         let role = self.consumer.role(person.role)?;
         let proof = Proof {
             consumer: self.consumer.id.clone(),
-            spki_sha256: self.certificate.spki_sha256(),
+            spki_sha256: self.certificate.map(Certificate::spki_sha256),
             token,
             issuer: Some(claims.issuer().to_owned()),
             jti_sha256: claims.jti_sha256(),
@@ -184,7 +186,7 @@ impl Consumer {
         let role = self.role(None)?;
         let proof = Proof {
             consumer: self.id.clone(),
-            spki_sha256: certificate.spki_sha256(),
+            spki_sha256: Some(certificate.spki_sha256()),
             token: TokenKind::Unsigned,
             issuer: None,
             jti_sha256: None,

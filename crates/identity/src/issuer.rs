@@ -87,6 +87,12 @@ impl VerifiedClaims {
         &self.issuer
     }
 
+    /// How long it was made for, in seconds.
+    pub(crate) fn life_secs(&self) -> i64 {
+        let issued = self.claims.get("iat").and_then(Json::whole);
+        self.ends.saturating_sub(issued.unwrap_or_default())
+    }
+
     /// The second since 1970 after which nobody accepts the token any more, clocks that differ included.
     pub(crate) const fn ends(&self) -> i64 {
         self.ends.saturating_add(SKEW_SECS)
@@ -110,12 +116,14 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// The circumstances in which a token is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'s> {
-    /// The certificate of the connection.
-    pub certificate: &'s Certificate,
+    /// The certificate of the connection; none where a browser shows the token.
+    pub certificate: Option<&'s Certificate>,
     /// Seconds since 1970.
     pub now: i64,
     /// What `aud` must be one of.
     pub audiences: &'s [String],
+    /// What `typ` may be, in any case, without `application/`.
+    pub kinds: &'s [String],
 }
 
 impl Issuer {
@@ -135,7 +143,7 @@ impl Issuer {
         }
         let kind = token.kind.to_ascii_lowercase();
         let kind = kind.strip_prefix("application/").unwrap_or(&kind);
-        if !self.kinds.iter().any(|allowed| allowed.eq_ignore_ascii_case(kind)) {
+        if !shown.kinds.iter().any(|allowed| allowed.eq_ignore_ascii_case(kind)) {
             return Err(Refused::Header);
         }
         if !key.made(token.signed.as_bytes(), &token.signature) {
@@ -171,7 +179,12 @@ impl Issuer {
         if is_short && has_begun && now < ends + SKEW_SECS { Ok(ends) } else { Err(Refused::Lifetime) }
     }
 
-    fn is_bound(&self, claims: &Json, certificate: &Certificate) -> Result<(), Refused> {
+    /// A token that is bound to a connection is of no use without that; whoever shows one that is not, without any
+    /// connection of their own, was meant to.
+    fn is_bound(&self, claims: &Json, certificate: Option<&Certificate>) -> Result<(), Refused> {
+        let Some(certificate) = certificate else {
+            return if claims.get("cnf").is_none() { Ok(()) } else { Err(Refused::Binding) };
+        };
         let Some(confirmation) = claims.get("cnf") else {
             return if self.binding == Binding::Required { Err(Refused::Binding) } else { Ok(()) };
         };

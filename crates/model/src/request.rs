@@ -110,11 +110,13 @@ pub enum RecordForm {
     Lines,
     /// An International Patient Summary: an R4 Bundle of type `document` (`$summary`).
     Summary,
+    /// A page that was asked for to be printed.
+    Print,
 }
 
 impl RecordForm {
     /// Every form.
-    pub const ALL: &[Self] = &[Self::R4, Self::Stu3, Self::Lines, Self::Summary];
+    pub const ALL: &[Self] = &[Self::R4, Self::Stu3, Self::Lines, Self::Summary, Self::Print];
 
     /// The code on record.
     pub const fn code(self) -> &'static str {
@@ -123,6 +125,7 @@ impl RecordForm {
             Self::Stu3 => "stu3",
             Self::Lines => "lines",
             Self::Summary => "summary",
+            Self::Print => "print",
         }
     }
 

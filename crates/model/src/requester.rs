@@ -109,10 +109,11 @@ impl TokenKind {
 /// What was proven about a caller, for the audit log. No part of it can be used to log in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proof {
-    /// The entry of the caller's system, by the certificate that it showed.
+    /// The entry of the caller's system, by the certificate that it showed, or by the issuer of a signed launch.
     pub consumer: String,
-    /// SHA-256 of the public key of that certificate (its `SubjectPublicKeyInfo`).
-    pub spki_sha256: [u8; 32],
+    /// SHA-256 of the public key of that certificate (its `SubjectPublicKeyInfo`). A browser that was launched with a
+    /// signed form shows none.
+    pub spki_sha256: Option<[u8; 32]>,
     /// What named the person.
     pub token: TokenKind,
     /// Who vouches for the person: the `iss` of the token that was verified. An unsigned token has nobody.

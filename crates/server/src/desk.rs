@@ -8,10 +8,12 @@ use futures_util::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use tributary_broker::view::RecordView;
 use tributary_broker::{
-    Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Moment, Practice, RecordStream, Refusal,
-    RelayAnswer, RelayRequest, SourceSummary, TurnedAway,
+    Answer, AttachmentAnswer, AttachmentRequest, Broker, Delivery, Moment, Offer, Pass, Practice,
+    RecordStream, Refusal, RelayAnswer, RelayRequest, SourceSummary, TurnedAway, Visit,
 };
-use tributary_model::{Capability, NhsNumber, OdsCode, RecordRequest, RequestId, Requester, StreamId};
+use tributary_model::{
+    Capability, Deadline, NhsNumber, OdsCode, RecordRequest, RequestId, Requester, StreamId,
+};
 
 use crate::exchange::BoxFuture;
 
@@ -34,6 +36,14 @@ pub(crate) trait Desk: Send + Sync + 'static {
     fn seal_form(&self, who: &Requester, form: &str) -> Option<String>;
     /// The form that an address stands for.
     fn open_form(&self, who: &Requester, sealed: &str) -> Option<String>;
+    /// Puts on record that a page is opened for somebody, and gives what opens it.
+    fn offer(&self, visit: Visit, id: RequestId, deadline: Deadline) -> BoxFuture<Result<Offer, Refusal>>;
+    /// What stands for a visit, in this way.
+    fn seal_visit(&self, pass: Pass, visit: &Visit) -> Option<String>;
+    /// The visit that it stands for.
+    fn open_visit(&self, pass: Pass, sealed: &str) -> Option<Visit>;
+    /// The moment at which visits begin.
+    fn visit_begins(&self) -> Timestamp;
     /// Passes a GP Connect call on.
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>>;
     /// Fetches what is attached to a record.
@@ -201,6 +211,23 @@ impl Desk for Broker {
 
     fn open_form(&self, who: &Requester, sealed: &str) -> Option<String> {
         Self::open_form(self, who, sealed)
+    }
+
+    fn offer(&self, visit: Visit, id: RequestId, deadline: Deadline) -> BoxFuture<Result<Offer, Refusal>> {
+        let broker = self.clone();
+        Box::pin(async move { Self::offer(&broker, &visit, id, deadline).await })
+    }
+
+    fn seal_visit(&self, pass: Pass, visit: &Visit) -> Option<String> {
+        Self::seal_visit(self, pass, visit)
+    }
+
+    fn open_visit(&self, pass: Pass, sealed: &str) -> Option<Visit> {
+        Self::open_visit(self, pass, sealed)
+    }
+
+    fn visit_begins(&self) -> Timestamp {
+        Self::visit_begins(self)
     }
 
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>> {

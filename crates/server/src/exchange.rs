@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::util::BoxCloneSyncService;
+use tributary_broker::Visit;
 use tributary_model::{Deadline, RequestId, Requester};
 use tributary_telemetry::Metrics;
 
@@ -112,6 +113,8 @@ pub(crate) struct Exchange {
     pub(crate) caller: Option<Caller>,
     /// How the caller lowered its priority.
     pub(crate) asked: Asked,
+    /// The visit that a browser shows, where another system sent it here.
+    pub(crate) visit: Option<Arc<Visit>>,
 }
 
 impl Exchange {
@@ -130,12 +133,14 @@ impl Exchange {
         let nobody = || is_open.then(|| Arc::new(edge.settings.demo_requester.clone()));
         let requester = extensions.get::<Arc<Requester>>().map(Arc::clone).or_else(nobody)?;
         let caller = extensions.get::<Caller>().cloned();
+        let visit = extensions.get::<Arc<Visit>>().map(Arc::clone);
         Some(Self {
             id,
             deadline,
             requester,
             caller,
             asked,
+            visit,
             query: head.uri.query().map(str::to_owned),
             headers: head.headers,
             body,

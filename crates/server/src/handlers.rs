@@ -3,6 +3,7 @@
 pub(crate) mod attachment;
 pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod launch;
 pub(crate) mod looked;
 pub(crate) mod metadata;
 pub(crate) mod openapi;

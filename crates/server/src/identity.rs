@@ -1,5 +1,6 @@
 //! Who asks.
 
+mod launched;
 mod proven;
 pub(crate) mod token;
 
@@ -24,6 +25,7 @@ pub(crate) async fn identified(edge: Arc<Edge>, request: Request<Bytes>, next: N
         Callers::Believed => believed(&edge, request, next).await,
         Callers::Proven(gate) => proven::signed(&edge, gate, request, next).await,
         Callers::GpConnect(gate) => proven::asserted(&edge, gate, request, next).await,
+        Callers::Launched(gate) => launched::sent(&edge, gate, request, next).await,
     }
 }
 
@@ -35,6 +37,11 @@ pub(crate) async fn identified(edge: Arc<Edge>, request: Request<Bytes>, next: N
 async fn believed(edge: &Edge, mut request: Request<Bytes>, next: Next<Bytes>) -> Reply {
     let demo = &edge.settings.demo_requester;
     let dialect = Dialect::of(request.uri().path());
+    match launched::shown(edge, &request) {
+        None => {}
+        Some(Ok(visit)) => return launched::pass(visit, request, next).await,
+        Some(Err(spent)) => return launched::refused(edge, &request, spent).await,
+    }
     let requester = match request.headers().get(header::AUTHORIZATION) {
         Some(value) if dialect == Dialect::R4 => match named(value, demo) {
             Ok(requester) => requester,

@@ -18,15 +18,14 @@ mod render;
 mod routes;
 mod serve;
 mod settings;
-mod tls;
 mod tour;
 
 pub use desk::{LookAside, LookRow, Looked, LookedRequest, NotLooked, WhoLooked};
 pub use front::Front;
 pub use serve::{Listeners, serve};
 pub use settings::{Callers, Limits, Settings};
-pub use tls::{Tls, TlsError, TlsIdentity};
 pub use tour::{Guide, Tour, TourAsk, TourForm, TourReply};
+pub use tributary_identity::{Tls, TlsError, TlsIdentity};
 
 #[cfg(test)]
 mod tests;

@@ -16,13 +16,12 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tributary_bounds::{Place, Places, Scrubbed};
-use tributary_identity::Certificate;
+use tributary_identity::{Certificate, H2, Tls};
 use tributary_telemetry::{Listener, Metrics, ShedReason};
 
 use crate::exchange::{BoxFuture, Inbound, Reply};
 use crate::house::Standing;
 use crate::settings::Limits;
-use crate::tls::{H2, Tls};
 
 pub(crate) use converse::{Talk, converse, converse_h2};
 pub(crate) use head::{Refused, has_no_body, not_offered, too_large};

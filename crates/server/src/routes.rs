@@ -10,11 +10,14 @@ use tributary_model::Redacted;
 
 use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
 use crate::gpconnect::{self, Address, Proxied};
-use crate::handlers::{attachment, health, looked, metadata, openapi, page, record, sources, summary, tour};
+use crate::handlers::{
+    attachment, health, launch, looked, metadata, openapi, page, record, sources, summary, tour,
+};
 use crate::layers::HEALTH;
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::render::page::framed;
+use crate::settings::Speaks;
 
 /// What answers a route.
 #[derive(Clone, Copy)]
@@ -79,6 +82,11 @@ fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(async move { framed(&edge, page::record(exchange).await) })
 }
 
+fn printed(exchange: Exchange) -> BoxFuture<Reply> {
+    let edge = Arc::clone(&exchange.edge);
+    Box::pin(async move { framed(&edge, page::printed(exchange).await) })
+}
+
 fn signed_out(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(async move { page::sign_out(&exchange) })
 }
@@ -104,12 +112,27 @@ pub(crate) const TABLE: &[Route] = &[
     post("/record", viewed),
     get_one("/record/{look}", page::sent_on),
     get_one("/viewer/{asset}", page::asset),
+    post("/print", printed),
     post("/sign-out", signed_out),
+    post("/launch", launch::offered),
+    get("/launch", launch::by_address),
+    get_one("/launch/{visit}", launch::opened),
+    post("/document", launch::document),
+    get_one("/refused/{why}", launch::refused),
     post("/looked", told),
     ask("/demo", tour::first),
     get_one("/demo/{step}", tour::read),
     post_one("/demo/{step}", tour::taken),
 ];
+
+/// What a browser that another system sends here asks for: the first of them by nobody else.
+const SENT: &[&str] = &["/launch/{visit}", "/document", "/refused/{why}"];
+const SENT_TOO: &[&str] = &["/launch", "/record", "/print", "/viewer/{asset}", "/sign-out", "/"];
+
+fn is_spoken(speaks: Speaks, pattern: &str) -> bool {
+    let of_visits = speaks.pages && (SENT.contains(&pattern) || SENT_TOO.contains(&pattern));
+    HEALTH.contains(&pattern) || of_visits || speaks.ours && !SENT.contains(&pattern)
+}
 
 /// What logs and metrics call a path that matches nothing.
 pub(crate) const UNMATCHED: &str = "unmatched";
@@ -167,7 +190,7 @@ pub(crate) async fn dispatch(edge: Arc<Edge>, request: Request<Bytes>) -> Result
         };
         return Ok(gpconnect::serve(exchange, method, path).await);
     }
-    let found = ROUTER.at(&path).ok().filter(|_| speaks.ours || HEALTH.contains(&path.as_str()));
+    let found = ROUTER.at(&path).ok().filter(|found| is_spoken(speaks, found.value.0));
     let Some(found) = found else {
         return Ok(respond(dialect, not_found()));
     };

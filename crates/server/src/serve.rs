@@ -26,6 +26,8 @@ pub struct Listeners {
     pub admin: TcpListener,
     /// For systems that speak GP Connect, with the front that answers them ([`Front::beside`]).
     pub gpconnect: Option<(TcpListener, Front)>,
+    /// For browsers that another system sends here, with the front that answers them.
+    pub launch: Option<(TcpListener, Front)>,
 }
 
 /// Serves every listener until `shutdown`. Then it leaves: it is not ready, and every answer asks its caller to
@@ -49,30 +51,34 @@ pub async fn serve(listeners: Listeners, front: Front, shutdown: impl Future<Out
         standing: Arc::clone(&standing),
         metrics: Arc::clone(&metrics),
     };
-    let gpconnect = listeners.gpconnect.map(|(listener, front)| {
-        let settings = front.bounds().2;
-        let port = Port {
-            name: Listener::GpConnect,
-            limits: settings.limits.clone(),
-            tls: settings.tls.clone(),
-            answer: answering(&front),
-            standing: Arc::clone(&standing),
-            metrics: Arc::clone(&metrics),
-        };
-        port.serve(listener, settings.drain)
-    });
-    let gpconnect = async {
-        if let Some(serving) = gpconnect {
-            serving.await;
+    let beside = |name: Listener, listener: Option<(TcpListener, Front)>| {
+        let serving = listener.map(|(listener, front)| {
+            let settings = front.bounds().2;
+            let port = Port {
+                name,
+                limits: settings.limits.clone(),
+                tls: settings.tls.clone(),
+                answer: answering(&front),
+                standing: Arc::clone(&standing),
+                metrics: Arc::clone(&metrics),
+            };
+            port.serve(listener, settings.drain)
+        });
+        async move {
+            if let Some(serving) = serving {
+                serving.await;
+            }
         }
     };
+    let gpconnect = beside(Listener::GpConnect, listeners.gpconnect);
+    let launch = beside(Listener::Launch, listeners.launch);
     let admin = Port {
         name: Listener::Admin,
         limits: admin_limits(&settings.limits),
         tls: None,
         answer: admin::answering(&front),
         standing: Arc::clone(&admin_standing),
-        metrics,
+        metrics: Arc::clone(&metrics),
     };
     let desk = front.clone();
     let pace = Arc::clone(&house.admission).keep_pace(move || desk.edge().desk.behind());
@@ -88,7 +94,7 @@ pub async fn serve(listeners: Listeners, front: Front, shutdown: impl Future<Out
         standing.drain();
     };
     let work = async {
-        tokio::join!(data, gpconnect, ending);
+        tokio::join!(data, gpconnect, launch, ending);
         admin_standing.drain();
     };
     tokio::join!(work, admin);

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_bounds::Waits;
-use tributary_identity::Gate;
+use tributary_identity::{Gate, Tls};
 use tributary_model::requester::Assurance;
 use tributary_model::{Clock, OdsCode, Priority, Requester, Role, SpineIds, SystemClock};
 
 use crate::desk::WhoLooked;
-use crate::tls::Tls;
 use crate::tour::Tour;
 
 /// Settings of both listeners.
@@ -24,6 +23,8 @@ pub struct Settings {
     pub demo_requester: Requester,
     /// NHS number and title of the patients that the viewer offers.
     pub demo_patients: Vec<(String, String)>,
+    /// What addresses begin with that open a page for somebody; absent: nobody is sent here.
+    pub launch_base_url: Option<String>,
     /// Origins whose pages may show ours inside them.
     pub frame_ancestors: Vec<String>,
     /// What a demo shows beside its records; nothing anywhere else.
@@ -59,6 +60,9 @@ pub enum Callers {
     /// A system that shows its certificate; its unsigned token says for whom. Nothing but GP Connect is spoken
     /// here.
     GpConnect(Arc<Gate>),
+    /// A browser, which another system sends to one patient's pages: with a sealed address, or a form that it signed.
+    /// Nothing but those pages is to be had here.
+    Launched(Arc<Gate>),
 }
 
 /// What is spoken on a listener.
@@ -68,14 +72,17 @@ pub(crate) struct Speaks {
     pub(crate) gp_connect: bool,
     /// Our own.
     pub(crate) ours: bool,
+    /// What browsers that were sent here ask for.
+    pub(crate) pages: bool,
 }
 
 impl Callers {
     pub(crate) const fn speaks(&self) -> Speaks {
         match self {
-            Self::Believed => Speaks { gp_connect: true, ours: true },
-            Self::Proven(_) => Speaks { gp_connect: false, ours: true },
-            Self::GpConnect(_) => Speaks { gp_connect: true, ours: false },
+            Self::Believed => Speaks { gp_connect: true, ours: true, pages: true },
+            Self::Proven(_) => Speaks { gp_connect: false, ours: true, pages: false },
+            Self::GpConnect(_) => Speaks { gp_connect: true, ours: false, pages: false },
+            Self::Launched(_) => Speaks { gp_connect: false, ours: false, pages: true },
         }
     }
 }
@@ -177,6 +184,7 @@ impl Default for Settings {
             callers: Callers::Believed,
             demo_requester: demo_requester(),
             demo_patients: Vec::new(),
+            launch_base_url: None,
             frame_ancestors: Vec::new(),
             tour: None,
             spine_position: false,

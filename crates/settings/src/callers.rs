@@ -73,6 +73,18 @@ impl CallerSettings {
             )),
             (Some(_), true) | (None, false) => {}
         }
+        if server.launch.is_none() && self.may(Profile::Launch) {
+            obstacles.push(obstacle(
+                "server.launch",
+                "is missing: a [[consumer]] has the profile launch, which has a listener of its own",
+            ));
+        }
+        if server.launch.is_some() && !is_native && !self.may(Profile::Launch) {
+            obstacles.push(obstacle(
+                "server.launch",
+                "is for nobody: no [[consumer]] has the profile native, cis2 or launch",
+            ));
+        }
         obstacles
     }
 }

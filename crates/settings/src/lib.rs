@@ -8,6 +8,7 @@ mod demo;
 mod examples;
 mod gpconnect;
 mod identity;
+mod launch;
 mod ledger;
 mod listener_tls;
 mod locator;
@@ -46,6 +47,7 @@ pub use demo::{DemoPatient, DemoSettings};
 pub use examples::{Example, read as read_examples};
 pub use gpconnect::GpConnectSettings;
 pub use identity::IdentitySettings;
+pub use launch::LaunchSettings;
 pub use ledger::{ExportSettings, LedgerFiles, PostgresSettings};
 pub use listener_tls::{ClientCrl, ListenerTls};
 pub use locator::LocatorSettings;
@@ -187,6 +189,7 @@ impl Settings {
         self.server.link_key_file = self.server.link_key_file.take().map(|file| place::place(folder, &file));
         self.server.tls = self.server.tls.take().map(|files| files.within(folder));
         self.server.gpconnect = self.server.gpconnect.take().map(|gpconnect| gpconnect.within(folder));
+        self.server.launch = self.server.launch.take().map(|launch| launch.within(folder));
         self.callers.begin_at(folder);
         let tls = std::mem::take(&mut self.source_tls).into_iter();
         self.source_tls = tls.map(|(id, files)| (id, files.within(folder))).collect();
@@ -247,11 +250,11 @@ impl Settings {
         }
         if self.demo.is_none() {
             obstacles.extend(self.callers.obstacles(&self.server));
-        } else if !self.callers.is_empty() || self.server.gpconnect.is_some() {
+        } else if !self.callers.is_empty() || self.server.others_tls().next().is_some() {
             obstacles.push(obstacle(
                 "demo",
-                "believes every caller, and there are [[consumer]], [[issuer]] or [server.gpconnect], which say who \
-                 is to be believed: a configuration is one or the other",
+                "believes every caller, and there are [[consumer]], [[issuer]], [server.gpconnect] or [server.launch], which \
+                 say who is to be believed: a configuration is one or the other",
             ));
         }
         obstacles

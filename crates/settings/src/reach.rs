@@ -85,7 +85,9 @@ impl Settings {
 
     fn bound(&self) -> Vec<u16> {
         let gpconnect = self.server.gpconnect.as_ref().map(|section| section.listen.port());
-        [self.server.listen.port(), self.server.admin_listen.port()].into_iter().chain(gpconnect).collect()
+        let launch = self.server.launch.as_ref().map(|section| section.listen.port());
+        let usual = [self.server.listen.port(), self.server.admin_listen.port()];
+        usual.into_iter().chain(gpconnect).chain(launch).collect()
     }
 
     /// What of these settings a process that is shut in this far could not open.
@@ -127,8 +129,7 @@ impl Settings {
         let sds = national.sds.iter().map(|sds| file("sds.api_key_file", &sds.api_key_file));
         let link = self.server.link_key_file.iter().map(|path| file("server.link_key_file", path));
         let policy = self.policy.file.iter().map(|path| file("policy.file", path));
-        let second = self.server.gpconnect.iter().map(|section| &section.tls);
-        let listeners = self.server.tls.iter().chain(second).flat_map(of_listener);
+        let listeners = self.server.tls.iter().chain(self.server.others_tls()).flat_map(of_listener);
         let fetched = self.callers.issuers.iter().filter_map(|issuer| match &issuer.keys {
             KeysFrom::File(_) => None,
             KeysFrom::Url(address) => address.tls.as_ref(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{GpConnectSettings, Mistake, ServerSettings, Settings};
+use super::{GpConnectSettings, LaunchSettings, Mistake, ServerSettings, Settings};
 
 impl Settings {
     /// What another configuration would change that a broker that runs cannot change, by its keys.
@@ -48,6 +48,10 @@ impl ServerSettings {
         self.gpconnect.as_ref().map(|gpconnect| gpconnect.listen)
     }
 
+    fn launch_listen(&self) -> Option<SocketAddr> {
+        self.launch.as_ref().map(|launch| launch.listen)
+    }
+
     fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
         let settled = Self {
             public_base_url: next.public_base_url.clone(),
@@ -57,6 +61,10 @@ impl ServerSettings {
             tls: if self.tls.is_some() == next.tls.is_some() { next.tls.clone() } else { self.tls.clone() },
             gpconnect: match (&self.gpconnect, &next.gpconnect) {
                 (Some(now), Some(next)) => Some(GpConnectSettings { listen: now.listen, ..next.clone() }),
+                (now, _) => now.clone(),
+            },
+            launch: match (&self.launch, &next.launch) {
+                (Some(now), Some(next)) => Some(LaunchSettings { listen: now.listen, ..next.clone() }),
                 (now, _) => now.clone(),
             },
             ..self.clone()
@@ -69,6 +77,7 @@ impl ServerSettings {
             ("server.admin_listen", self.admin_listen != next.admin_listen),
             ("server.tls", self.tls.is_some() != next.tls.is_some()),
             ("server.gpconnect", self.gpconnect_listen() != next.gpconnect_listen()),
+            ("server.launch", self.launch_listen() != next.launch_listen()),
             ("server.lame_duck_secs", self.lame_duck != next.lame_duck),
             ("server.drain_secs", self.drain != next.drain),
             ("server.max_in_flight", self.max_in_flight != next.max_in_flight),

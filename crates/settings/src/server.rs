@@ -8,6 +8,7 @@ use tributary_telemetry::{LevelFilter, LogFormat};
 
 use super::address;
 use super::gpconnect::{self, GpConnectSettings};
+use super::launch::{self, LaunchSettings};
 use super::listener_tls::{self, ListenerTls};
 use super::reader::Reader;
 
@@ -28,6 +29,8 @@ pub struct ServerSettings {
     pub tls: Option<ListenerTls>,
     /// The listener for systems that speak GP Connect; absent means there is none.
     pub gpconnect: Option<GpConnectSettings>,
+    /// The listener for browsers that another system sends here; absent means there is none.
+    pub launch: Option<LaunchSettings>,
     /// How long requests are still taken once shutdown began.
     pub lame_duck: Duration,
     /// How long requests in flight may take after that.
@@ -54,6 +57,7 @@ impl Default for ServerSettings {
             link_key_file: None,
             tls: None,
             gpconnect: None,
+            launch: None,
             lame_duck: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             max_in_flight: 256,
@@ -69,6 +73,12 @@ impl ServerSettings {
     /// What links begin with when data is served at this address.
     pub fn base_url(&self, listening: SocketAddr) -> String {
         self.public_base_url.clone().unwrap_or_else(|| format!("{}://{listening}", self.scheme()))
+    }
+
+    /// Who we are on the listeners beside the data listener.
+    pub fn others_tls(&self) -> impl Iterator<Item = &ListenerTls> {
+        let gpconnect = self.gpconnect.iter().map(|section| &section.tls);
+        gpconnect.chain(self.launch.iter().map(|section| &section.tls))
     }
 
     /// How the data listener is spoken to.
@@ -89,6 +99,7 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
         link_key_file: table.words("link_key_file").map(PathBuf::from),
         tls: table.table("tls").and_then(listener_tls::read),
         gpconnect: table.table("gpconnect").and_then(gpconnect::read),
+        launch: table.table("launch").and_then(launch::read),
         lame_duck: table.number("lame_duck_secs", 0..=60).map_or(usual.lame_duck, Duration::from_secs),
         drain: seconds(&mut table, "drain_secs", usual.drain),
         max_in_flight: count(&mut table, "max_in_flight", usual.max_in_flight),
@@ -118,6 +129,11 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
     let gpconnect = settings.gpconnect.as_ref().map(|gpconnect| gpconnect.listen);
     if gpconnect.is_some_and(|it| it.port() != 0 && (it == settings.listen || it == settings.admin_listen)) {
         table.wrong("gpconnect", "listens on the address of another listener; they must differ");
+    }
+    let launch = settings.launch.as_ref().map(|launch| launch.listen);
+    let others = [Some(settings.listen), Some(settings.admin_listen), gpconnect];
+    if launch.is_some_and(|it| it.port() != 0 && others.contains(&Some(it))) {
+        table.wrong("launch", "listens on the address of another listener; they must differ");
     }
     if settings.listen == settings.admin_listen && settings.listen.port() != 0 {
         table.wrong("admin_listen", "is the address of the data listener; they must differ");

@@ -230,6 +230,11 @@ pub(crate) const LOGINS: MetricFact = counter(
     &["outcome"],
     "Requests by what came of proving who calls: `proven`, `asserted` by an unsigned token, or why not.",
 );
+pub(crate) const LAUNCHES: MetricFact = counter(
+    "tributary_launches_total",
+    &["outcome"],
+    "Pages that other systems open, by how far they got: an address was `offered` or a signed form `taken`, the page was `opened`; or why not.",
+);
 pub(crate) const HANDSHAKE_FAILURES: MetricFact = counter(
     "tributary_tls_handshake_failures_total",
     &["listener"],
@@ -343,6 +348,7 @@ const CATALOGUE: &[MetricFact] = &[
     POLICY_DECISIONS,
     BREAK_GLASS,
     LOGINS,
+    LAUNCHES,
     HANDSHAKE_FAILURES,
     CRL_MADE,
     CRL_NEXT,

@@ -47,6 +47,28 @@ labels! {
 }
 
 labels! {
+    /// How far the launch of a page got.
+    LaunchOutcome {
+        /// An address was given out.
+        Offered, "offered";
+        /// A signed form was taken.
+        Taken, "taken";
+        /// The page was opened.
+        Opened, "opened";
+        /// A signed form did not prove who asks.
+        Unproven, "unproven";
+        /// The address was used before.
+        Used, "used";
+        /// The address is too old, or none that was given out.
+        Unknown, "unknown";
+        /// It was fetched ahead of time, or for something else than a page.
+        NotAPage, "not-a-page";
+        /// What a page sent is about somebody else than it was opened for.
+        OtherPatient, "other-patient";
+    }
+}
+
+labels! {
     /// How much of a section is held back from a role.
     Extent {
         /// All of it.
@@ -105,6 +127,8 @@ labels! {
         Admin, "admin";
         /// GP Connect, where unsigned tokens are taken down as said.
         GpConnect, "gpconnect";
+        /// Pages that another system opens in a browser.
+        Launch, "launch";
     }
 }
 

@@ -9,8 +9,8 @@ mod traces;
 
 pub use catalogue::{MetricFact, MetricKind, catalogue};
 pub use labels::{
-    BreakerState, CacheOutcome, CopyKind, Extent, GlassOutcome, Listener, MapState, PolicyOutcome,
-    ReloadOutcome, ShedReason, TraceOutcome, WitnessOutcome,
+    BreakerState, CacheOutcome, CopyKind, Extent, GlassOutcome, LaunchOutcome, Listener, MapState,
+    PolicyOutcome, ReloadOutcome, ShedReason, TraceOutcome, WitnessOutcome,
 };
 pub use log::{LogError, LogFormat, LogLayer, init_logs, quiet_panics};
 pub use metrics::{AuditExport, InFlight, Metrics, MetricsError, RecordMetrics, SourceMetrics};

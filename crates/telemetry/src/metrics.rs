@@ -15,8 +15,8 @@ use tributary_model::{Completeness, MemoryBudget, Priority, SourceId, SourceKind
 
 use crate::catalogue::{self as facts, MetricFact, MetricKind};
 use crate::labels::{
-    CacheOutcome, GlassOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason, TraceOutcome,
-    WitnessOutcome,
+    CacheOutcome, GlassOutcome, LaunchOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason,
+    TraceOutcome, WitnessOutcome,
 };
 
 pub use export::AuditExport;
@@ -59,6 +59,7 @@ pub struct Metrics {
     policy_decisions: IntCounterVec,
     break_glass: IntCounterVec,
     logins: IntCounterVec,
+    launches: IntCounterVec,
     handshake_failures: IntCounterVec,
     crl_made: IntGaugeVec,
     crl_next: IntGaugeVec,
@@ -107,6 +108,7 @@ impl Metrics {
             policy_decisions: new.counters(&facts::POLICY_DECISIONS)?,
             break_glass: new.counters(&facts::BREAK_GLASS)?,
             logins: new.counters(&facts::LOGINS)?,
+            launches: new.counters(&facts::LAUNCHES)?,
             handshake_failures: new.counters(&facts::HANDSHAKE_FAILURES)?,
             crl_made: new.gauges(&facts::CRL_MADE)?,
             crl_next: new.gauges(&facts::CRL_NEXT)?,
@@ -271,6 +273,11 @@ impl Metrics {
     /// Who calls was proven, or not; `outcome` is of a closed set.
     pub fn login(&self, outcome: &'static str) {
         self.logins.with_label_values(&[outcome]).inc();
+    }
+
+    /// How far the launch of a page got.
+    pub fn launch(&self, outcome: LaunchOutcome) {
+        self.launches.with_label_values(&[outcome.code()]).inc();
     }
 
     /// A connection ended before its handshake did.

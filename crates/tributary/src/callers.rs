@@ -50,6 +50,7 @@ impl Drop for Fetching {
 pub(crate) struct Registered {
     pub(crate) data: Callers,
     pub(crate) gpconnect: Option<Callers>,
+    pub(crate) launch: Option<Callers>,
     pub(crate) kept: KeptCallers,
 }
 
@@ -63,7 +64,7 @@ impl Registered {
         let replays = Arc::clone(&before.replays);
         if settings.demo.is_some() {
             let kept = KeptCallers { replays, rings: BTreeMap::new() };
-            return Ok(Self { data: Callers::Believed, gpconnect: None, kept });
+            return Ok(Self { data: Callers::Believed, gpconnect: None, launch: None, kept });
         }
         let mut rings = BTreeMap::new();
         for issuer in &settings.callers.issuers {
@@ -78,7 +79,8 @@ impl Registered {
             .filter_map(|issuer| Some((issuer.rules.clone(), Arc::clone(&rings.get(&issuer.id)?.kept))));
         let gate = Arc::new(Gate::new(consumers, issuers, Arc::clone(&replays)));
         let gpconnect = settings.server.gpconnect.is_some().then(|| Callers::GpConnect(Arc::clone(&gate)));
-        Ok(Self { data: Callers::Proven(gate), gpconnect, kept: KeptCallers { replays, rings } })
+        let launch = settings.server.launch.is_some().then(|| Callers::Launched(Arc::clone(&gate)));
+        Ok(Self { data: Callers::Proven(gate), gpconnect, launch, kept: KeptCallers { replays, rings } })
     }
 }
 

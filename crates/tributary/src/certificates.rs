@@ -19,8 +19,7 @@ pub(crate) fn ends(settings: &Settings) -> Vec<(String, i64)> {
     let mut certificate = |key: String, file: &Path| {
         ends.extend(fs::read(file).ok().and_then(|pem| Some((key, earliest_end(&pem)?.as_second()))));
     };
-    let second = settings.server.gpconnect.iter().map(|gpconnect| &gpconnect.tls);
-    for tls in settings.server.tls.iter().chain(second) {
+    for tls in settings.server.tls.iter().chain(settings.server.others_tls()) {
         certificate(tls.path.clone(), &tls.cert_file);
         if let Some(file) = &tls.client_ca_file {
             certificate(format!("{}.client_ca_file", tls.path), file);

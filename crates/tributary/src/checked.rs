@@ -80,8 +80,7 @@ pub(crate) fn read(config: &Path, asked: Asked) -> Result<Checked, Refused> {
         mistakes.extend(files.load().err().into_iter().flatten());
     }
     mistakes.extend(settings.server.tls.iter().filter_map(|files| files.load().err()).flatten());
-    let gpconnect = settings.server.gpconnect.iter().map(|gpconnect| &gpconnect.tls);
-    mistakes.extend(gpconnect.filter_map(|files| files.load().err()).flatten());
+    mistakes.extend(settings.server.others_tls().filter_map(|files| files.load().err()).flatten());
     mistakes.extend(callers::mistakes(&settings));
     mistakes.extend(link_key_mistake(&settings));
     mistakes.extend(settings.audit.file_mistakes());

@@ -14,7 +14,7 @@ use crate::checked::{self, Asked, Checked, Refused};
 use crate::error::StartError;
 use crate::observe::MapRows;
 use crate::policy;
-use crate::running::{Identities, Running, SecondFront, gpconnect_edge};
+use crate::running::{Identities, Running, SecondFront, gpconnect_edge, launch_edge};
 use crate::wire::{Ground, Kept, announced, counted, wire};
 use tributary_settings::{Mistake, Settings};
 
@@ -95,6 +95,13 @@ impl Running {
                 tls.swap(identity);
             }
             front.swap(broker.clone(), gpconnect_edge(&settings, *address, tls.clone(), callers));
+        }
+        if let (Some(SecondFront { address, tls, front }), Some(callers)) = (&self.launch, callers.launch) {
+            if let Some(identity) = identities.launch {
+                tls.swap(identity);
+            }
+            let edge = launch_edge(&settings, &self.ground, (*address, tls.clone()), callers);
+            front.swap(broker.clone(), edge);
         }
         (self.callers, self.kept_callers) = (callers.data, callers.kept);
         std::mem::replace(&mut self.broker, broker).retire();

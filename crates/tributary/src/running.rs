@@ -43,6 +43,7 @@ pub struct Running {
     pub(crate) callers: Callers,
     pub(crate) kept_callers: KeptCallers,
     pub(crate) gpconnect: Option<SecondFront>,
+    pub(crate) launch: Option<SecondFront>,
     /// How far the process is shut in.
     pub(crate) shelter: Shelter,
     stop: oneshot::Sender<()>,
@@ -54,7 +55,7 @@ pub struct Running {
 /// How long the end waits for what was just written to be handed on; the rest follows after the next start.
 const LAST_EXPORT: Duration = Duration::from_secs(2);
 
-/// The listener for GP Connect.
+/// A listener beside the data listener: for GP Connect, or for browsers that were sent here.
 pub(crate) struct SecondFront {
     pub(crate) address: SocketAddr,
     pub(crate) tls: Tls,
@@ -81,6 +82,7 @@ impl Running {
             admin: listen(settings.server.admin_listen).await?,
             // Bound when there is somebody to answer.
             gpconnect: None,
+            launch: None,
         };
         // Boxed: whoever waits for it need not hold all of it on the stack.
         Box::pin(Self::start_on(listeners, settings, maps, clock)).await
@@ -112,13 +114,23 @@ impl Running {
         let policy = policy::load(settings.policy.file.as_deref()).map_err(StartError::policy)?;
         let (broker, kept) = wire(&settings, (maps, policy.clone()), &ground, None)?;
         tracing::info!({ config.digest = settings.name() }, "configuration in force");
-        let Identities { data: own, gpconnect: other } = Identities::load(&settings)?;
+        let Identities { data: own, gpconnect: other, launch: third } = Identities::load(&settings)?;
         ground.metrics.certificates_end(&certificates::ends(&settings));
         ground.metrics.revocation_lists(&certificates::lists(&settings));
         let registered = Registered::by(&settings, &KeptCallers::default(), &ground.metrics)?;
         let tls = own.map(Tls::new);
+        // Bound first: the others give out its address.
+        let browsers = match &settings.server.launch {
+            Some(section) => {
+                let listener = listen(section.listen).await?;
+                Some((address(&listener, section.listen)?, listener))
+            }
+            None => None,
+        };
+        let launch_addr = browsers.as_ref().map(|(address, _)| *address);
         let edge_settings = tributary_server::Settings {
             who_looked: who_looked(&settings, &ground),
+            launch_base_url: launch_base_url(&settings, data, launch_addr),
             ..edge(&settings, data, tls.clone(), registered.data.clone())
         };
         let front = Front::new(broker.clone(), Arc::clone(&ground.metrics), edge_settings);
@@ -130,6 +142,16 @@ impl Running {
                 let edge = gpconnect_edge(&settings, address, tls.clone(), callers);
                 let front = front.beside(broker.clone(), edge);
                 listeners.gpconnect = Some((listener, front.clone()));
+                Some(SecondFront { address, tls, front })
+            }
+            _ => None,
+        };
+        let launch = match (browsers, registered.launch, third) {
+            (Some((address, listener)), Some(callers), Some(identity)) => {
+                let tls = Tls::new(identity);
+                let front = front
+                    .beside(broker.clone(), launch_edge(&settings, &ground, (address, tls.clone()), callers));
+                listeners.launch = Some((listener, front.clone()));
                 Some(SecondFront { address, tls, front })
             }
             _ => None,
@@ -157,6 +179,7 @@ impl Running {
             callers,
             kept_callers,
             gpconnect,
+            launch,
             shelter: Shelter::none(),
             stop,
             serving,
@@ -178,7 +201,8 @@ impl Running {
         let posture = format!("sandbox: {sandbox}\n");
         let who_looked = who_looked(settings, &self.ground);
         let usual = edge(settings, self.ground.data, self.tls.clone(), callers);
-        tributary_server::Settings { posture, who_looked, ..usual }
+        let launch_base_url = launch_base_url(settings, self.ground.data, self.launch_addr());
+        tributary_server::Settings { posture, who_looked, launch_base_url, ..usual }
     }
 
     /// Where records are asked for.
@@ -194,6 +218,11 @@ impl Running {
     /// Where GP Connect is spoken, if that has a listener of its own.
     pub fn gpconnect_addr(&self) -> Option<SocketAddr> {
         self.gpconnect.as_ref().map(|gpconnect| gpconnect.address)
+    }
+
+    /// Where browsers are sent to, if there is a listener for them.
+    pub fn launch_addr(&self) -> Option<SocketAddr> {
+        self.launch.as_ref().map(|launch| launch.address)
     }
 
     /// Leaves and drains: no new connections after the time to leave, then at most the drain time for what is in
@@ -256,6 +285,7 @@ pub(crate) async fn open_trail(settings: &Settings, notary: Notary) -> Result<Tr
 pub(crate) struct Identities {
     pub(crate) data: Option<TlsIdentity>,
     pub(crate) gpconnect: Option<TlsIdentity>,
+    pub(crate) launch: Option<TlsIdentity>,
 }
 
 impl Identities {
@@ -264,7 +294,9 @@ impl Identities {
             tls.map(ListenerTls::load).transpose().map_err(|_told_by_check| StartError::ListenerTls)
         };
         let gpconnect = settings.server.gpconnect.as_ref().map(|gpconnect| &gpconnect.tls);
-        Ok(Self { data: load(settings.server.tls.as_ref())?, gpconnect: load(gpconnect)? })
+        let launch = settings.server.launch.as_ref().map(|launch| &launch.tls);
+        let data = load(settings.server.tls.as_ref())?;
+        Ok(Self { data, gpconnect: load(gpconnect)?, launch: load(launch)? })
     }
 }
 
@@ -278,6 +310,29 @@ pub(crate) fn gpconnect_edge(
     let usual = edge(settings, address, Some(tls), callers);
     let base_url = settings.server.gpconnect.as_ref().map(|gpconnect| gpconnect.base_url(address));
     tributary_server::Settings { public_base_url: base_url.unwrap_or_default(), ..usual }
+}
+
+/// The edge of the listener for browsers: that of the other, but for who calls and what they call us.
+pub(crate) fn launch_edge(
+    settings: &Settings,
+    ground: &Ground,
+    (address, tls): (SocketAddr, Tls),
+    callers: Callers,
+) -> tributary_server::Settings {
+    let usual = edge(settings, address, Some(tls), callers);
+    let base_url = settings.server.launch.as_ref().map(|launch| launch.base_url(address)).unwrap_or_default();
+    tributary_server::Settings {
+        public_base_url: base_url.clone(),
+        launch_base_url: Some(base_url),
+        who_looked: who_looked(settings, ground),
+        ..usual
+    }
+}
+
+/// What addresses begin with that open a page; a demo opens them where it does everything else.
+fn launch_base_url(settings: &Settings, data: SocketAddr, launch: Option<SocketAddr>) -> Option<String> {
+    let own = settings.server.launch.as_ref().zip(launch).map(|(section, address)| section.base_url(address));
+    own.or_else(|| settings.demo.is_some().then(|| settings.server.base_url(data)))
 }
 
 /// The edge's part of the settings.

@@ -235,6 +235,8 @@
     sweep();
     liven();
     if (record() && !document.querySelector("[data-end]")) lost();
+    // Asked for to be printed, and on record as that.
+    if (document.querySelector("[data-print]")) print();
   };
   if (document.readyState === "complete") ended();
   else addEventListener("load", ended);

@@ -9,5 +9,7 @@ mod words;
 
 pub use assets::{PERMISSIONS, POLICY, SCRIPT, STYLE, asset};
 pub use growing::{Ending, Growing};
-pub use page::{Looked, Page, failed, record, search, signed_out};
+pub use page::{
+    Looked, Page, Unopened, failed, launched, not_launched, printing, record, search, signed_out,
+};
 pub use reader::Reader;

@@ -3,6 +3,7 @@
 mod banner;
 mod call;
 mod contacts;
+mod launched;
 mod line;
 mod medicines;
 mod notices;
@@ -18,6 +19,7 @@ use crate::assets::{script_address, style_address};
 use crate::html::Html;
 
 pub(crate) use banner::look;
+pub use launched::{Unopened, launched, not_launched, printing};
 pub use record::{Looked, Page, record};
 pub(crate) use record::{Places, close, open, places};
 pub use search::{failed, search, signed_out};

@@ -1,7 +1,7 @@
 //! Who reads, and what of a page follows from it: the order, what is folded, how plainly it speaks.
 
 use jiff::Timestamp;
-use tributary_model::{Role, Section};
+use tributary_model::{Purpose, Role, Section};
 
 /// Who looks at a record.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct Reader {
     pub name: String,
     /// The organisation's name.
     pub organisation: String,
+    /// What for.
+    pub purpose: Purpose,
     /// When.
     pub now: Timestamp,
 }
@@ -32,6 +34,17 @@ impl Reader {
             Role::HomeCarer => "Home carer",
             Role::Patient => "Patient",
             Role::InformationGovernance => "Information governance",
+        }
+    }
+
+    /// The purpose in words.
+    pub(crate) const fn purpose_name(&self) -> &'static str {
+        match self.purpose {
+            Purpose::DirectCare => "direct care",
+            Purpose::UrgentCare => "urgent care",
+            Purpose::Safeguarding => "safeguarding",
+            Purpose::PatientAccess => "the patient's own access",
+            Purpose::Audit => "looking at accesses",
         }
     }
 

@@ -259,7 +259,7 @@ pub(crate) fn draft(event: &Event) -> Draft {
         Event::Intent(intent) => of_intent(intent),
         Event::Disclosure(disclosure) => of_disclosure(disclosure),
         Event::Denied(denied) => of_denied(denied),
-        Event::Trace(access) => of_access(access),
+        Event::Trace(access) | Event::Launch(access) => of_access(access),
         Event::Delivery(delivery) => Fields {
             req: Some(delivery.request.to_string()),
             corr: Some(delivery.disclosure.seq),

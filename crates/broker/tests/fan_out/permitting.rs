@@ -119,7 +119,7 @@ async fn the_glass_is_broken_by_rule_and_within_the_quota() {
 fn patient(own: Option<&str>) -> RecordRequest {
     let proof = Proof {
         consumer: "nhs-app".to_owned(),
-        spki_sha256: [7; 32],
+        spki_sha256: Some([7; 32]),
         issuer: Some("https://login.example.test".to_owned()),
         jti_sha256: None,
         token: TokenKind::Signed,

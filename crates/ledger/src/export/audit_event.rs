@@ -39,6 +39,7 @@ pub fn audit_events(node: &str, address: &str, entry: &Entry) -> Vec<AuditEvent>
     let shapes = match entry.kind.as_str() {
         "intent" => vec![maker.asking()],
         "trace" => vec![maker.tracing()],
+        "launch" => vec![maker.launching()],
         "disclosure" => maker.disclosing(),
         "denied" => vec![maker.denying()],
         "security" => vec![maker.alert("urn:x-tributary:security", entry.security.as_deref())],
@@ -127,6 +128,12 @@ impl Maker<'_> {
     fn tracing(&self) -> Shape {
         let (who, address) = agent::source("pds");
         self.query(vec![agent::origin(&self.here(), self.address), agent::destination(&who, &address)])
+    }
+
+    /// A caller's system opens a page for somebody: nothing has gone to them yet.
+    fn launching(&self) -> Shape {
+        let (who, address) = agent::consumer(self.entry);
+        self.query(vec![agent::origin(&who, &address), agent::destination(&self.here(), self.address)])
     }
 
     /// A caller was answered, and each source's data went to them.

@@ -167,8 +167,14 @@ impl Aside {
                 "the national register of patients was asked who you are, for {}.",
                 who.unwrap_or_else(|| "a request".to_owned())
             ),
+            "launch" => format!(
+                "the page of your record was called up from another system, for {}. Whether it was shown is told above.",
+                who.unwrap_or_else(|| "somebody".to_owned())
+            ),
             "security" => {
-                format!("{} {source}.", words::security(entry.security.as_deref().unwrap_or_default()))
+                let what = words::security(entry.security.as_deref().unwrap_or_default());
+                let end = if source.is_empty() { String::new() } else { format!(" {source}") };
+                format!("{what}{end}.")
             }
             "break_glass" => format!(
                 "{} asked to use the emergency override, which was {}.",

@@ -118,6 +118,7 @@ pub(super) fn asked(interaction: &str, sections: &[String]) -> String {
     let kinds = if sections.len() == Section::ALL.len() { "every kind of entry".to_owned() } else { listed };
     match interaction {
         "record" | "record-stream" => format!("the shared record: {kinds}."),
+        "print" => format!("the shared record, to be printed: {kinds}."),
         "summary" => format!("a summary of the record: {kinds}."),
         "binary" => "one letter or document.".to_owned(),
         "gpconnect-structured" => "the GP record.".to_owned(),
@@ -191,6 +192,9 @@ pub(super) fn security(code: &str) -> &'static str {
             "an answer that was or may have been about somebody else was kept back. It came from"
         }
         "identity-switch" => "after answers about the wrong person, the service stopped asking",
+        "launch-refused" => {
+            "somebody's attempt to open your record with an address that was not good any more was refused"
+        }
         "forbidden-address" => "an answer that pointed to a strange address was kept back. It came from",
         _ => "a request was refused for reasons of security, concerning",
     }

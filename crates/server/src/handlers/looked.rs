@@ -83,7 +83,9 @@ fn may(exchange: &Exchange, patient: NhsNumber) -> bool {
     let own = exchange.requester.proof.as_ref().and_then(|proof| proof.own);
     match exchange.edge.settings.callers {
         Callers::Believed => true,
-        Callers::Proven(_) => exchange.requester.role == Role::Patient && own == Some(patient),
+        Callers::Proven(_) | Callers::Launched(_) => {
+            exchange.requester.role == Role::Patient && own == Some(patient)
+        }
         Callers::GpConnect(_) => false,
     }
 }

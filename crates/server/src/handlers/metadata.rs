@@ -15,7 +15,8 @@ pub(crate) const DATE: &str = "2026-11-21";
 pub(crate) const fn security(callers: &Callers) -> &'static str {
     match callers {
         Callers::Believed => BELIEVED,
-        Callers::Proven(_) => PROVEN,
+        // Where browsers are sent there is no such statement.
+        Callers::Proven(_) | Callers::Launched(_) => PROVEN,
         Callers::GpConnect(_) => ASSERTED,
     }
 }

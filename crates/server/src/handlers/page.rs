@@ -5,26 +5,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::StatusCode;
-use tributary_broker::{Answer, Refusal};
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use tributary_broker::{Answer, Pass, Refusal};
 use tributary_model::{
     Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, Requester, Role,
     SectionSet, StreamId,
 };
-use tributary_viewer::Growing;
+use tributary_viewer::{Growing, Reader, Unopened};
 
 use super::record::from_refusal;
-use super::{looked, tour};
+use super::{launch, looked, tour};
 use crate::body::{Grown, ReplyBody};
 use crate::exchange::{BoxFuture, Exchange, Reply, reply, set, status, text};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::render::page::{self, Seat};
+use crate::settings::Callers;
 
+const NO_NUMBER: &str = "Enter an NHS number";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The search form.
+/// The search form; where nobody searches, what to do instead.
 pub(crate) fn search(exchange: &Exchange) -> Reply {
+    if matches!(exchange.edge.settings.callers, Callers::Launched(_)) {
+        return launch::unopened(&exchange.edge, (&Method::GET, &exchange.headers), Unopened::Spent);
+    }
     let patients = &exchange.edge.settings.demo_patients;
     page::framed(&exchange.edge, page::respond(StatusCode::OK, tributary_viewer::search(patients, None)))
 }
@@ -50,7 +56,8 @@ pub(crate) fn sign_out(exchange: &Exchange) -> Reply {
     if let Err(words) = same_site(exchange) {
         return page::respond(StatusCode::FORBIDDEN, tributary_viewer::failed(words));
     }
-    let mut reply = page::respond(StatusCode::OK, tributary_viewer::signed_out());
+    let mut reply =
+        page::framed(&exchange.edge, page::respond(StatusCode::OK, tributary_viewer::signed_out()));
     set(&mut reply, "clear-site-data", "\"cache\", \"cookies\", \"storage\"");
     reply
 }
@@ -61,6 +68,11 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
     if let Err((status, words)) = allowed(&exchange) {
         return page::respond(status, tributary_viewer::failed(words));
     }
+    if let (Some(_), Ok(patient)) = (&exchange.visit, asked(&exchange.body))
+        && let Err(refused) = launch::same_patient(&exchange, patient).await
+    {
+        return refused;
+    }
     if text(&exchange.headers, "sec-fetch-mode") == Some("navigate")
         && let Some(elsewhere) = elsewhere(&exchange)
     {
@@ -69,11 +81,23 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
     asked_for(exchange).await
 }
 
+/// The record of the patient named in the form, to be printed.
+pub(crate) async fn printed(mut exchange: Exchange) -> Reply {
+    exchange.body = Bytes::from([&exchange.body[..], b"&print=1"].concat());
+    record(exchange).await
+}
+
 /// A browser writes the form that led to a page into its session file, and the address that it was sent on to: so it is
-/// sent on to an address that says nothing, and is good for one look.
+/// sent on to an address that says nothing, and is good for one look. Of a number that is none only that goes along.
 fn elsewhere(exchange: &Exchange) -> Option<Reply> {
-    asked(&exchange.body).ok()?;
-    let form = std::str::from_utf8(&exchange.body).ok()?;
+    if let Some(visit) = &exchange.visit {
+        return Some(launch::next_page(exchange, visit));
+    }
+    let form = match asked(&exchange.body) {
+        Ok(_) => std::str::from_utf8(&exchange.body).ok()?,
+        Err(NO_NUMBER) => "",
+        Err(_) => "nhs=0",
+    };
     let sealed = exchange.edge.desk.seal_form(&exchange.requester, form)?;
     let mut reply = page::respond(StatusCode::SEE_OTHER, String::new());
     set(&mut reply, "location", &format!("/record/{sealed}"));
@@ -96,7 +120,7 @@ pub(crate) fn sent_on(mut exchange: Exchange, sealed: String) -> BoxFuture<Reply
     })
 }
 
-async fn asked_for(exchange: Exchange) -> Reply {
+pub(super) async fn asked_for(exchange: Exchange) -> Reply {
     let patient = match asked(&exchange.body) {
         Ok(patient) => patient,
         Err(wrong) => {
@@ -109,22 +133,47 @@ async fn asked_for(exchange: Exchange) -> Reply {
         Err(wrong) => return page::respond(StatusCode::BAD_REQUEST, tributary_viewer::failed(wrong)),
     };
     let role = requester.role;
-    if says(&exchange.body, "live", "1") {
+    let is_print = is_print(&exchange);
+    if says(&exchange.body, "live", "1") && !is_print {
         return grows(&exchange, patient, requester).await;
     }
     match exchange.edge.desk.answer_in_words(request(&exchange, patient, Arc::clone(&requester))).await {
         Ok((answer, view)) => {
             let desk = Arc::clone(&exchange.edge.desk);
-            let mut seat = Seat::of(&requester, &view);
+            let mut seat = Seat::of(&requester, purpose(&exchange, role), &view);
             seat.all_originals = says(&exchange.body, "originals", "all");
-            seat.carry = tour::carried(&exchange, role);
+            seat.carry = carried(&exchange, role);
             seat.looked = looked::rows(&exchange, patient, &requester).await;
-            let bar = tour::bar(&exchange, patient, role);
+            let mut bar = bar(&exchange, patient, (&seat.reader, &seat.carry));
+            if is_print {
+                bar = Some(bar.unwrap_or_default() + &tributary_viewer::printing(&seat.reader));
+            }
             let page = tour::with_bar(bar.as_deref(), page::record(&answer, &view, &seat));
             from_answer(&answer, page).map(|body| body.disclosed(desk, answer.audit))
         }
         Err(refusal) => refused(refusal),
     }
+}
+
+/// What goes along when more is asked from a page: the visit, or what a demo's form had named.
+fn carried(exchange: &Exchange, role: Role) -> Vec<(String, String)> {
+    let Some(visit) = &exchange.visit else { return tour::carried(exchange, role) };
+    let sealed = exchange.edge.desk.seal_visit(Pass::Page, visit);
+    sealed.map(|sealed| (launch::VISIT.to_owned(), sealed)).into_iter().collect()
+}
+
+/// What stands before the record.
+fn bar(
+    exchange: &Exchange,
+    patient: NhsNumber,
+    (reader, carry): (&Reader, &[(String, String)]),
+) -> Option<String> {
+    if exchange.visit.is_none() {
+        return tour::bar(exchange, patient, reader.role);
+    }
+    let own = [("nhs".to_owned(), patient.expose().to_owned())];
+    let fields: Vec<_> = own.into_iter().chain(carry.iter().cloned()).collect();
+    Some(tributary_viewer::launched(reader, &fields))
 }
 
 /// The same, in one body that grows as the sources answer: the script places what comes later.
@@ -136,9 +185,10 @@ async fn grows(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester
         Err(refusal) => return refused(refusal),
     };
     let role = requester.role;
-    let (carry, bar) = (tour::carried(exchange, role), tour::bar(exchange, patient, role));
+    let (carry, purpose) = (carried(exchange, role), purpose(exchange, role));
     let all_originals = says(&exchange.body, "originals", "all");
     let looked = looked::rows(exchange, patient, &requester).await;
+    let bar = bar(exchange, patient, (&page::reader(&requester, purpose, Timestamp::UNIX_EPOCH), &carry));
     let begun = (moments, Growing::default(), None);
     let parts = futures_util::stream::unfold(begun, move |(mut moments, mut growing, seat)| {
         let (requester, carry, bar, looked) =
@@ -150,7 +200,7 @@ async fn grows(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester
             // A refusal ends the body before its end: the script sees that, and says so.
             let moment = moment?.ok()?;
             let is_first = seat.is_none();
-            let own = || Seat { carry, all_originals, looked, ..Seat::of(&requester, &moment.view) };
+            let own = || Seat { carry, all_originals, looked, ..Seat::of(&requester, purpose, &moment.view) };
             let seat = seat.unwrap_or_else(own);
             let text = page::grown(&mut growing, &moment, &seat);
             let text = if is_first { tour::with_bar(bar.as_deref(), text) } else { text };
@@ -186,7 +236,7 @@ pub(super) fn asked(body: &[u8]) -> Result<NhsNumber, &'static str> {
     let mut numbers = url::form_urlencoded::parse(body).filter(|(key, _)| key == "nhs");
     let number = match (numbers.next(), numbers.next()) {
         (Some((_, number)), None) if !number.trim().is_empty() => number,
-        _ => return Err("Enter an NHS number"),
+        _ => return Err(NO_NUMBER),
     };
     NhsNumber::parse(number.trim())
         .map_err(|_| "Enter a real NHS number: 10 digits, the last one checks the others")
@@ -197,19 +247,26 @@ fn says(body: &[u8], field: &str, value: &str) -> bool {
     url::form_urlencoded::parse(body).any(|(key, found)| key == field && found == value)
 }
 
-/// Nobody cares for themselves: patients ask to see what is on record.
-const fn purpose(role: Role) -> Purpose {
-    if matches!(role, Role::Patient) { Purpose::PatientAccess } else { Purpose::DirectCare }
+/// What for: as the system said that sent somebody here. Nobody cares for themselves: patients ask to see what is on
+/// record.
+fn purpose(exchange: &Exchange, role: Role) -> Purpose {
+    let usual = if role == Role::Patient { Purpose::PatientAccess } else { Purpose::DirectCare };
+    exchange.visit.as_ref().map_or(usual, |visit| visit.purpose)
 }
 
 /// How long a reader whose page cannot grow waits: then it comes with what is there, and who is missing can be asked
 /// again.
 const WHOLE_WITHIN: Duration = Duration::from_secs(3);
 
+fn is_print(exchange: &Exchange) -> bool {
+    says(&exchange.body, "print", "1")
+}
+
 /// By when the answer is wanted. The script says that it can place what comes later.
 fn deadline(exchange: &Exchange) -> Deadline {
-    let is_live = says(&exchange.body, "live", "1");
-    if is_live { exchange.deadline } else { exchange.deadline.capped(WHOLE_WITHIN) }
+    // What is printed waits for everybody: nothing can be added to paper.
+    let waits = says(&exchange.body, "live", "1") || is_print(exchange);
+    if waits { exchange.deadline } else { exchange.deadline.capped(WHOLE_WITHIN) }
 }
 
 fn request(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester>) -> RecordRequest {
@@ -218,14 +275,14 @@ fn request(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester>) -
         patient,
         sections: SectionSet::all(),
         since: None,
-        purpose: purpose(requester.role),
+        purpose: purpose(exchange, requester.role),
         relationship: tributary_model::Relationship::Unknown,
         break_glass: None,
         requester,
         deadline: deadline(exchange),
         handling: Handling::Lenient,
         freshness: Freshness::Allowed,
-        form: RecordForm::R4,
+        form: if is_print(exchange) { RecordForm::Print } else { RecordForm::R4 },
         public_root: exchange.edge.public_root(),
     }
 }

@@ -148,7 +148,9 @@ pub(crate) fn from_answer(answer: Answer, form: RecordForm) -> Reply {
     }
     let media = match form {
         RecordForm::Lines if answer.verdict.is_record() => JSON,
-        RecordForm::R4 | RecordForm::Stu3 | RecordForm::Lines | RecordForm::Summary => FHIR_JSON,
+        RecordForm::R4 | RecordForm::Stu3 | RecordForm::Lines | RecordForm::Summary | RecordForm::Print => {
+            FHIR_JSON
+        }
     };
     let mut reply = reply(status(answer.verdict.http()), media, answer.body);
     let tally = answer.tally;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Moment, Stage, Verdict};
-use tributary_model::Requester;
+use tributary_model::{Purpose, Requester};
 use tributary_viewer::{Ending, Growing, Looked, PERMISSIONS, POLICY, Page, Reader};
 
 use crate::exchange::{Edge, Reply, reply, set};
@@ -40,15 +40,21 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// The seat of a requester who reads a record as of an instant.
-    pub(crate) fn of(requester: &Requester, view: &RecordView) -> Self {
-        let reader = Reader {
-            role: requester.role,
-            name: format!("{} {}", requester.given, requester.family),
-            organisation: requester.organisation_name.clone(),
-            // One clock for a page: what it says was fetched, and when it was shown.
-            now: view.as_of.parse().unwrap_or(Timestamp::UNIX_EPOCH),
-        };
+    pub(crate) fn of(requester: &Requester, purpose: Purpose, view: &RecordView) -> Self {
+        // One clock for a page: what it says was fetched, and when it was shown.
+        let reader = reader(requester, purpose, view.as_of.parse().unwrap_or(Timestamp::UNIX_EPOCH));
         Self { reader, carry: Vec::new(), all_originals: false, looked: None }
+    }
+}
+
+/// Who reads, at an instant.
+pub(crate) fn reader(requester: &Requester, purpose: Purpose, now: Timestamp) -> Reader {
+    Reader {
+        role: requester.role,
+        name: format!("{} {}", requester.given, requester.family),
+        organisation: requester.organisation_name.clone(),
+        purpose,
+        now,
     }
 }
 

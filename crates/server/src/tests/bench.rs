@@ -133,6 +133,28 @@ impl Desk for FakeDesk {
         String::from_utf8(bytes?).ok()
     }
 
+    fn offer(
+        &self,
+        _visit: tributary_broker::Visit,
+        _id: RequestId,
+        _deadline: tributary_model::Deadline,
+    ) -> BoxFuture<Result<tributary_broker::Offer, Refusal>> {
+        let offer = tributary_broker::Offer { sealed: "sealed".to_owned(), audit: "7".to_owned() };
+        Box::pin(async { Ok(offer) })
+    }
+
+    fn seal_visit(&self, _pass: tributary_broker::Pass, _visit: &tributary_broker::Visit) -> Option<String> {
+        Some("sealed".to_owned())
+    }
+
+    fn open_visit(&self, _pass: tributary_broker::Pass, _sealed: &str) -> Option<tributary_broker::Visit> {
+        None
+    }
+
+    fn visit_begins(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
     fn relay(&self, request: RelayRequest) -> BoxFuture<Result<RelayAnswer, Refusal>> {
         self.relayed.lock().unwrap().push(request);
         let (say, body) = (self.say, self.body.clone());

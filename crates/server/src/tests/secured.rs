@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 use super::bench::{FakeDesk, Say, settings};
 use super::sockets::{Server, raw, start_with};
 use crate::settings::{Limits, Settings};
-use crate::tls::{Tls, TlsError, TlsIdentity};
+use crate::{Tls, TlsError, TlsIdentity};
 use tributary_identity::{ClientTrust, TrustError};
 
 /// An authority of the test's own.

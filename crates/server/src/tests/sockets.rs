@@ -25,7 +25,8 @@ pub(super) async fn start(desk: &Arc<FakeDesk>) -> Server {
 
 pub(super) async fn start_with(desk: &Arc<FakeDesk>, settings: Settings) -> Server {
     let bind = || TcpListener::bind(("127.0.0.1", 0));
-    let listeners = Listeners { data: bind().await.unwrap(), admin: bind().await.unwrap(), gpconnect: None };
+    let (data, admin) = (bind().await.unwrap(), bind().await.unwrap());
+    let listeners = Listeners { data, admin, gpconnect: None, launch: None };
     let (data, admin) = (listeners.data.local_addr().unwrap(), listeners.admin.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel();
     let front = Front::of(edge(desk, settings));

@@ -26,7 +26,12 @@ fn entry(table: &mut Reader<'_>, issuers: &[IssuerSettings], ids: &mut BTreeSet<
     }
     let name = table.words("name");
     let organisations = some(table, "ods", OdsCode::parse);
-    let names = certificate_names(table);
+    let profiles = if table.has("profiles") { some(table, "profiles", profile) } else { None };
+    let profiles = profiles.unwrap_or_else(|| vec![Profile::Native]);
+    // Whose forms come from browsers alone has no connection, and so no certificate, of its own.
+    let calls = profiles.iter().any(|profile| *profile != Profile::Launch);
+    let names =
+        if calls || table.has("certificate_names") { certificate_names(table) } else { Some(Vec::new()) };
     let pins = table.list("spki_sha256", pin).unwrap_or_default();
     let priority = table.parsed("priority", priority);
     let roles = some(table, "roles", role);
@@ -34,8 +39,6 @@ fn entry(table: &mut Reader<'_>, issuers: &[IssuerSettings], ids: &mut BTreeSet<
     if default_role.is_some_and(|role| !roles.as_ref().is_some_and(|roles| roles.contains(&role))) {
         table.wrong("default_role", "is not among the roles that it may assert");
     }
-    let profiles = if table.has("profiles") { some(table, "profiles", profile) } else { None };
-    let profiles = profiles.unwrap_or_else(|| vec![Profile::Native]);
     let by_id = |text: &str| {
         let issuer = issuers.iter().find(|issuer| issuer.id == text);
         issuer.ok_or("is the id of no [[issuer]]")
@@ -66,7 +69,8 @@ fn vouching(table: &Reader<'_>, profiles: &[Profile], vouched: &[&IssuerSettings
     let is_cis2 = |issuer: &&&IssuerSettings| matches!(issuer.rules.shape, ClaimShape::Cis2 { .. });
     let cis2 = vouched.iter().filter(is_cis2).count();
     let may_cis2 = profiles.contains(&Profile::Cis2);
-    let is_signed = may_cis2 || profiles.contains(&Profile::Native);
+    let signed = [Profile::Native, Profile::Launch];
+    let is_signed = may_cis2 || signed.iter().any(|profile| profiles.contains(profile));
     if is_signed && cis2 == vouched.len() {
         table.wrong(
             "issuers",
@@ -122,7 +126,7 @@ fn pin(text: &str) -> Result<[u8; 32], &'static str> {
 }
 
 fn profile(text: &str) -> Result<Profile, &'static str> {
-    Profile::from_code(text).ok_or("is none of \"native\", \"cis2\", \"gpconnect\"")
+    Profile::from_code(text).ok_or("is none of \"native\", \"cis2\", \"gpconnect\", \"launch\"")
 }
 
 fn priority(text: &str) -> Result<Priority, &'static str> {

@@ -65,6 +65,9 @@ fn summary(out: &mut dyn io::Write, settings: &Settings, maps: &Maps) -> io::Res
     if let Some(gpconnect) = &server.gpconnect {
         writeln!(out, "gp connect      https://{}", gpconnect.listen)?;
     }
+    if let Some(launch) = &server.launch {
+        writeln!(out, "launch          https://{}", launch.listen)?;
+    }
     writeln!(out, "admin listener  {}", server.admin_listen)?;
     writeln!(out, "audit log       {}", settings.audit.place())?;
     let expected = settings.locator.expected(&settings.sources);

@@ -88,6 +88,7 @@ async fn listeners(settings: &Settings) -> io::Result<Listeners> {
         data: usual_or_any(settings.server.listen).await?,
         admin: usual_or_any(settings.server.admin_listen).await?,
         gpconnect: None,
+        launch: None,
     })
 }
 

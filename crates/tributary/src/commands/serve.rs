@@ -51,6 +51,9 @@ pub(super) async fn run(arguments: Arguments, hardening: &Hardening, shelter: Sh
     if let Some(address) = running.gpconnect_addr() {
         say(format_args!("gpconnect https://{address}"));
     }
+    if let Some(address) = running.launch_addr() {
+        say(format_args!("launch   https://{address}"));
+    }
     say(format_args!("audit    {}", audit.place()));
     if is_demo {
         say("callers are not proven: invented patients only");

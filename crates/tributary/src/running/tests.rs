@@ -88,7 +88,8 @@ async fn an_audit_log_in_use_is_refused() {
     let running = start(&federation, audit.path()).await;
     let settings = story::settings(&federation, audit.path().to_owned());
     let any = || listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let listeners = Listeners { data: any().await.unwrap(), admin: any().await.unwrap(), gpconnect: None };
+    let (data, admin) = (any().await.unwrap(), any().await.unwrap());
+    let listeners = Listeners { data, admin, gpconnect: None, launch: None };
     let clock = Arc::new(SystemClock);
     let error = Running::start_on(listeners, settings, Maps::default(), clock).await.unwrap_err();
     assert!(matches!(error, StartError::Audit(_, AuditError::InUse)), "{error}");

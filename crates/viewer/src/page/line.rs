@@ -4,6 +4,7 @@ use tributary_merge::view::{LineView, MemberView};
 use tributary_model::Section;
 
 use super::Page;
+use super::launched::VISIT;
 use super::origin::{Originals, origin};
 use crate::html::Html;
 use crate::words;
@@ -148,10 +149,24 @@ fn member(html: &mut Html, around: Around<'_>, (member, lead): (&MemberView, &st
     html.raw("</span>");
     let addresses = member.attachments.iter().filter(|address| is_ours(address));
     for address in addresses {
-        html.element(" <a class=\"document\" href=\"", address, "\">Open the document</a>");
+        document(html, around.page, address);
     }
     origin(html, around.page, around.originals, member);
     html.raw("</li>\n");
+}
+
+/// Opens what is attached. Who was sent here by another system has nothing to show but the visit, which stands in a
+/// form and in no address.
+fn document(html: &mut Html, page: &Page<'_>, address: &str) {
+    match (page.carry.iter().any(|(field, _)| field == VISIT), address.rsplit_once('/')) {
+        (true, Some((_, link))) => {
+            html.raw(" <button class=\"small document\" form=\"visit\" formaction=\"/document\" name=\"link\" value=\"");
+            html.text(link).raw("\">Open the document</button>");
+        }
+        _ => {
+            html.element(" <a class=\"document\" href=\"", address, "\">Open the document</a>");
+        }
+    }
 }
 
 /// Whether an address leads to a page: nothing else is ever followed.

@@ -139,7 +139,9 @@ pub(crate) fn open(html: &mut Html, page: &Page<'_>, places: &Places) {
     }
     html.raw("<section id=\"strip\" class=\"strip\" aria-labelledby=\"h-sources\">\n");
     write(html, "strip");
-    html.raw("</section>\n<div id=\"alert\">\n");
+    html.raw("</section>\n");
+    print(html, page);
+    html.raw("<div id=\"alert\">\n");
     write(html, "alert");
     html.raw("</div>\n");
     columns(html, places);
@@ -183,6 +185,16 @@ fn contents(html: &mut Html, page: &Page<'_>) {
     html.raw("</ul></details></nav>\n");
 }
 
+/// Asks for the same record to be printed: that it was is on record before there is anything to print.
+fn print(html: &mut Html, page: &Page<'_>) {
+    html.raw("<form class=\"again\" method=\"post\" action=\"/print\">");
+    html.element("<input type=\"hidden\" name=\"nhs\" value=\"", &page.view.patient.nhs_number, "\">");
+    for (field, value) in page.carry {
+        html.element("<input type=\"hidden\" name=\"", field, "\" value=\"").text(value).raw("\">");
+    }
+    html.raw("<button class=\"small\">Print</button></form>\n");
+}
+
 /// What stands at the top of every printed sheet.
 fn printed(html: &mut Html, page: &Page<'_>) {
     let patient = &page.view.patient;
@@ -194,7 +206,7 @@ fn printed(html: &mut Html, page: &Page<'_>) {
     let loaded = zoned(page.reader.now).strftime("%d-%b-%Y %H:%M").to_string();
     html.element("<br>Printed <span id=\"printed\">", &loaded, "</span> by ");
     html.element("", &page.reader.name, ", ").raw(page.reader.role_name());
-    html.element(", ", &page.reader.organisation, "");
+    html.element(", ", &page.reader.organisation, " for ").raw(page.reader.purpose_name());
 }
 
 /// Who looked, for the person the record is about.

@@ -18,7 +18,8 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn reader(role: Role) -> Reader {
-    Reader { role, name: "Sam Reader".to_owned(), organisation: "Mersey Ambulance".to_owned(), now: now() }
+    let (name, organisation) = ("Sam Reader".to_owned(), "Mersey Ambulance".to_owned());
+    Reader { role, name, organisation, purpose: tributary_model::Purpose::DirectCare, now: now() }
 }
 
 pub(crate) fn page<'a>(view: &'a RecordView, reader: &'a Reader) -> Page<'a> {

@@ -33,7 +33,7 @@ async fn asks(
     let usual = settings();
     let proof = Proof {
         consumer: "app".to_owned(),
-        spki_sha256: [0; 32],
+        spki_sha256: Some([0; 32]),
         token: TokenKind::Signed,
         issuer: None,
         jti_sha256: None,
@@ -53,6 +53,7 @@ async fn asks(
         requester: Arc::new(requester),
         caller: None,
         asked: crate::layers::Asked::default(),
+        visit: None,
     };
     let reply = looked(exchange).await;
     let (status, words) = read(reply).await;

@@ -9,10 +9,11 @@ use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::version::{TLS12, TLS13};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tributary_identity::{ClientTrust, ClientVerifier, TrustError};
+
+use crate::verifier::{ClientTrust, ClientVerifier, TrustError};
 
 /// HTTP/2 by its name in ALPN.
-pub(crate) const H2: &[u8] = b"h2";
+pub const H2: &[u8] = b"h2";
 const HTTP_11: &[u8] = b"http/1.1";
 
 /// Why TLS cannot be offered. It names what is wrong and never what is in it.
@@ -99,7 +100,7 @@ impl Tls {
     }
 
     /// What the next handshake is made with.
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+    pub fn config(&self) -> Arc<ServerConfig> {
         self.0.load_full()
     }
 }
