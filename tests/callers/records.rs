@@ -1,11 +1,21 @@
 //! What proven callers are shown, and what is on record of it.
 
+use serde_json::Value;
+use tributary_model::Purpose;
 use tributary_tests::bundle::Merged;
 use tributary_tests::{GEORGE, federation, parameters};
 
 use crate::scene::{Plan, Scene};
 
 const RECORD: &str = "/fhir/R4/Patient/$record";
+
+/// Asks for George's record for a purpose.
+fn asking(purpose: &str) -> String {
+    let mut asked: Value = serde_json::from_str(&parameters(GEORGE, &[])).unwrap();
+    let purpose = serde_json::json!({"name": "purpose", "valueCode": purpose});
+    asked["parameter"].as_array_mut().unwrap().push(purpose);
+    asked.to_string()
+}
 
 /// A nurse sees what the policy says of nurses; her proof, and the rule, are on record before that.
 #[tokio::test]
@@ -28,12 +38,10 @@ async fn who_is_proven_sees_what_their_role_may_see() {
     let statuses = Merged::of(serde_json::from_str(&answer.body).unwrap()).statuses();
     assert_eq!(statuses["acute-a"], "ok");
     // For a purpose that nurses' rules do not name there is nothing.
-    let token = scene.bearer(&shown);
-    let mut asked: serde_json::Value = serde_json::from_str(&body).unwrap();
-    let purpose = serde_json::json!({"name": "purpose", "valueCode": "audit"});
-    asked["parameter"].as_array_mut().unwrap().push(purpose);
-    let refused = line.post(RECORD, &[("Authorization", &token)], &asked.to_string()).await.unwrap();
+    let token = scene.bearer_saying(&shown, |claims| claims["reason_for_request"] = "audit".into());
+    let refused = line.post(RECORD, &[("Authorization", &token)], &asking("audit")).await.unwrap();
     assert_eq!(refused.status, 403, "{}", refused.body);
+    assert!(refused.body.contains("(no-rule)"), "{}", refused.body);
     drop(line);
     let audit = scene.dir.path().join("audit");
     scene.running.stop().await.unwrap();
@@ -48,4 +56,62 @@ async fn who_is_proven_sees_what_their_role_may_see() {
             assert!(text.contains(part), "{part}: {record}");
         }
     }
+}
+
+type Change = fn(&mut Value);
+
+/// What a token may say, and the purposes that it can be used for.
+const SAID: &[(&str, &[&str], Change)] = &[
+    ("direct care", &["directcare", "urgentcare"], |_| {}),
+    ("urgent care", &["directcare", "urgentcare"], |claims| claims["reason_for_request"] = "urgentcare".into()),
+    ("safeguarding", &["safeguarding"], |claims| claims["reason_for_request"] = "safeguarding".into()),
+    ("the patient", &["patientaccess"], |claims| claims["reason_for_request"] = "patientaccess".into()),
+    ("audit", &["audit"], |claims| claims["reason_for_request"] = "audit".into()),
+    ("migration", &[], |claims| claims["reason_for_request"] = "migration".into()),
+    ("nothing that is known", &[], |claims| claims["reason_for_request"] = "9990000107 curiosity".into()),
+    ("no text", &[], |claims| claims["reason_for_request"] = serde_json::json!(["directcare"])),
+    ("nothing", &[], |claims| drop(claims.as_object_mut().unwrap().remove("reason_for_request"))),
+    ("direct care and its scope", &["directcare", "urgentcare"], |claims| {
+        claims["requested_scope"] = "patient/*.read".into();
+    }),
+];
+
+/// A token that was given for one thing is of no use for another, whatever the policy says of it.
+#[tokio::test]
+async fn a_token_is_used_for_what_it_says() {
+    let scene = Scene::set(&Plan::default()).await;
+    let shown = scene.usual();
+    let mut line = scene.connect(Some(&shown)).await.unwrap();
+    let mut contradicted = 0;
+    for (name, covered, change) in SAID {
+        for purpose in Purpose::ALL.iter().map(|purpose| purpose.code()) {
+            let token = scene.bearer_saying(&shown, change);
+            let answer = line.post(RECORD, &[("Authorization", &token)], &asking(purpose)).await.unwrap();
+            let is_told = answer.body.contains("reason_for_request");
+            assert_eq!(is_told, !covered.contains(&purpose), "{name}, {purpose}: {}", answer.body);
+            if is_told {
+                contradicted += 1;
+                assert_eq!(answer.status, 403, "{name}, {purpose}");
+                let outcome: Value = serde_json::from_str(&answer.body).unwrap();
+                assert_eq!(outcome["resourceType"], "OperationOutcome");
+                let issue = &outcome["issue"][0];
+                assert_eq!((issue["severity"].as_str(), issue["code"].as_str()), (Some("error"), Some("forbidden")));
+                for word in ["9990000107", "999 000", "curiosity", "migration", "u-17", "Okoro"] {
+                    assert!(!answer.body.contains(word), "{word}: {}", answer.body);
+                }
+            }
+        }
+    }
+    for scope in ["patient/*.write", "organization/*.read", "patient/*.read conf/R", ""] {
+        let token = scene.bearer_saying(&shown, |claims| claims["requested_scope"] = scope.into());
+        let answer = line.post(RECORD, &[("Authorization", &token)], &asking("directcare")).await.unwrap();
+        assert_eq!(answer.status, 403, "{scope}");
+        assert!(answer.body.contains("requested_scope"), "{scope}: {}", answer.body);
+    }
+    drop(line);
+    let audit = scene.dir.path().join("audit");
+    scene.running.stop().await.unwrap();
+    let records = tributary_tests::audit::records(&audit);
+    let denied = |why: &str| records.iter().filter(|record| record["why"]["denied"] == why).count();
+    assert_eq!((denied("reason-for-request"), denied("requested-scope")), (contradicted, 4));
 }

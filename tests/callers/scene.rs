@@ -219,7 +219,13 @@ impl Scene {
 
     /// A token that lets the usual caller in, once.
     pub(crate) fn bearer(&self, shown: &Shown) -> String {
-        let (header, claims) = (json!({"alg": "RS512", "typ": "JWT", "kid": "rs512"}), claims(shown));
+        self.bearer_saying(shown, |_| {})
+    }
+
+    /// The same, with other claims.
+    pub(crate) fn bearer_saying(&self, shown: &Shown, change: impl FnOnce(&mut Value)) -> String {
+        let (header, mut claims) = (json!({"alg": "RS512", "typ": "JWT", "kid": "rs512"}), claims(shown));
+        change(&mut claims);
         format!("Bearer {}", signed(&self.signer, "RS512", &header.to_string(), &claims.to_string()))
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tributary_audit::{Access, BreakGlass, GlassDecision};
+use tributary_model::requester::Claim;
 use tributary_model::{
     Deadline, Denial, DenyReason, Facts, NhsNumber, Obligations, Role, SectionSet, SourceKind,
 };
@@ -44,8 +45,11 @@ pub(crate) async fn permitted(
         break_glass: is_broken,
         demo: room.mode == Mode::Demo,
     };
-    let verdict =
-        if is_own(room, access) { room.decide(&facts, answered) } else { Err(DenyReason::Forbidden.into()) };
+    let verdict = match contradicted(access) {
+        Some(claim) => Err(DenyReason::Contradicts(claim).into()),
+        None if is_own(room, access) => room.decide(&facts, answered),
+        None => Err(DenyReason::Forbidden.into()),
+    };
     let (verdict, glass) = if is_broken { broken(room, access, verdict) } else { (verdict, None) };
     room.count(&verdict);
     match &verdict {
@@ -62,6 +66,12 @@ pub(crate) async fn permitted(
         }
     }
     verdict.map_err(|denial| Refusal::Denied(denial.reason))
+}
+
+/// The claim of the token that this request contradicts. Where nobody showed a token that counts there is none: a demo,
+/// and what is replayed.
+fn contradicted(access: &Access) -> Option<Claim> {
+    access.requester.proof.as_ref()?.said.contradicted_by(access.purpose)
 }
 
 /// Whoever asks as a patient asks for their own record, and a verified token says which that is. A demo believes

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tributary_model::requester::{Assurance, Proof, TokenKind};
+use tributary_model::requester::{Assurance, Proof, Said, ScopeSaid, TokenKind};
 use tributary_model::{Priority, Requester, Role};
 
 use crate::certificate::Certificate;
 use crate::consumer::{Consumer, Consumers, Profile};
 use crate::issuer::{ClaimShape, Issuer, Shown, VerifiedClaims};
 use crate::person::Person;
+use crate::reason;
 use crate::refused::Refused;
 use crate::replay::Replays;
 use crate::ring::KeyRing;
@@ -159,6 +160,7 @@ impl Calling<'_> {
             jti_sha256: claims.jti_sha256(),
             aal: person.aal,
             own: person.own.filter(|_| role == Role::Patient),
+            said: reason::said(claims.claims()),
         };
         Ok(Requester {
             user_id: person.user_id,
@@ -192,6 +194,8 @@ impl Consumer {
             jti_sha256: None,
             aal: None,
             own: None,
+            // Held against the interaction when the token was read, in the order that consumers know.
+            said: Said { purposes: reason::covered("directcare"), scope: ScopeSaid::Patients },
         };
         Ok(Requester {
             role,

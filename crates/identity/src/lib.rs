@@ -9,6 +9,7 @@ mod key;
 mod launch;
 mod own;
 mod person;
+mod reason;
 mod refused;
 mod replay;
 mod ring;

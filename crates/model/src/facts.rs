@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::locate::Barred;
 use crate::request::{Purpose, Relationship};
-use crate::requester::Role;
+use crate::requester::{Claim, Role};
 use crate::role_view::Views;
 use crate::section::SectionSet;
 use crate::source::{KindSet, OdsCode};
@@ -59,6 +59,8 @@ pub enum DenyReason {
     BreakGlassNotOffered,
     /// This user broke the glass too often.
     BreakGlassQuota,
+    /// The token says that something else is asked for.
+    Contradicts(Claim),
     /// Nobody may be asked about this patient.
     Barred(Barred),
 }
@@ -72,6 +74,8 @@ impl DenyReason {
             Self::NotProven => "not-proven",
             Self::BreakGlassNotOffered => "break-glass-not-offered",
             Self::BreakGlassQuota => "break-glass-quota",
+            Self::Contradicts(Claim::Reason) => "reason-for-request",
+            Self::Contradicts(Claim::Scope) => "requested-scope",
             Self::Barred(why) => why.code(),
         }
     }

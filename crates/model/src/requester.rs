@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::nhs_number::NhsNumber;
 use crate::priority::Priority;
+use crate::request::Purpose;
 use crate::source::OdsCode;
 
 macro_rules! roles {
@@ -106,6 +107,55 @@ impl TokenKind {
     }
 }
 
+/// What a token says of the scope that its bearer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScopeSaid {
+    /// Nothing.
+    Nothing,
+    /// To read what is about patients.
+    Patients,
+    /// Something else, or nothing that could be read.
+    Otherwise,
+}
+
+/// What a token says its bearer asks for. A request is held to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Said {
+    /// The purposes that its `reason_for_request` covers; none where the claim is absent or means nothing here.
+    pub purposes: &'static [Purpose],
+    /// Its `requested_scope`.
+    pub scope: ScopeSaid,
+}
+
+/// A claim of a token that a request contradicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// `reason_for_request`: it does not cover the purpose of the request.
+    Reason,
+    /// `requested_scope`: it is not that of reading a record.
+    Scope,
+}
+
+impl Claim {
+    /// Its name in tokens.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reason => "reason_for_request",
+            Self::Scope => "requested_scope",
+        }
+    }
+}
+
+impl Said {
+    /// The claim that a request for somebody's record with this purpose contradicts.
+    pub fn contradicted_by(&self, purpose: Purpose) -> Option<Claim> {
+        if !self.purposes.contains(&purpose) {
+            return Some(Claim::Reason);
+        }
+        (self.scope == ScopeSaid::Otherwise).then_some(Claim::Scope)
+    }
+}
+
 /// What was proven about a caller, for the audit log. No part of it can be used to log in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proof {
@@ -124,6 +174,8 @@ pub struct Proof {
     pub aal: Option<u8>,
     /// The person's own NHS number, where a verified token says so and that they proved it.
     pub own: Option<NhsNumber>,
+    /// What the token says they ask for.
+    pub said: Said,
 }
 
 /// Ids of a person in the Spine's user directory. Without a smartcard there are none.

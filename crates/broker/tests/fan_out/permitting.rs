@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tributary_broker::{Mode, Policy, Refusal};
-use tributary_model::requester::{Proof, TokenKind};
+use tributary_model::requester::{Claim, Proof, Said, ScopeSaid, TokenKind};
 use tributary_model::{
     DenyReason, FaultClass, MemoryBudget, NhsNumber, Purpose, RecordRequest, Redacted, Relationship,
     Requester, Role, Section, SectionSet, SourceKind, ViewRole,
@@ -125,6 +125,7 @@ fn patient(own: Option<&str>) -> RecordRequest {
         token: TokenKind::Signed,
         aal: Some(3),
         own: own.map(|number| NhsNumber::parse(number).unwrap()),
+        said: Said { purposes: Purpose::ALL, scope: ScopeSaid::Nothing },
     };
     let requester = Requester { role: Role::Patient, proof: Some(Arc::new(proof)), ..requester() };
     RecordRequest { requester: Arc::new(requester), purpose: Purpose::PatientAccess, ..request() }
@@ -148,4 +149,38 @@ async fn a_patient_sees_their_own_record_and_nobody_elses() {
     assert!(bench.seen.calls().is_empty());
     assert_eq!(bench.records_of("denied").len(), 2);
     assert!(bench.broker.answer(patient(Some("9990000107"))).await.is_ok());
+}
+
+/// Somebody whose token says this.
+fn saying(purposes: &'static [Purpose], scope: ScopeSaid) -> RecordRequest {
+    let mut proof = (**patient(None).requester.proof.as_ref().unwrap()).clone();
+    proof.said = Said { purposes, scope };
+    RecordRequest {
+        requester: Arc::new(Requester { proof: Some(Arc::new(proof)), ..requester() }),
+        ..request()
+    }
+}
+
+/// What the policy permits is not asked for under a token that says something else.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_its_token_contradicts_asks_nobody_and_is_on_record() {
+    let rules = vec![permit("gp-only", Among::Any, Glass::Whole)];
+    let bench = Bench::under(policy(rules), vec![source("gp", Does::Answers)]);
+    let others: &[Purpose] = &[Purpose::Safeguarding, Purpose::PatientAccess, Purpose::Audit];
+    for (said, scope, claim) in [
+        (&[][..], ScopeSaid::Nothing, Claim::Reason),
+        (others, ScopeSaid::Patients, Claim::Reason),
+        (Purpose::ALL, ScopeSaid::Otherwise, Claim::Scope),
+    ] {
+        let refused = bench.broker.answer(saying(said, scope)).await.unwrap_err();
+        assert_eq!(refused, Refusal::Denied(DenyReason::Contradicts(claim)));
+    }
+    assert!(bench.seen.calls().is_empty());
+    for scope in [ScopeSaid::Nothing, ScopeSaid::Patients] {
+        assert!(bench.broker.answer(saying(&[Purpose::DirectCare], scope)).await.is_ok(), "{scope:?}");
+    }
+    let records = bench.closed_all().await;
+    let denied = records.iter().filter(|record| record["kind"] == "denied");
+    let denied: Vec<_> = denied.map(|record| record["why"]["denied"].as_str().unwrap()).collect();
+    assert_eq!(denied, ["reason-for-request", "reason-for-request", "requested-scope"]);
 }

@@ -228,7 +228,10 @@ impl Maker<'_> {
     fn denying(&self) -> Shape {
         let entry = self.entry;
         let reason = entry.why.as_ref().and_then(|why| why.denied.clone()).unwrap_or_default();
-        let is_role = matches!(reason.as_str(), "no-rule" | "break-glass-not-offered");
+        let is_role = matches!(
+            reason.as_str(),
+            "no-rule" | "break-glass-not-offered" | "reason-for-request" | "requested-scope"
+        );
         let subtype = if is_role {
             agent::coding(BALP_AUTHZ, "AuthZ-Role", "Authorization Decision using only Roles")
         } else {

@@ -86,6 +86,9 @@ pub(super) fn denial(code: &str) -> &str {
     match code {
         "no-rule" => "no rule allows it for this person's role and purpose",
         "break-glass-not-offered" => "the emergency override is not offered",
+        "reason-for-request" | "requested-scope" => {
+            "it was not what this person's system had said they would ask for"
+        }
         _ => "the rules do not allow it, or you or your practice asked for it not to be shared",
     }
 }

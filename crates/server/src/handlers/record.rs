@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use tributary_broker::view::SourceRow;
 use tributary_broker::{Answer, Refusal, Verdict};
+use tributary_model::requester::Claim;
 use tributary_model::{
     Barred, DenyReason, Freshness, Handling, RecordForm, RecordRequest, Relationship, SourceStatus,
 };
@@ -170,7 +171,9 @@ pub(crate) fn from_refusal(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Denied(reason) => {
             let text = format!("{} ({}). No source was asked.", denied(reason), reason.code());
-            Problem::new(StatusCode::FORBIDDEN, "forbidden", text).coded(Spine::DENIED)
+            let problem = Problem::new(StatusCode::FORBIDDEN, "forbidden", text).coded(Spine::DENIED);
+            let DenyReason::Contradicts(claim) = reason else { return problem };
+            problem.naming(&format!("Authorization: {}", claim.name()))
         }
         Refusal::AuditUnavailable => {
             let text = "The audit log cannot be written, so nothing may be shown.";
@@ -211,6 +214,12 @@ const fn denied(reason: DenyReason) -> &'static str {
         DenyReason::BreakGlassNotOffered => "Nobody breaks the glass in this role and for this purpose",
         DenyReason::BreakGlassQuota => "This user broke the glass too often",
         DenyReason::NotProven => "It is not proven who asks",
+        DenyReason::Contradicts(Claim::Reason) => {
+            "The claim reason_for_request of the token does not cover the purpose of this request"
+        }
+        DenyReason::Contradicts(Claim::Scope) => {
+            "The claim requested_scope of the token is not that of reading a record"
+        }
         DenyReason::NoRule | DenyReason::Forbidden | DenyReason::Barred(_) => {
             "This requester may not see this record"
         }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use http::StatusCode;
 use tributary_broker::TurnedAway;
 use tributary_identity::{Consumers, Gate, Replays};
-use tributary_model::requester::{Proof, TokenKind};
-use tributary_model::{Deadline, RequestId, Requester};
+use tributary_model::requester::{Proof, Said, ScopeSaid, TokenKind};
+use tributary_model::{Deadline, Purpose, RequestId, Requester};
 
 use super::*;
 use crate::desk::WhoLooked;
@@ -39,6 +39,7 @@ async fn asks(
         jti_sha256: None,
         aal: None,
         own: own.map(|own| NhsNumber::parse(own).unwrap()),
+        said: Said { purposes: Purpose::ALL, scope: ScopeSaid::Nothing },
     };
     let requester = Requester { role, proof: Some(Arc::new(proof)), ..usual.demo_requester.clone() };
     let edge: Arc<Edge> = edge(&desk, crate::Settings { callers, who_looked: Some(who_looked), ..usual });
