@@ -66,6 +66,18 @@ const ROWS: &[(&str, &str, &str)] = &[
         "default_role = \"community-nurse\"\n",
         "is not among the roles that it may assert",
     ),
+    (
+        "[[consumer.system]]\nods = \"RZ906\"\nasid = \"200000000306\"\n",
+        "",
+        "consumer[1].system: is missing for RZ906: Ssp-From",
+    ),
+    ("ods = \"RZ906\"\nasid", "ods = \"RZ999\"\nasid", "system: is for RZ999, which is not among"),
+    ("asid = \"200000000306\"", "asid = \"2000\"", "consumer[1].system[2].asid: "),
+    (
+        "[[consumer]]\nid = \"relay\"",
+        "[[consumer.system]]\nods = \"RZ905\"\nasid = \"200000000305\"\n[[consumer]]\nid = \"relay\"",
+        "consumer[4].system: is for profiles with \"gpconnect\"",
+    ),
     ("max_life_secs = 3600", "max_life_secs = 86400", "max_life_secs: is not between 30 and 3600"),
     ("[audit]", "[demo]\ninsecure = true\n[audit]", "a configuration is one or the other"),
 ];

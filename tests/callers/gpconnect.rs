@@ -1,9 +1,10 @@
 //! The listener for GP Connect: the certificate proves the system, the unsigned token says for whom.
 
 use serde_json::{Value, json};
+use tributary_tests::http;
 
 use crate::pki::{Wants, now};
-use crate::scene::{Line, Plan, Scene};
+use crate::scene::{Answer, Line, Plan, Scene};
 use crate::signer::part;
 
 const METADATA: &str = "/A99901/STU3/1/gpconnect/structured/fhir/metadata";
@@ -28,22 +29,27 @@ fn unsigned(claims: &Value) -> String {
 }
 
 async fn asks(line: &mut Line, token: &str) -> u16 {
+    asks_as(line, "200000000305", token).await.status
+}
+
+/// Asks with this system id.
+async fn asks_as(line: &mut Line, from: &str, token: &str) -> Answer {
     let headers = [
         ("Authorization", token),
         ("Ssp-TraceID", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
-        ("Ssp-From", "200000000305"),
+        ("Ssp-From", from),
         ("Ssp-To", "200000000205"),
         ("Ssp-InteractionID", INTERACTION),
         ("Accept", "application/fhir+json"),
     ];
-    line.ask(METADATA, &headers).await.unwrap().status
+    line.ask(METADATA, &headers).await.unwrap()
 }
 
 type Change = fn(&mut Value);
 
 const ROWS: &[(&str, u16, Change)] = &[
     ("as it should be", 200, |_| {}),
-    ("the other organisation", 200, |claims| {
+    ("the other organisation under the system id of the first", 403, |claims| {
         claims["requesting_organization"]["identifier"][0]["value"] = "RZ906".into();
     }),
     ("T04 another's organisation", 403, |claims| {
@@ -84,7 +90,7 @@ async fn an_unsigned_token_says_what_its_system_may_say() {
     assert_eq!(asks(&mut line, &scene.bearer(&shown)).await, 400);
     drop(line);
     let records = scene.security_records().await;
-    assert_eq!(records.iter().filter(|kind| *kind == "caller-refused").count(), 1, "{records:?}");
+    assert_eq!(records.iter().filter(|kind| *kind == "caller-refused").count(), 2, "{records:?}");
 }
 
 #[tokio::test]
@@ -106,12 +112,13 @@ async fn the_certificate_decides_who_may_call() {
     ];
     let token = unsigned(&claims());
     for (name, wants, expected) in rows {
+        let from = if wants.uris == ["urn:x-caller:relay"] { "200000000307" } else { "200000000305" };
         let shown = scene.callers.issue(&wants);
         let status = match scene.connect_gpconnect(Some(&shown)).await {
             Ok(mut line) => {
                 let headers = [("Authorization", token.as_str())];
                 let alive = line.ask("/_ping", &headers).await.is_ok();
-                if alive { Some(asks(&mut line, &token).await) } else { None }
+                if alive { Some(asks_as(&mut line, from, &token).await.status) } else { None }
             }
             Err(_refused) => None,
         };
@@ -122,6 +129,43 @@ async fn the_certificate_decides_who_may_call() {
         Err(_refused) => false,
     };
     assert!(!alone, "nobody comes in without a certificate");
+}
+
+/// A system id is held against the certificate: whoever sends another's is refused as the Spine refuses it.
+#[tokio::test]
+async fn a_system_sends_its_own_id_for_each_organisation() {
+    let scene = Scene::set(&Plan::default()).await;
+    let caller = |uri| Wants { uris: vec![uri], ..Wants::default() };
+    let rows = [
+        ("urn:x-caller:epr", "RZ905", "200000000305", 200),
+        ("urn:x-caller:epr", "RZ906", "200000000306", 200),
+        ("urn:x-caller:relay", "RZ905", "200000000307", 200),
+        ("urn:x-caller:epr", "RZ905", "200000000306", 403),
+        ("urn:x-caller:epr", "RZ906", "200000000305", 403),
+        ("urn:x-caller:epr", "RZ905", "200000000307", 403),
+        ("urn:x-caller:relay", "RZ905", "200000000305", 403),
+        ("urn:x-caller:epr", "RZ905", "009990000107", 403),
+    ];
+    for (uri, ods, from, status) in rows {
+        let shown = scene.callers.issue(&caller(uri));
+        let mut line = scene.connect_gpconnect(Some(&shown)).await.unwrap();
+        let mut claims = claims();
+        claims["requesting_organization"]["identifier"][0]["value"] = ods.into();
+        let answer = asks_as(&mut line, from, &unsigned(&claims)).await;
+        assert_eq!(answer.status, status, "{uri} {ods} {from}: {}", answer.body);
+        if status == 403 {
+            let outcome: Value = serde_json::from_str(&answer.body).unwrap();
+            let issue = &outcome["issue"][0];
+            assert_eq!(issue["code"], "forbidden");
+            assert_eq!(issue["details"]["coding"][0]["code"], "403");
+            assert_eq!(issue["diagnostics"], "ASID_CHECK_FAILED_MESSAGESENDER_UNKNOWN");
+            assert!(!answer.body.contains(from) && !answer.body.contains("2000000003"), "{}", answer.body);
+        }
+    }
+    let metrics = http::get(scene.running.admin_addr(), "/metrics").await.body;
+    assert!(metrics.contains("tributary_logins_total{outcome=\"asid\"} 5\n"), "{metrics}");
+    let records = scene.security_records().await;
+    assert_eq!(records.iter().filter(|kind| *kind == "caller-refused").count(), 5, "{records:?}");
 }
 
 #[tokio::test]

@@ -123,6 +123,12 @@ roles = ["community-nurse", "ucr-clinician"]
 default_role = "community-nurse"
 issuers = ["epr", "cis2"]
 cis2_client = "client-of-epr"
+[[consumer.system]]
+ods = "RZ905"
+asid = "200000000305"
+[[consumer.system]]
+ods = "RZ906"
+asid = "200000000306"
 [[consumer]]
 id = "other"
 ods = ["RZ999"]
@@ -152,6 +158,9 @@ certificate_names = ["uri:urn:x-caller:relay"]
 profiles = ["gpconnect"]
 roles = ["gp"]
 default_role = "gp"
+[[consumer.system]]
+ods = "RZ905"
+asid = "200000000307"
 "#;
 
 /// Everything that the text names, in a folder of its own.

@@ -1,6 +1,6 @@
 //! The systems that may call us, each found by a name of the certificate that it shows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tributary_model::{OdsCode, Priority, Role};
@@ -50,6 +50,8 @@ pub struct Consumer {
     pub name: String,
     /// The organisations that it may speak for. Without any it speaks for nobody.
     pub organisations: BTreeSet<OdsCode>,
+    /// The system id of each organisation that it asks for over GP Connect (`Ssp-From`).
+    pub asids: BTreeMap<OdsCode, String>,
     /// The names by which its certificates are known. Who only sends signed forms needs none.
     pub names: Vec<CertificateName>,
     /// SHA-256 of the public keys that it may show; any, where there are none.
@@ -84,6 +86,13 @@ impl Consumer {
     pub fn most_urgent(&self) -> Priority {
         let of_roles = || self.roles.iter().map(|role| Priority::of(*role)).max();
         self.priority.or_else(of_roles).unwrap_or_default()
+    }
+
+    /// Refuses a system id that is not the one registered for it and this organisation, as the Spine does. Without a
+    /// registered one there is none to be.
+    pub fn sends_as(&self, asid: &str, organisation: &OdsCode) -> Result<(), Refused> {
+        let own = self.asids.get(organisation);
+        if own.is_some_and(|own| own == asid) { Ok(()) } else { Err(Refused::Asid) }
     }
 
     /// Whether it may call in this way.

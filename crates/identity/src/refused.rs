@@ -69,6 +69,8 @@ refusals! {
     Profile, Forbidden, "profile";
     /// The organisation is not one that the entry may speak for.
     Organisation, Forbidden, "organisation";
+    /// The system id is not the one that the entry has for the organisation.
+    Asid, Forbidden, "asid";
     /// The role is none, or none that the entry may assert.
     Role, Forbidden, "role";
     /// The person did not sign in surely enough.

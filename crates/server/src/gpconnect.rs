@@ -89,7 +89,9 @@ async fn answer(exchange: &Exchange, method: &Method, target: Target<'_>) -> Rep
         Ok(admitted) => admitted,
         Err((format, Denied::Problem(problem))) => return respond_as(format, problem),
         Err((format, Denied::Caller(refused))) => {
-            return respond_as(format, turned_away(&exchange.edge, exchange.id, refused).await);
+            let problem = turned_away(&exchange.edge, exchange.id, refused).await;
+            // The one refusal for which the Spine has words of its own, and consumers know them.
+            return if refused == Refused::Asid { spine::sender() } else { respond_as(format, problem) };
         }
     };
     let Some(request) = call else { return metadata::statement(exchange, interaction, format) };
@@ -196,6 +198,7 @@ fn requester(
         None => requester,
         Some(Caller { consumer, certificate }) => {
             let asserted = consumer.asserted(certificate, requester).map_err(Denied::Caller)?;
+            consumer.sends_as(from, &asserted.organisation).map_err(Denied::Caller)?;
             exchange.edge.metrics.login("asserted");
             asserted
         }

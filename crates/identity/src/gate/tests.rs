@@ -35,6 +35,7 @@ fn gate(key: &Ed25519KeyPair, change: impl FnOnce(&mut Consumer)) -> Gate {
         id: "epr".to_owned(),
         name: "EPR".to_owned(),
         organisations: [OdsCode::parse("RZ905").unwrap()].into(),
+        asids: [(OdsCode::parse("RZ905").unwrap(), "200000000305".to_owned())].into(),
         names: vec![CertificateName::parse(&format!("uri:{URI}")).unwrap()],
         pins: Vec::new(),
         priority: None,
@@ -128,4 +129,26 @@ async fn nobody_comes_without_a_certificate() {
     // One that was good when the connection began, and is not any more.
     let later = Timestamp::from_second(253_402_000_000).unwrap();
     assert_eq!(gate.requester(Some(&certificate()), tokens, later).await, Err(Refused::NoCertificate));
+}
+
+/// The system id belongs to a system and an organisation, and one that is not registered to none.
+#[test]
+fn a_system_id_is_one_organisations() {
+    let key = Ed25519KeyPair::generate().unwrap();
+    let ods = |code: &str| OdsCode::parse(code).unwrap();
+    let gate = gate(&key, |one| drop(one.asids.insert(ods("RZ906"), "200000000306".to_owned())));
+    let certificate = certificate();
+    let consumer = gate.consumer(Some(&certificate), now()).unwrap();
+    for (asid, organisation, expected) in [
+        ("200000000305", "RZ905", Ok(())),
+        ("200000000306", "RZ906", Ok(())),
+        ("200000000306", "RZ905", Err(Refused::Asid)),
+        ("200000000305", "RZ906", Err(Refused::Asid)),
+        ("200000000307", "RZ905", Err(Refused::Asid)),
+        ("", "RZ905", Err(Refused::Asid)),
+        ("200000000305", "RZ907", Err(Refused::Asid)),
+        ("", "RZ907", Err(Refused::Asid)),
+    ] {
+        assert_eq!(consumer.sends_as(asid, &ods(organisation)), expected, "{asid} {organisation}");
+    }
 }

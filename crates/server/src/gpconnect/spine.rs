@@ -50,8 +50,18 @@ pub(super) fn options(methods: &[&'static str]) -> Reply {
 /// The address is no registered endpoint. Whose it is, or what stood behind it, is not repeated.
 pub(super) fn varies() -> Reply {
     let text = "ENDPOINT_UNKNOWN_CPAID_UNKNOWN_VARIES_FROM_TARGETURL";
-    let issue = Issue { severity: "error", code: "invalid", ..Issue::default() };
-    let issue = issue.coded(CODES, "400", Some(text)).naming(text);
+    refusal(StatusCode::BAD_REQUEST, ("invalid", "400"), text)
+}
+
+/// The system id of the sender is not the one that is registered for whoever showed the certificate. Neither of the
+/// two is repeated.
+pub(super) fn sender() -> Reply {
+    refusal(StatusCode::FORBIDDEN, ("forbidden", "403"), "ASID_CHECK_FAILED_MESSAGESENDER_UNKNOWN")
+}
+
+fn refusal(status: StatusCode, (issue, code): (&'static str, &'static str), text: &'static str) -> Reply {
+    let issue = Issue { severity: "error", code: issue, ..Issue::default() };
+    let issue = issue.coded(CODES, code, Some(text)).naming(text);
     let outcome = Outcome { id: Some("ssp-refusal"), ..Outcome::of(issue) };
-    reply(StatusCode::BAD_REQUEST, FHIR_JSON, outcome.to_json())
+    reply(status, FHIR_JSON, outcome.to_json())
 }

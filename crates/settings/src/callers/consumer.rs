@@ -1,11 +1,12 @@
 //! `[[consumer]]`: a system that may call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_identity::{CertificateName, ClaimShape, Consumer, Profile};
 use tributary_model::{OdsCode, Priority, Role, SourceId};
 
 use super::IssuerSettings;
+use crate::organisation;
 use crate::reader::Reader;
 
 pub(super) fn read(tables: Vec<Reader<'_>>, issuers: &[IssuerSettings]) -> Vec<Consumer> {
@@ -48,11 +49,13 @@ fn entry(table: &mut Reader<'_>, issuers: &[IssuerSettings], ids: &mut BTreeSet<
     if profiles.contains(&Profile::GpConnect) && default_role.is_none() {
         table.wrong("default_role", "is missing: a GP Connect token names no role");
     }
+    let asids = asids(table, &profiles, organisations.as_deref().unwrap_or_default());
     vouching(table, &profiles, &vouched, cis2_client.is_some());
     Some(Consumer {
         name: name.or_else(|| id.clone())?,
         id: id?,
         organisations: organisations?.into_iter().collect(),
+        asids,
         names: names?,
         pins,
         priority,
@@ -62,6 +65,36 @@ fn entry(table: &mut Reader<'_>, issuers: &[IssuerSettings], ids: &mut BTreeSet<
         issuers: vouched.into_iter().map(|issuer| issuer.rules.iss.clone()).collect(),
         cis2_client,
     })
+}
+
+/// The system id of each organisation that it asks for over GP Connect. Without one nobody could tell whether a request
+/// comes from the system that it names, so it is no caller there.
+fn asids(
+    table: &mut Reader<'_>,
+    profiles: &[Profile],
+    organisations: &[OdsCode],
+) -> BTreeMap<OdsCode, String> {
+    let asids = organisation::read(table.tables("system"));
+    let is_gp_connect = profiles.contains(&Profile::GpConnect);
+    if !is_gp_connect && table.has("system") {
+        table.wrong("system", "is for profiles with \"gpconnect\"");
+    }
+    if let Some(other) = asids.keys().find(|ods| !organisations.contains(ods)) {
+        let other = other.as_str();
+        table.wrong("system", format_args!("is for {other}, which is not among the organisations in ods"));
+    }
+    let lacking = organisations.iter().find(|ods| !asids.contains_key(*ods));
+    if let Some(ods) = lacking.filter(|_| is_gp_connect) {
+        let ods = ods.as_str();
+        table.wrong(
+            "system",
+            format_args!(
+                "is missing for {ods}: Ssp-From is held against the asid of the organisation, and without one its \
+                 GP Connect requests are nobody's"
+            ),
+        );
+    }
+    asids
 }
 
 /// Whether its issuers can vouch for people in the ways in which it may call.
