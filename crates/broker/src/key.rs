@@ -35,6 +35,8 @@ pub(crate) struct Authority {
     grant: Grant,
     /// The proven system that asks: another one may be allowed less.
     consumer: Option<String>,
+    /// Who vouches for the person: two issuers of one system may call two people by one id.
+    issuer: Option<String>,
     /// The stream that alone may go on with it; nothing for what everybody of this authority shares.
     stream: Option<StreamId>,
 }
@@ -66,6 +68,7 @@ impl Key {
                 assurance: who.assurance,
                 grant,
                 consumer: who.proof.as_ref().map(|proof| proof.consumer.clone()),
+                issuer: who.proof.as_ref().and_then(|proof| proof.issuer.clone()),
                 stream: None,
             },
         }
@@ -80,8 +83,11 @@ impl Key {
     /// Bytes it keeps in memory.
     pub(crate) fn weight(&self) -> usize {
         let who = &self.authority;
-        let texts = [&who.since, &who.system, &who.spine_user, &who.spine_role, &who.consumer];
+        let texts = [&who.since, &who.system, &who.spine_user, &who.spine_role, &who.consumer, &who.issuer];
         let optional: usize = texts.into_iter().flatten().map(String::len).sum();
         size_of::<Self>() + self.holding.source.as_str().len() + who.user.len() + optional
     }
 }
+
+#[cfg(test)]
+mod tests;
