@@ -59,11 +59,21 @@ pub(crate) struct Source {
     pub(crate) timeout: Duration,
     pub(crate) cache_ttl: Option<Duration>,
     pub(crate) kind: SourceKind,
+    /// What it holds besides.
+    pub(crate) more: Vec<Value>,
 }
 
 pub(crate) fn source(id: &'static str, does: Does) -> Source {
     let timeout = Duration::from_secs(30);
-    Source { id, does: vec![does], serves: SectionSet::all(), timeout, cache_ttl: None, kind: SourceKind::Gp }
+    Source {
+        id,
+        does: vec![does],
+        serves: SectionSet::all(),
+        timeout,
+        cache_ttl: None,
+        kind: SourceKind::Gp,
+        more: Vec::new(),
+    }
 }
 
 /// One ask, as its stub saw it.
@@ -260,7 +270,7 @@ fn everybody(ids: Vec<SourceId>) -> Locator {
 
 fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
     let id = SourceId::parse(source.id).unwrap();
-    let Source { id: name, does, serves, timeout, cache_ttl, kind } = source;
+    let Source { id: name, does, serves, timeout, cache_ttl, kind, more } = source;
     let counted_as = id.clone();
     let card = SourceCard {
         id,
@@ -279,7 +289,8 @@ fn port(source: Source, seen: &Arc<Seen>, dir: PathBuf) -> SourcePort {
         card,
         service: BoxCloneSyncService::new(service_fn(move |ask: Ask| {
             let sections = ask.sections;
-            record.plays(sections, move |number| reply(name, number, &ask))
+            let more = more.clone();
+            record.plays(sections, move |number| reply(name, number, &ask, &more))
         })),
         relay: Some(BoxCloneSyncService::new(service_fn(move |_ask: RelayAsk| {
             relay.plays(SectionSet::EMPTY, |_| relayed())
@@ -378,16 +389,18 @@ fn attached() -> Attached {
     Attached { document, attempts: 1, held: tributary_model::Lease::default() }
 }
 
-/// A patient and one condition.
-fn reply(source: &str, number: &str, ask: &Ask) -> Reply {
+/// A patient, one condition, and more.
+fn reply(source: &str, number: &str, ask: &Ask, more: &[Value]) -> Reply {
     let system = "https://fhir.nhs.uk/Id/nhs-number";
-    let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": [
+    let mut bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": [
         {"resource": {"resourceType": "Patient", "id": "p1", "birthDate": "1953-02-11",
             "identifier": [{"system": system, "value": number}]}},
         {"resource": {"resourceType": "Condition", "id": format!("c-{source}"),
             "subject": {"reference": "Patient/p1"},
             "code": {"coding": [{"system": "http://snomed.info/sct", "code": "254637007"}]}}},
     ]});
+    let entries = more.iter().map(|resource| json!({"resource": resource}));
+    bundle["entry"].as_array_mut().unwrap().extend(entries);
     let document = scanned(&bundle);
     let size = document.text().len() as u64;
     Reply { documents: vec![document], asked: ask.sections, bytes: size, attempts: 1, ..Reply::default() }

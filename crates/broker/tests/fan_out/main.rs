@@ -21,3 +21,5 @@ mod permitting;
 mod recording;
 #[cfg(test)]
 mod sharing;
+#[cfg(test)]
+mod timing;
