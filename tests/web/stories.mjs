@@ -130,10 +130,12 @@ test('P3: a line that is one source and its copy says 1 source + 1 copy', async 
   });
 });
 
-// The national restricted view holds current medicines: that a hospital stopped one is not in it, and it must say so.
+// The national restricted view holds current medicines, and what a hospital stopped lately: a practice that has not heard
+// of it must not read as current unopposed.
 test('P3: a pharmacist is told that only a part of the medicines is shown', async () => {
   await each(['pharmacist'], HAROLD, async (page, role) => {
-    has(await words(page, '#s-medications'), ['Warfarin 3mg tablets', /current medicines/i], role);
+    has(await words(page, '#s-medications'),
+      ['Warfarin 3mg tablets', /current medicines, and those stopped in the last 90 days/i], role);
   });
 });
 

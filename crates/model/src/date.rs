@@ -58,6 +58,15 @@ impl FhirDate {
         }
     }
 
+    /// Whether it may lie on this day or later: one that is less precise counts as one that does.
+    pub fn may_be_since(self, day: Date) -> bool {
+        match self {
+            Self::Year(year) => year >= day.year(),
+            Self::Month(year, month) => (year, month) >= (day.year(), day.month()),
+            Self::Day(_) | Self::Instant(_) => self.first_day() >= day,
+        }
+    }
+
     /// How people read it: `2012`, `Mar-2012`, `02-Mar-2026`.
     pub fn display(self) -> String {
         let day = self.first_day();

@@ -104,9 +104,9 @@ pub enum Limit {
     Adjustments,
     /// Names alone: the concept and its standing, no other element.
     Names,
-    /// Medicines that are not known to be over.
+    /// Medicines that are not known to be over, and those that were stopped lately ([`Limit::STOP_DAYS`]).
     CurrentMedicines,
-    /// The names of medicines that are not known to be over.
+    /// The names of medicines that are not known to be over, and of those that were stopped lately.
     CurrentNames,
     /// Problems that are not known to be over, or ruled out.
     ActiveProblems,
@@ -132,15 +132,25 @@ pub enum Limit {
     FiledWithoutNotes,
 }
 
+/// What is shown where medicines that are over are not.
+fn medicines() -> String {
+    let days = Limit::STOP_DAYS;
+    format!("current medicines, and those stopped in the last {days} days or on a date that is not recorded,")
+}
+
 impl Limit {
+    /// For so many days a medicine that was stopped is shown where only current ones are: another source's list may
+    /// not have heard of it. As long as in a patient summary (merge policy 3, medicines).
+    pub const STOP_DAYS: u16 = 90;
+
     /// The sentence that stands at the section, whatever was held back. Never empty.
     pub fn words(self) -> String {
         match self {
             Self::PlanExists => "Only whether a plan exists is shown for your role.".to_owned(),
             Self::Adjustments => "Only reasonable adjustments are shown for your role.".to_owned(),
             Self::Names => "Only names are shown for your role.".to_owned(),
-            Self::CurrentMedicines => "Only current medicines are shown for your role.".to_owned(),
-            Self::CurrentNames => "Only the names of current medicines are shown for your role.".to_owned(),
+            Self::CurrentMedicines => format!("Only {} are shown for your role.", medicines()),
+            Self::CurrentNames => format!("Only the names of {} are shown for your role.", medicines()),
             Self::ActiveProblems => "Only active problems are shown for your role.".to_owned(),
             Self::ActiveWithoutNotes => {
                 "Only active problems are shown for your role, without notes.".to_owned()
@@ -168,7 +178,7 @@ impl Limit {
             }
             Self::WithoutNotes => "Notes are not shown for your role.".to_owned(),
             Self::CurrentWithoutNotes => {
-                "Only current medicines are shown for your role, without notes.".to_owned()
+                format!("Only {} are shown for your role, without notes.", medicines())
             }
             Self::FiledWithoutNotes => {
                 "Only what is final is shown, without notes. A clinician may not have discussed it with you yet."

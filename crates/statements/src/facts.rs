@@ -15,7 +15,7 @@ use crate::load::{Loaded, Statement};
 use crate::maps::Maps;
 
 pub use allergy::{Allergy, Scope};
-pub use medicine::{Medicine, Position, hang, parent};
+pub use medicine::{Medicine, Position, Stop, hang, parent};
 pub use plan::Cpr;
 pub use problem::Problem;
 pub use result::{Finding, Standing};

@@ -8,7 +8,7 @@ use tributary_fhir::Json;
 use tributary_model::{FhirDate, Limit};
 
 use tributary_statements::concept::{self, Concept};
-use tributary_statements::facts::Facts;
+use tributary_statements::facts::{Facts, Medicine, Stop};
 use tributary_statements::load::Statement;
 use tributary_statements::maps::Maps;
 
@@ -28,7 +28,7 @@ pub(super) fn lets_through(limit: Limit, facts: &Facts, resource: Json<'_>, toda
         Limit::Names | Limit::WithoutNotes | Limit::LastResults | Limit::LastContacts(_) => true,
         // What is not known to be over stays with what is current.
         Limit::CurrentMedicines | Limit::CurrentWithoutNotes | Limit::CurrentNames => {
-            facts.thing.medicine().is_none_or(|medicine| medicine.position.block() == 0)
+            facts.thing.medicine().is_none_or(|medicine| medicine.position.block() == 0 || is_news(medicine, today))
         }
         Limit::ActiveProblems | Limit::ActiveWithoutNotes => {
             facts.thing.problem().is_none_or(|problem| problem.block() == 0)
@@ -36,6 +36,17 @@ pub(super) fn lets_through(limit: Limit, facts: &Facts, resource: Json<'_>, toda
         Limit::Filed | Limit::FiledWithoutNotes => is_filed(resource),
         Limit::RecentContacts(days) | Limit::RecentWithoutNotes(days) => is_since(days),
         Limit::PlansAndDischarge => is_discharge(facts, resource),
+    }
+}
+
+/// A stop that somebody may not have heard of. Without it another source's current medicine would stand unopposed, and
+/// what is left out would rewrite what is shown. One that is not dated may be of today.
+fn is_news(medicine: &Medicine, today: Date) -> bool {
+    let first = today.checked_sub(i64::from(Limit::STOP_DAYS).days()).unwrap_or(Date::MIN);
+    match medicine.stop {
+        Some(Stop::On(date)) => date.may_be_since(first),
+        Some(Stop::Undated) => true,
+        None => false,
     }
 }
 

@@ -48,11 +48,22 @@ impl Position {
     }
 }
 
+/// That somebody ended it. What came to its end as it was meant to was not stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// On this date.
+    On(FhirDate),
+    /// On a date that is not said.
+    Undated,
+}
+
 /// What matters about a medicine statement.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Medicine {
     /// Where the source stands.
     pub position: Position,
+    /// That it was stopped, and when, where the source says so.
+    pub stop: Option<Stop>,
     /// The dose as text, in one form for comparing. Never parsed.
     pub dose: String,
     /// Today's code of the product.
@@ -169,8 +180,13 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         product.as_deref().and_then(|product| reader.maps.ingredient(product)).map(str::to_owned);
     let end = reader.date(&[&["effectivePeriod", "end"]]);
     let detail = dose(resource);
-    let medicine =
-        Medicine { position: position(reader, end), dose: concept::normal(&detail), product, ingredient };
+    let medicine = Medicine {
+        position: position(reader, end),
+        stop: stop(reader, end),
+        dose: concept::normal(&detail),
+        product,
+        ingredient,
+    };
     let product = medicine.product.as_deref();
     let classes = Classes {
         high_risk: product.and_then(|product| reader.maps.high_risk_class(product)).map(str::to_owned),
@@ -274,6 +290,14 @@ fn position(reader: &Reader<'_>, end: Option<FhirDate>) -> Position {
     };
     let over = end.is_some_and(|end| is_before(end, reader.today));
     if over && matches!(stated, Position::Current | Position::Suspended) { Position::Past } else { stated }
+}
+
+/// What is handed over or given once cannot be stopped: that says nothing of whether the medicine is still in use.
+fn stop(reader: &Reader<'_>, end: Option<FhirDate>) -> Option<Stop> {
+    let is_event =
+        matches!(reader.statement.kind.as_str(), "MedicationDispense" | "MedicationAdministration");
+    let is_stopped = matches!(reader.status("status").as_str(), "stopped" | "cancelled");
+    (is_stopped && !is_event).then(|| end.map_or(Stop::Undated, Stop::On))
 }
 
 /// Whether all of a date, as imprecise as it is, lies before today.

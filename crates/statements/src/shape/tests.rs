@@ -61,6 +61,7 @@ fn nothing_a_source_wrote_is_shown() {
     silent(&[Fate::Stays, Fate::Leads(Uuid::nil(), Some(CANARY)), Fate::Nowhere(&source, CANARY)]);
     let medicine = Medicine {
         position: Position::Current,
+        stop: None,
         dose: canary(),
         product: Some(canary()),
         ingredient: Some(canary()),

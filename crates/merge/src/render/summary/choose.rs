@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Span;
 use jiff::civil::Date;
 use tributary_fhir::Json;
-use tributary_model::{FhirDate, Section};
+use tributary_model::{FhirDate, Limit, Section};
 
 use super::sections::{Need, ROWS, Row};
 use crate::lines::Line;
@@ -114,7 +114,7 @@ impl<'r, 'a> Scale<'r, 'a> {
             record,
             has_allergy: false,
             recent: BTreeSet::new(),
-            ninety_days_ago: before(Span::new().days(90)),
+            ninety_days_ago: before(Span::new().days(i64::from(Limit::STOP_DAYS))),
         };
         let counts = |member: Member<'_>| member.facts.thing.allergy().is_some_and(|one| one.counts());
         scale.has_allergy = record.lines_of(Section::Allergies).any(|line| scale.members(line).any(counts));
@@ -129,7 +129,7 @@ impl<'r, 'a> Scale<'r, 'a> {
 
     /// A date that may lie in the last 90 days counts as one that does.
     pub(super) fn is_within_90_days(&self, date: FhirDate) -> bool {
-        may_be_since(date, self.ninety_days_ago)
+        date.may_be_since(self.ninety_days_ago)
     }
 
     pub(super) fn is_of_category(&self, line: &Line, category: &str) -> bool {
@@ -150,7 +150,7 @@ impl<'r, 'a> Scale<'r, 'a> {
         for line in sections.into_iter().flat_map(|section| self.record.lines_of(section)) {
             let mut dates = self.members(line).filter_map(|member| member.facts.date);
             let before = seen.entry(test(&line.key)).or_default();
-            if dates.any(|date| may_be_since(date, since)) && *before < 2 {
+            if dates.any(|date| date.may_be_since(since)) && *before < 2 {
                 *before += 1;
                 recent.insert(line.key.as_str());
             }
@@ -171,13 +171,4 @@ pub(super) fn members<'s>(record: &'s Record<'_>, line: &'s Line) -> impl Iterat
 fn test(key: &str) -> &str {
     let dated = key.rsplit_once("|eff|").or_else(|| key.rsplit_once("|iss|"));
     dated.map_or(key, |(test, _)| test)
-}
-
-/// Whether any day that a date may mean is not before this one.
-fn may_be_since(date: FhirDate, since: Date) -> bool {
-    match date {
-        FhirDate::Year(year) => year >= since.year(),
-        FhirDate::Month(year, month) => (year, month) >= (since.year(), since.month()),
-        FhirDate::Day(_) | FhirDate::Instant(_) => date.first_day() >= since,
-    }
 }

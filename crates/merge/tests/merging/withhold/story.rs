@@ -98,7 +98,7 @@ fn the_restricted_role_sees_this_and_no_more() {
         Section::Medications,
         &["Paracetamol 500mg tablets"],
         &[
-            "Only current medicines are shown for your role.",
+            "Only current medicines, and those stopped in the last 90 days or on a date that is not recorded, are shown for your role.",
             SILENT,
             &format!("Medications and medical devices: {TRANSIT}"),
         ],

@@ -94,19 +94,80 @@ fn a_section_of_one_kind_of_source_is_taken_out_and_named() {
     assert!(section.notices.iter().any(is_named), "{:?}", section.notices);
 }
 
+/// A medicine of this name, with more said of it.
+fn medicine(id: &str, status: &str, more: &Value) -> Value {
+    let mut medicine = about("MedicationStatement", id, json!({"status": status}));
+    medicine["medicationCodeableConcept"] = json!({"text": id});
+    for (key, value) in more.as_object().unwrap() {
+        medicine[key] = value.clone();
+    }
+    medicine
+}
+
+/// The practice's list has not heard yet that the hospital stopped it: whoever sees current medicines only must.
+#[test]
+fn a_stop_is_shown_where_only_current_medicines_are() {
+    let mut stage = federation();
+    stage.source("gp", SourceKind::Gp, &["medications"], &[]);
+    stage.source("acute", SourceKind::Acute, &["medications"], &[]);
+    let warfarin = |mut medicine: Value| {
+        medicine["medicationCodeableConcept"] = snomed("48603004", "Warfarin");
+        medicine
+    };
+    let repeat = medicine("repeat", "active", &json!({"effectivePeriod": {"start": "2024-05-01"}}));
+    let ended = json!({"effectivePeriod": {"start": "2024-05-01", "end": "2026-03-06"}});
+    stage.answers("gp", &[warfarin(repeat)]);
+    stage.answers("acute", &[warfarin(medicine("stop", "stopped", &ended))]);
+    for role in [ViewRole::Restricted, ViewRole::Ambulance, ViewRole::HomeCarer] {
+        let withheld = stage.withheld(RoleView::of(role, Reason::NotGiven));
+        let record = stage.merged_for(&withheld);
+        let view = record.to_view();
+        let section = view.sections.iter().find(|one| one.section == Section::Medications).unwrap();
+        assert_eq!(section.lines.len(), 1, "{role:?}: {section:?}");
+        assert_eq!(section.lines[0].class, "conflict", "{role:?}");
+        let told = super::told(&record);
+        assert!(told.contains("medicine-status") && told.contains("\"stopped\""), "{role:?}: {told}");
+    }
+}
+
+/// What ended long ago, and what came to its end as it was meant to, is no news.
+#[test]
+fn a_stop_is_shown_for_a_while() {
+    let ended = |end: &str| json!({"effectivePeriod": {"start": "2020", "end": end}});
+    let all = [
+        medicine("yesterday", "stopped", &ended("2026-03-09")),
+        medicine("first-day", "stopped", &ended("2025-12-10")),
+        medicine("day-before", "stopped", &ended("2025-12-09")),
+        medicine("cancelled", "cancelled", &ended("2026-02-01")),
+        medicine("month", "stopped", &ended("2025-12")),
+        medicine("year", "stopped", &ended("2025")),
+        medicine("long-ago", "stopped", &ended("2024")),
+        medicine("unsaid", "stopped", &json!({"dateAsserted": "2015-01-01"})),
+        medicine("completed", "completed", &ended("2026-03-09")),
+        medicine("lapsed", "active", &ended("2026-03-09")),
+        medicine("not-taken", "not-taken", &ended("2026-03-09")),
+        medicine("mistake", "entered-in-error", &ended("2026-03-09")),
+        medicine("held", "on-hold", &json!({})),
+    ];
+    for role in [ViewRole::Restricted, ViewRole::Ambulance, ViewRole::HomeCarer] {
+        let stage = one_source(&all);
+        let withheld = stage.withheld(RoleView::of(role, Reason::NotGiven));
+        let view = stage.merged_for(&withheld).to_view();
+        let section = view.sections.iter().find(|one| one.section == Section::Medications).unwrap();
+        let mut found: Vec<&str> = section.lines.iter().map(|line| line.title.as_str()).collect();
+        found.sort_unstable();
+        let shown = ["cancelled", "first-day", "held", "month", "unsaid", "year", "yesterday"];
+        assert_eq!(found, shown, "{role:?}");
+    }
+}
+
 #[test]
 fn current_medicines_and_active_problems() {
-    let medicine = |id: &str, status: &str| {
-        about(
-            "MedicationStatement",
-            id,
-            json!({"medicationCodeableConcept": {"text": id}, "status": status, "note": [{"text": "words"}]}),
-        )
-    };
+    let medicine = |id: &str, status: &str| medicine(id, status, &json!({"note": [{"text": "words"}]}));
     let all = [
         medicine("now", "active"),
         medicine("held", "on-hold"),
-        medicine("over", "stopped"),
+        medicine("over", "completed"),
         medicine("wrong", "entered-in-error"),
     ];
     check(&all, ViewRole::Restricted, Section::Medications, &["held", "now"]);
