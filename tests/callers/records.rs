@@ -63,7 +63,9 @@ type Change = fn(&mut Value);
 /// What a token may say, and the purposes that it can be used for.
 const SAID: &[(&str, &[&str], Change)] = &[
     ("direct care", &["directcare", "urgentcare"], |_| {}),
-    ("urgent care", &["directcare", "urgentcare"], |claims| claims["reason_for_request"] = "urgentcare".into()),
+    ("urgent care", &["directcare", "urgentcare"], |claims| {
+        claims["reason_for_request"] = "urgentcare".into()
+    }),
     ("safeguarding", &["safeguarding"], |claims| claims["reason_for_request"] = "safeguarding".into()),
     ("the patient", &["patientaccess"], |claims| claims["reason_for_request"] = "patientaccess".into()),
     ("audit", &["audit"], |claims| claims["reason_for_request"] = "audit".into()),
@@ -95,7 +97,10 @@ async fn a_token_is_used_for_what_it_says() {
                 let outcome: Value = serde_json::from_str(&answer.body).unwrap();
                 assert_eq!(outcome["resourceType"], "OperationOutcome");
                 let issue = &outcome["issue"][0];
-                assert_eq!((issue["severity"].as_str(), issue["code"].as_str()), (Some("error"), Some("forbidden")));
+                assert_eq!(
+                    (issue["severity"].as_str(), issue["code"].as_str()),
+                    (Some("error"), Some("forbidden"))
+                );
                 for word in ["9990000107", "999 000", "curiosity", "migration", "u-17", "Okoro"] {
                     assert!(!answer.body.contains(word), "{word}: {}", answer.body);
                 }

@@ -68,6 +68,14 @@ pub(crate) async fn permitted(
     verdict.map_err(|denial| Refusal::Denied(denial.reason))
 }
 
+/// Refuses, on record, what contradicts the token that it came with. For what the policy decides later.
+pub(crate) async fn as_said(room: &Room, access: &Arc<Access>, deadline: Deadline) -> Result<(), Refusal> {
+    let Some(claim) = contradicted(access) else { return Ok(()) };
+    let denial = Denial::from(DenyReason::Contradicts(claim));
+    ledger::deny(room, Arc::clone(access), denial.clone(), deadline).await;
+    Err(Refusal::Denied(denial.reason))
+}
+
 /// The claim of the token that this request contradicts. Where nobody showed a token that counts there is none: a demo,
 /// and what is replayed.
 fn contradicted(access: &Access) -> Option<Claim> {

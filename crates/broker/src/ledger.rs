@@ -136,6 +136,7 @@ pub(crate) async fn launched(
         asked_as: None,
         policy: Some(room.policy.digest),
     });
+    crate::admission::as_said(room, &access, deadline).await?;
     let (tell, told) = oneshot::channel();
     let owner = Arc::clone(room);
     room.tasks.spawn(in_this_span(async move {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tributary_model::requester::{Assurance, Proof, TokenKind};
+use tributary_model::requester::{Assurance, Proof, Said, ScopeSaid, TokenKind};
 use tributary_model::{NhsNumber, OdsCode, Priority, Purpose, Requester, Role, SpineIds};
 
 use crate::links::VISIT_LIFE_SECS;
@@ -94,7 +94,10 @@ impl Visit {
         let spine = SpineIds { user: some(next()?), role_profile: some(next()?) };
         let assurance = assurance(&next()?)?;
         let priority = Priority::from_code(&next()?)?;
-        let proof = proof([next()?, next()?, next()?, next()?, next()?, next()?, next()?])?;
+        let shown = [next()?, next()?, next()?, next()?, next()?, next()?, next()?];
+        let patient = NhsNumber::parse(&next()?).ok()?;
+        let purpose = Purpose::from_code(&next()?)?;
+        let proof = if shown.concat().is_empty() { None } else { Some(Arc::new(proof(shown, purpose)?)) };
         let requester = Requester {
             user_id,
             family,
@@ -105,11 +108,9 @@ impl Visit {
             asid,
             spine,
             assurance,
-            proof: proof.map(Arc::new),
+            proof,
             priority,
         };
-        let patient = NhsNumber::parse(&next()?).ok()?;
-        let purpose = Purpose::from_code(&next()?)?;
         let began = Timestamp::from_second(next()?.parse().ok()?).ok()?;
         let page = next()?;
         let is_all = fields.next().is_none();
@@ -127,13 +128,13 @@ fn assurance(code: &str) -> Option<Assurance> {
     all.into_iter().find(|one| one.code() == code)
 }
 
-/// What was proven; nothing in a demo.
-fn proof([consumer, spki, token, issuer, jti, aal, own]: [String; 7]) -> Option<Option<Proof>> {
-    if consumer.is_empty() {
-        return Some(None);
-    }
+/// What was proven. What the token said it was for was held against the purpose when the visit was made, so a visit is
+/// held to that purpose.
+fn proof(fields: [String; 7], purpose: Purpose) -> Option<Proof> {
+    let [consumer, spki, token, issuer, jti, aal, own] = fields;
     let kinds = [TokenKind::Unsigned, TokenKind::Signed, TokenKind::Cis2];
-    Some(Some(Proof {
+    let purposes = Purpose::ALL.iter().find(|one| **one == purpose).map(std::slice::from_ref)?;
+    Some(Proof {
         consumer,
         spki_sha256: some(spki).map(|digits| bytes(&digits)).map_or(Some(None), |read| read.map(Some))?,
         token: kinds.into_iter().find(|kind| kind.code() == token)?,
@@ -141,7 +142,8 @@ fn proof([consumer, spki, token, issuer, jti, aal, own]: [String; 7]) -> Option<
         jti_sha256: some(jti).map(|digits| bytes(&digits)).map_or(Some(None), |read| read.map(Some))?,
         aal: some(aal).map(|aal| aal.parse()).transpose().ok()?,
         own: some(own).map(|own| NhsNumber::parse(&own)).transpose().ok()?,
-    }))
+        said: Said { purposes, scope: ScopeSaid::Patients },
+    })
 }
 
 fn digits(bytes: &[u8; 32]) -> String {
@@ -192,6 +194,7 @@ mod tests {
             jti_sha256: Some([9; 32]),
             aal: Some(3),
             own: None,
+            said: Said { purposes: &[Purpose::DirectCare], scope: ScopeSaid::Patients },
         }
     }
 

@@ -99,7 +99,12 @@ fn weighed(requester: &Requester) -> usize {
     } = &**proof;
     let ids = [user.as_ref(), role_profile.as_ref(), asid.as_ref(), issuer.as_ref()];
     let texts = ids.into_iter().flatten().map(String::len).sum::<usize>();
-    texts + user_id.len() + consumer.len() + organisation.as_str().len() + role.code().len() + assurance.code().len()
+    texts
+        + user_id.len()
+        + consumer.len()
+        + organisation.as_str().len()
+        + role.code().len()
+        + assurance.code().len()
 }
 
 /// Chance with a seed (SplitMix64).
@@ -183,7 +188,7 @@ impl Draw {
     fn of(chance: &mut Chance) -> Self {
         let proof = Proof {
             consumer: chance.one(&said()),
-            spki_sha256: [7; 32],
+            spki_sha256: Some([7; 32]),
             token: TokenKind::Signed,
             issuer: chance.one(&texts()),
             jti_sha256: None,
@@ -328,7 +333,10 @@ async fn who_differs_in_anything_shares_no_reply_and_no_flight() {
             assert!(cache.get(&other).is_none(), "{name}, case {case}");
             flights.clear();
             flights.insert(key.clone(), ());
-            assert!(flights.contains_key(&draw.key()) && !flights.contains_key(&other), "{name}, case {case}");
+            assert!(
+                flights.contains_key(&draw.key()) && !flights.contains_key(&other),
+                "{name}, case {case}"
+            );
         }
     }
     let draw = Draw::of(&mut chance);

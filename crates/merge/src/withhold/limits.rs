@@ -27,9 +27,10 @@ pub(super) fn lets_through(limit: Limit, facts: &Facts, resource: Json<'_>, toda
         Limit::Adjustments => is_adjustment(facts, resource),
         Limit::Names | Limit::WithoutNotes | Limit::LastResults | Limit::LastContacts(_) => true,
         // What is not known to be over stays with what is current.
-        Limit::CurrentMedicines | Limit::CurrentWithoutNotes | Limit::CurrentNames => {
-            facts.thing.medicine().is_none_or(|medicine| medicine.position.block() == 0 || is_news(medicine, today))
-        }
+        Limit::CurrentMedicines | Limit::CurrentWithoutNotes | Limit::CurrentNames => facts
+            .thing
+            .medicine()
+            .is_none_or(|medicine| medicine.position.block() == 0 || is_news(medicine, today)),
         Limit::ActiveProblems | Limit::ActiveWithoutNotes => {
             facts.thing.problem().is_none_or(|problem| problem.block() == 0)
         }

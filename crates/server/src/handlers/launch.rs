@@ -96,8 +96,9 @@ async fn taken(exchange: &Exchange, visit: &Visit) -> Reply {
             exchange.edge.metrics.launch(LaunchOutcome::Taken);
             sent_to(&format!("{PATH}/{}", offer.sealed))
         }
-        Err(_told_in_the_log) => {
-            unopened(&exchange.edge, (&Method::POST, &exchange.headers), Unopened::Later)
+        Err(refusal) => {
+            let why = Unopened::of_status(record::from_refusal(refusal).status.as_u16());
+            unopened(&exchange.edge, (&Method::POST, &exchange.headers), why)
         }
     }
 }

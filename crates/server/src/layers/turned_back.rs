@@ -89,6 +89,8 @@ fn claim(edge: &Edge, request: &Request<Inbound>) -> Option<Claim> {
             let priority = asked.lowers(system.priority);
             Some(Claim::Of(Caller { organisation: system.organisation, priority }))
         }
+        // A browser is told by a page, and a head of its says nothing of who sends it.
+        Callers::Launched(_) => None,
     }
 }
 

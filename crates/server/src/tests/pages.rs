@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Delivery, Refusal, Verdict};
+use tributary_model::Purpose;
 
 use super::bench::{FakeDesk, Say, answer, edge, read, request, send, settings, view};
 use crate::render::page::{self, Seat};
@@ -9,7 +10,7 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 const SCRIPT: &str = "<script>alert('x')</script>\"'&";
 
 fn shown(answer: &Answer, view: &RecordView) -> String {
-    page::record(answer, view, &Seat::of(&settings().demo_requester, view))
+    page::record(answer, view, &Seat::of(&settings().demo_requester, Purpose::DirectCare, view))
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A storm: who is refused on the word of the head.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -133,6 +134,7 @@ async fn what_is_refused_here_says_what_the_door_says() {
 /// A gate with one system and an issuer without keys.
 fn gate(certificate: &str) -> Gate {
     let consumer = Consumer {
+        asids: BTreeMap::new(),
         id: "epr".to_owned(),
         name: "EPR".to_owned(),
         organisations: [OdsCode::parse("RZ905").unwrap()].into(),
