@@ -17,6 +17,8 @@ mod browser;
 mod certificates;
 #[path = "callers/configurations.rs"]
 mod configurations;
+#[path = "callers/forms.rs"]
+mod forms;
 #[path = "callers/gpconnect.rs"]
 mod gpconnect;
 #[path = "callers/keys.rs"]

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tributary_tests::process::Process;
 use tributary_tests::{GEORGE, Plan as Sources, federation, parameters};
 
-use crate::launch::form_token;
+use crate::forms::form_token;
 use crate::pki::Wants;
 use crate::run;
 use crate::scene::{Folder, Line, Plan, claims, signed};

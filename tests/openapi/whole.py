@@ -48,11 +48,13 @@ def before_call(context, case, kwargs):
         case.body = whole(case.body)
     if "nhs" in (case.path_parameters or {}):
         case.path_parameters["nhs"] = number(case.path_parameters["nhs"])
-    if case.operation.path in ("/record", "/looked") and isinstance(case.body, dict):
+    if case.operation.path in ("/record", "/print", "/looked") and isinstance(case.body, dict):
         case.body["nhs"] = number(case.body)
         # A day is a day of the calendar, and OpenAPI knows none that may be a moment as well.
         case.body.pop("since", None)
         case.body.pop("until", None)
+        # What stands for a visit is given out, and cannot be drawn.
+        case.body.pop("visit", None)
 
 
 @schemathesis.hook

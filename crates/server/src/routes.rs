@@ -13,11 +13,8 @@ use crate::gpconnect::{self, Address, Proxied};
 use crate::handlers::{
     attachment, health, launch, looked, metadata, openapi, page, record, sources, summary, tour,
 };
-use crate::layers::HEALTH;
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
-use crate::render::page::framed;
-use crate::settings::Speaks;
 
 /// What answers a route.
 #[derive(Clone, Copy)]
@@ -77,20 +74,6 @@ fn summed_up_of(exchange: Exchange, number: String) -> BoxFuture<Reply> {
     Box::pin(summary::summary(exchange, Some(Redacted::new(number))))
 }
 
-fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
-    let edge = Arc::clone(&exchange.edge);
-    Box::pin(async move { framed(&edge, page::record(exchange).await) })
-}
-
-fn printed(exchange: Exchange) -> BoxFuture<Reply> {
-    let edge = Arc::clone(&exchange.edge);
-    Box::pin(async move { framed(&edge, page::printed(exchange).await) })
-}
-
-fn signed_out(exchange: Exchange) -> BoxFuture<Reply> {
-    Box::pin(async move { page::sign_out(&exchange) })
-}
-
 fn told(exchange: Exchange) -> BoxFuture<Reply> {
     Box::pin(looked::looked(exchange))
 }
@@ -109,11 +92,11 @@ pub(crate) const TABLE: &[Route] = &[
     get("/_status", health::status),
     get("/openapi.yaml", openapi::openapi),
     get("/", page::search),
-    post("/record", viewed),
+    post("/record", page::viewed),
     get_one("/record/{look}", page::sent_on),
     get_one("/viewer/{asset}", page::asset),
-    post("/print", printed),
-    post("/sign-out", signed_out),
+    post("/print", page::printed),
+    post("/sign-out", page::signed_out),
     post("/launch", launch::offered),
     get("/launch", launch::by_address),
     get_one("/launch/{visit}", launch::opened),
@@ -124,15 +107,6 @@ pub(crate) const TABLE: &[Route] = &[
     get_one("/demo/{step}", tour::read),
     post_one("/demo/{step}", tour::taken),
 ];
-
-/// What a browser that another system sends here asks for: the first of them by nobody else.
-const SENT: &[&str] = &["/launch/{visit}", "/document", "/refused/{why}"];
-const SENT_TOO: &[&str] = &["/launch", "/record", "/print", "/viewer/{asset}", "/sign-out", "/"];
-
-fn is_spoken(speaks: Speaks, pattern: &str) -> bool {
-    let of_visits = speaks.pages && (SENT.contains(&pattern) || SENT_TOO.contains(&pattern));
-    HEALTH.contains(&pattern) || of_visits || speaks.ours && !SENT.contains(&pattern)
-}
 
 /// What logs and metrics call a path that matches nothing.
 pub(crate) const UNMATCHED: &str = "unmatched";
@@ -190,7 +164,7 @@ pub(crate) async fn dispatch(edge: Arc<Edge>, request: Request<Bytes>) -> Result
         };
         return Ok(gpconnect::serve(exchange, method, path).await);
     }
-    let found = ROUTER.at(&path).ok().filter(|found| is_spoken(speaks, found.value.0));
+    let found = ROUTER.at(&path).ok().filter(|found| speaks.has(found.value.0));
     let Some(found) = found else {
         return Ok(respond(dialect, not_found()));
     };

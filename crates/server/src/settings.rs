@@ -9,6 +9,7 @@ use tributary_model::requester::Assurance;
 use tributary_model::{Clock, OdsCode, Priority, Requester, Role, SpineIds, SystemClock};
 
 use crate::desk::WhoLooked;
+use crate::layers::HEALTH;
 use crate::tour::Tour;
 
 /// Settings of both listeners.
@@ -74,6 +75,18 @@ pub(crate) struct Speaks {
     pub(crate) ours: bool,
     /// What browsers that were sent here ask for.
     pub(crate) pages: bool,
+}
+
+/// What a browser that another system sends here asks for: the first of them by nobody else.
+const SENT: &[&str] = &["/launch/{visit}", "/document", "/refused/{why}"];
+const SENT_TOO: &[&str] = &["/launch", "/record", "/print", "/viewer/{asset}", "/sign-out", "/"];
+
+impl Speaks {
+    /// Whether this route is there. Whether we live is told everywhere.
+    pub(crate) fn has(self, pattern: &str) -> bool {
+        let of_visits = self.pages && (SENT.contains(&pattern) || SENT_TOO.contains(&pattern));
+        HEALTH.contains(&pattern) || of_visits || self.ours && !SENT.contains(&pattern)
+    }
 }
 
 impl Callers {

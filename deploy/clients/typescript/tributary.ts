@@ -613,6 +613,104 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/print": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The page of a record, to be printed
+         * @description Takes what /record takes. That somebody asked for a page to be printed is on record, as the interaction print, before the page is sent. What a browser prints by its own command nobody is told of.
+         */
+        post: operations["viewerPrint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/launch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Refused; nothing is launched by an address that says for whom */
+        get: operations["launchByAddress"];
+        put?: never;
+        /**
+         * Another system opens the page of one patient for one person
+         * @description A system posts Parameters with patient and purpose, proven as for a record, and is given an address to open in its user's browser: good once, within a minute. On the listener for browsers the user's browser posts a form that the system signed, and is sent on to such an address. The form's token is a JWS of a registered issuer whose typ is launch+jwt and whose aud is the address of this form; it lives for 120 seconds at most, is not bound to a connection, and has the claims of a request's token, and patient, and perhaps purpose and client_id. That the page was called up is on record before the address is given out.
+         */
+        post: operations["launch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/launch/{visit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The page that a launch opens
+         * @description Good for one look, within a minute. In a demo, and on the listener for browsers.
+         */
+        get: operations["launched"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/document": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A document of the record that a visit is about
+         * @description In a demo, and on the listener for browsers. The browser is sent on to an address that says nothing.
+         */
+        post: operations["viewerDocument"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/refused/{why}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The page for a form that opened nothing */
+        get: operations["notLaunched"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sign-out": {
         parameters: {
             query?: never;
@@ -1057,6 +1155,13 @@ export interface components {
             content: {
                 "text/html": string;
             };
+        };
+        /** @description To a browser, that the page is at an address which says nothing of the patient. */
+        sentOn: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content?: never;
         };
         /** @description A page for people; where the request came no further than the edge, an OperationOutcome. */
         pageOrOutcome: {
@@ -2492,13 +2597,7 @@ export interface operations {
         };
         responses: {
             200: components["responses"]["page"];
-            /** @description To a browser, that the page is at an address which says nothing of the patient. */
-            303: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
+            303: components["responses"]["sentOn"];
             "4XX": components["responses"]["pageOrOutcome"];
             "5XX": components["responses"]["pageOrOutcome"];
         };
@@ -2586,6 +2685,138 @@ export interface operations {
                 };
                 content?: never;
             };
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    viewerPrint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /** @description NHS number; spaces are allowed. */
+                    nhs: string;
+                    /** @description What stands for a visit; on pages that another system opened. */
+                    visit?: string;
+                };
+            };
+        };
+        responses: {
+            200: components["responses"]["page"];
+            303: components["responses"]["sentOn"];
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    launchByAddress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    launch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/fhir+json": components["schemas"]["RecordParameters"];
+                "application/x-www-form-urlencoded": {
+                    /** @description The signed token, in compact form. */
+                    launch: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The address that opens the page. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["requestId"];
+                    "Tributary-Audit": components["headers"]["audit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * Format: uri
+                         * @description Opens the page once.
+                         */
+                        address: string;
+                        /** @description For how many seconds. */
+                        lastsSecs: number;
+                    };
+                };
+            };
+            303: components["responses"]["sentOn"];
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    launched: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                visit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["page"];
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    viewerDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /** @description What stands for the visit. */
+                    visit: string;
+                    /** @description The last part of the document's address. */
+                    link: string;
+                };
+            };
+        };
+        responses: {
+            303: components["responses"]["sentOn"];
+            "4XX": components["responses"]["pageOrOutcome"];
+            "5XX": components["responses"]["pageOrOutcome"];
+        };
+    };
+    notLaunched: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                why: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
             "4XX": components["responses"]["pageOrOutcome"];
             "5XX": components["responses"]["pageOrOutcome"];
         };

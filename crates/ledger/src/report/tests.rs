@@ -130,3 +130,26 @@ fn a_record_that_was_shown_as_it_grew_is_one_look() {
     other.entry.corr = Some(2);
     assert_eq!(seqs(vec![state(2, 200), other]), [2, 3], "two looks are two");
 }
+
+/// Printing is told as printing, and a page that was called up is told apart from one that was shown.
+#[test]
+fn what_was_printed_and_what_was_only_called_up_are_told() {
+    let mut print = hit("disclosure", 7, "2026-03-10T02:10:00.000000Z");
+    print.entry.what.as_mut().unwrap().interaction = "print".to_owned();
+    let launch = hit("launch", 6, "2026-03-10T02:09:00.000000Z");
+    let mut refused = hit("security", 8, "2026-03-10T02:11:00.000000Z");
+    (refused.entry.security, refused.entry.user) = (Some("launch-refused".to_owned()), None);
+    let found = Found { hits: vec![launch, print, refused], ..Found::default() };
+    let text = page(&found).split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "the shared record, to be printed: allergies and alerts.",
+        "Your record was opened 1 time",
+        "the page of your record was called up from another system, for Ann O'Brien (North West Ambulance Service",
+        "somebody's attempt to open your record with an address that was not good any more was refused.",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let looks = Looks::of(found, &Names::default());
+    assert!(looks.rows.len() == 1 && looks.rows[0].asked.contains("to be printed"), "{looks:?}");
+    assert_eq!(looks.asides.len(), 2);
+}

@@ -53,8 +53,10 @@ pub(crate) fn unopened(edge: &Edge, (method, headers): (&Method, &HeaderMap), wh
 
 /// `GET /refused/{why}`: the page for a form that opened nothing.
 pub(crate) fn refused(exchange: Exchange, code: String) -> BoxFuture<Reply> {
-    let why = Unopened::from_code(&code).unwrap_or(Unopened::Spent);
-    Box::pin(async move { unopened(&exchange.edge, (&Method::GET, &exchange.headers), why) })
+    Box::pin(async move {
+        let why = Unopened::from_code(&code).unwrap_or(Unopened::Spent);
+        unopened(&exchange.edge, (&Method::GET, &exchange.headers), why)
+    })
 }
 
 fn sent_to(address: &str) -> Reply {
@@ -172,7 +174,7 @@ async fn looked_at(mut exchange: Exchange, visit: &Visit) -> Reply {
 pub(super) fn next_page(exchange: &Exchange, visit: &Visit) -> Reply {
     let fields = url::form_urlencoded::parse(&exchange.body).filter(|(key, _)| KEPT.contains(&key.as_ref()));
     let page = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    onward(exchange, Visit { page, ..visit.clone() })
+    onward(exchange, &Visit { page, ..visit.clone() })
 }
 
 /// `POST /document`: what is attached to the record that a visit is about.
@@ -185,12 +187,12 @@ pub(crate) fn document(exchange: Exchange) -> BoxFuture<Reply> {
             return unopened(&exchange.edge, (&Method::POST, &exchange.headers), Unopened::Spent);
         };
         let page = url::form_urlencoded::Serializer::new(String::new()).append_pair(LINK, &link).finish();
-        onward(&exchange, Visit { page, ..Visit::clone(visit) })
+        onward(&exchange, &Visit { page, ..Visit::clone(visit) })
     })
 }
 
-fn onward(exchange: &Exchange, visit: Visit) -> Reply {
-    match exchange.edge.desk.seal_visit(Pass::Launch, &visit) {
+fn onward(exchange: &Exchange, visit: &Visit) -> Reply {
+    match exchange.edge.desk.seal_visit(Pass::Launch, visit) {
         Some(sealed) => sent_to(&format!("{PATH}/{sealed}")),
         None => unopened(&exchange.edge, (&Method::POST, &exchange.headers), Unopened::Spent),
     }

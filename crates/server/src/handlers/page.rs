@@ -52,7 +52,11 @@ fn asset_of(name: &str) -> Reply {
 }
 
 /// The end of the work: the browser forgets what it holds of us.
-pub(crate) fn sign_out(exchange: &Exchange) -> Reply {
+pub(crate) fn signed_out(exchange: Exchange) -> BoxFuture<Reply> {
+    Box::pin(async move { sign_out(&exchange) })
+}
+
+fn sign_out(exchange: &Exchange) -> Reply {
     if let Err(words) = same_site(exchange) {
         return page::respond(StatusCode::FORBIDDEN, tributary_viewer::failed(words));
     }
@@ -64,7 +68,18 @@ pub(crate) fn sign_out(exchange: &Exchange) -> Reply {
 
 /// The record of the patient named in the form. The number travels in the body only: addresses are logged and
 /// remembered.
-pub(crate) async fn record(exchange: Exchange) -> Reply {
+pub(crate) fn viewed(exchange: Exchange) -> BoxFuture<Reply> {
+    let edge = Arc::clone(&exchange.edge);
+    Box::pin(async move { page::framed(&edge, record(exchange).await) })
+}
+
+/// The same, to be printed.
+pub(crate) fn printed(mut exchange: Exchange) -> BoxFuture<Reply> {
+    exchange.body = Bytes::from([&exchange.body[..], b"&print=1"].concat());
+    viewed(exchange)
+}
+
+async fn record(exchange: Exchange) -> Reply {
     if let Err((status, words)) = allowed(&exchange) {
         return page::respond(status, tributary_viewer::failed(words));
     }
@@ -79,12 +94,6 @@ pub(crate) async fn record(exchange: Exchange) -> Reply {
         return elsewhere;
     }
     asked_for(exchange).await
-}
-
-/// The record of the patient named in the form, to be printed.
-pub(crate) async fn printed(mut exchange: Exchange) -> Reply {
-    exchange.body = Bytes::from([&exchange.body[..], b"&print=1"].concat());
-    record(exchange).await
 }
 
 /// A browser writes the form that led to a page into its session file, and the address that it was sent on to: so it is

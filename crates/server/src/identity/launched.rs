@@ -22,7 +22,7 @@ const ADDRESS: &str = "/launch/";
 const ASKING: &[&str] = &["/record", "/print", "/document"];
 /// What tells nothing of anybody, and is told to everybody.
 const OPEN: &[&str] = &["/", "/launch", "/sign-out"];
-const OPEN_BELOW: &[&str] = &["/viewer/", "/refused/"];
+const OPEN_BELOW: &[&str] = &["/viewer/", "/refused/", ADDRESS];
 
 /// Why somebody who shows something is not let in.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,8 @@ pub(super) async fn sent(edge: &Edge, gate: &Gate, mut request: Request<Bytes>, 
 /// The visit that an address or a form shows; nothing where it shows none.
 pub(super) fn shown(edge: &Edge, request: &Request<Bytes>) -> Option<Result<Visit, Turned>> {
     let path = request.uri().path();
-    let (pass, sealed) = if let Some(sealed) = path.strip_prefix(ADDRESS) {
+    let opens = path.strip_prefix(ADDRESS).filter(|_| request.method() == Method::GET);
+    let (pass, sealed) = if let Some(sealed) = opens {
         (Pass::Launch, sealed.to_owned())
     } else if ASKING.contains(&path) && request.method() == Method::POST {
         (Pass::Page, launch::field(request.body(), launch::VISIT)?)
