@@ -113,3 +113,24 @@ growing('cut off mid-stream, the page says what it lacks and nothing reads as kn
   assert.doesNotMatch(all, /No known allergies/);
   assert.match(all, /convey to Mersey Specialist Cancer Centre/);
 });
+
+growing('who turns out to have died while sources answer is shown so: other colour, other pattern', async (page) => {
+  await choose(page, GEORGE, 'ambulance');
+  await until(page, 'ASHWORTH, George', '#banner');
+  const look = () => page.$eval('#banner', (banner) => {
+    const { backgroundImage, borderBottomStyle } = getComputedStyle(banner);
+    return [banner.className, backgroundImage === 'none', borderBottomStyle];
+  });
+  assert.deepEqual(await look(), ['banner', true, 'solid']);
+  // As the product sends it: what tells of the death, after the shell.
+  await page.evaluate(() => {
+    const piece = document.createElement('template');
+    Object.assign(piece.dataset, { look: 'banner deceased', place: 'banner' });
+    const died = document.createElement('p');
+    died.textContent = 'Died 03-Mar-2026';
+    piece.content.append(...document.querySelector('#banner').cloneNode(true).childNodes, died);
+    document.body.append(piece, document.createComment(''));
+  });
+  await until(page, 'Died 03-Mar-2026', '#banner');
+  assert.deepEqual(await look(), ['banner deceased', false, 'double']);
+});

@@ -51,7 +51,7 @@ async function once(patient, warm) {
     await page.selectOption('#role', 'ambulance');
     await Promise.all([page.waitForURL('**/record/*'), page.click(`button[value="${patient}"]`)]);
     await page.waitForLoadState('load');
-    await page.waitForFunction(() => globalThis.seen.section);
+    await page.waitForFunction(() => globalThis.seen.section && performance.getEntriesByName('first-contentful-paint').length);
     return await page.evaluate(() => {
       const [navigation] = performance.getEntriesByType('navigation');
       const paint = performance.getEntriesByName('first-contentful-paint')[0].startTime;

@@ -133,13 +133,14 @@ fn assurance(code: &str) -> Option<Assurance> {
 fn proof(fields: [String; 7], purpose: Purpose) -> Option<Proof> {
     let [consumer, spki, token, issuer, jti, aal, own] = fields;
     let kinds = [TokenKind::Unsigned, TokenKind::Signed, TokenKind::Cis2];
+    let digest = |digits: String| some(digits).map(|digits| bytes(&digits).ok_or(())).transpose().ok();
     let purposes = Purpose::ALL.iter().find(|one| **one == purpose).map(std::slice::from_ref)?;
     Some(Proof {
         consumer,
-        spki_sha256: some(spki).map(|digits| bytes(&digits)).map_or(Some(None), |read| read.map(Some))?,
+        spki_sha256: digest(spki)?,
         token: kinds.into_iter().find(|kind| kind.code() == token)?,
         issuer: some(issuer),
-        jti_sha256: some(jti).map(|digits| bytes(&digits)).map_or(Some(None), |read| read.map(Some))?,
+        jti_sha256: digest(jti)?,
         aal: some(aal).map(|aal| aal.parse()).transpose().ok()?,
         own: some(own).map(|own| NhsNumber::parse(&own)).transpose().ok()?,
         said: Said { purposes, scope: ScopeSaid::Patients },

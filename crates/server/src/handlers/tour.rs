@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use tributary_model::{NhsNumber, Priority, Requester, Role};
 
 use super::page::allowed;
-use crate::exchange::{BoxFuture, Exchange, Reply, reply};
+use crate::exchange::{BoxFuture, Exchange, Reply, reply, set};
 use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::render::page;
@@ -48,8 +48,8 @@ async fn told(exchange: &Exchange, ask: TourAsk) -> Reply {
     };
     match said {
         TourReply::Page(html) => page::respond(StatusCode::OK, html),
-        TourReply::Style(css) => reply(StatusCode::OK, "text/css; charset=utf-8", css),
-        TourReply::Script(js) => reply(StatusCode::OK, "text/javascript; charset=utf-8", js),
+        TourReply::Style(css) => kept(reply(StatusCode::OK, "text/css; charset=utf-8", css)),
+        TourReply::Script(js) => kept(reply(StatusCode::OK, "text/javascript; charset=utf-8", js)),
         TourReply::Record => {
             // 307 sends the form again, so that no address names a patient.
             let mut reply = reply(StatusCode::TEMPORARY_REDIRECT, "text/plain; charset=utf-8", "");
@@ -62,6 +62,13 @@ async fn told(exchange: &Exchange, ask: TourAsk) -> Reply {
             respond(Dialect::R4, problem)
         }
     }
+}
+
+/// Style and script are the same under each page of a tour, and hold nothing of anybody: who asked for them anew would
+/// make every record wait for another turn of the line.
+fn kept(mut reply: Reply) -> Reply {
+    set(&mut reply, "cache-control", "public, max-age=600");
+    reply
 }
 
 /// Only where everybody is believed, and only where the wiring has handed one in.

@@ -78,6 +78,7 @@ async fn steps_lead_on_and_other_sites_cannot_take_them() {
     assert!(status == 200 && body.contains("five people"));
     let reply = send(&edge, request("GET", "/demo/tour.css", &[], "")).await;
     assert_eq!(reply.headers()["content-type"], "text/css; charset=utf-8");
+    assert_eq!(reply.headers()["cache-control"], "public, max-age=600", "no record waits for it twice");
     let reply = send(&edge, request("POST", "/demo/unplug", &[FORM], "nhs=9990000107")).await;
     assert_eq!((reply.status().as_u16(), reply.headers()["location"].to_str().unwrap()), (307, "/record"));
     let other = [FORM, ("sec-fetch-site", "cross-site")];
