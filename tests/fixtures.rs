@@ -15,6 +15,8 @@
 mod over_http;
 #[path = "fixtures/together.rs"]
 mod together;
+#[path = "fixtures/trends.rs"]
+mod trends;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
