@@ -21,10 +21,15 @@ struct Scene {
 
 impl Scene {
     async fn set(fixed: bool) -> Self {
-        let plan = Plan::default();
+        Self::with(fixed, Plan::default(), |_| String::new()).await
+    }
+
+    /// The same, with further tables that may name files in its folder.
+    async fn with(fixed: bool, plan: Plan, more: fn(&Path) -> String) -> Self {
         let federation = federation(&plan).await;
         let dir = tempfile::tempdir().expect("a directory");
         let mut text = configuration(federation.source_facts(), &plan, &dir.path().join("audit"));
+        text.push_str(&more(dir.path()));
         if !fixed {
             text = text.lines().filter(|line| !line.starts_with("as_of = ")).collect::<Vec<_>>().join("\n");
         }
@@ -95,7 +100,7 @@ async fn what_did_not_change_is_the_same_and_is_asked_on_record() {
     assert_eq!((code, &answer["verdict"]), (0, &json!("same")), "{words}");
     assert_eq!((differing(&answer), &answer["bundle"]), (vec![], &json!("same")), "{words}");
     assert_eq!(answer["record"], json!(scene.id));
-    assert_eq!(answer["versions"], json!({"build": "same", "configuration": "same", "policy": "same"}));
+    assert_eq!(answer["versions"], json!({"build": "same", "codelists": "same", "configuration": "same", "maps": "same", "policy": "same"}));
     assert!(words.starts_with("same: this record would be shown today\n"), "{words}");
     assert!(!words.contains("not compared: the policy"), "{words}");
 
@@ -155,6 +160,39 @@ async fn another_configuration_is_named() {
     let (code, answer, words) = scene.replay(&scene.id).await;
     assert_eq!((code, differing(&answer)), (1, vec!["specialist"]), "{words}");
     assert!(words.contains("source specialist: differs: is not expected any more"), "{words}");
+}
+
+/// Code lists in a folder of the broker's own.
+fn lists(dir: &Path) -> String {
+    let lists = dir.join("lists");
+    std::fs::create_dir(&lists).expect("a folder");
+    let one = "code,kinds,source,release\n165816005,all,test,2026\n";
+    std::fs::write(lists.join("999004381000000103.csv"), one).expect("a list");
+    format!("[codelists]\ndir = {lists:?}\n")
+}
+
+/// Maps and lists are files of their own: the digest of the configuration says nothing of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_maps_and_lists_are_named() {
+    let plan = Plan { without_map: Some("bp-panel"), ..Plan::default() };
+    let scene = Scene::with(true, plan, lists).await;
+    let (code, answer, words) = scene.replay(&scene.id).await;
+    assert_eq!((code, &answer["versions"]["maps"]), (0, &json!("same")), "{words}");
+    for (file, differs, same) in [
+        ("audit.maps/vmp-to-vtm.csv", "maps", "codelists"),
+        ("lists/999004381000000103.csv", "codelists", "maps"),
+    ] {
+        let file = scene.dir.path().join(file);
+        let text = std::fs::read_to_string(&file).expect("a file");
+        std::fs::write(&file, format!("{text}# Another release, with the same rows.\n")).expect("written");
+        let (code, answer, words) = scene.replay(&scene.id).await;
+        assert_eq!((code, &answer["bundle"]), (0, &json!("same")), "{words}");
+        assert_eq!(answer["versions"][differs], json!("differs"), "{words}");
+        assert_eq!(answer["versions"][same], json!("same"), "{words}");
+        assert_eq!(answer["versions"]["configuration"], json!("same"), "{words}");
+        assert!(words.contains(&format!("{differs}: differs")), "{words}");
+        std::fs::write(&file, text).expect("written");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -342,6 +342,10 @@ pub struct Made {
     pub form: &'static str,
     /// Only what happened since then was asked for: a FHIR date.
     pub since: Option<String>,
+    /// Digest of the code maps.
+    pub maps: Digest,
+    /// Digest of the code lists.
+    pub codelists: Digest,
 }
 
 /// The policy refused.

@@ -101,6 +101,8 @@ pub(crate) struct Room {
     pub(crate) glass: Arc<BrokenGlass>,
     pub(crate) recorded_purpose: Option<Purpose>,
     pub(crate) config: Digest,
+    /// Of the code maps, and of the code lists.
+    pub(crate) codes: [Digest; 2],
     pub(crate) signals: Option<SignalLimits>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) limits: Limits,
@@ -184,6 +186,7 @@ impl Broker {
             clock: parts.clock,
             links: Links::new(&parts.link_key),
             link_clock: SystemClock,
+            codes: [parts.maps.digest(), parts.lists.digest()].map(Digest::from),
             maps: parts.maps,
             prompts: parts.prompts,
             custodian: parts.custodian,

@@ -150,7 +150,7 @@ async fn made<W: Send + 'static>(
     }
     let entries = settle(room, &request, &merged, &heard, &ports);
     let verdict = merged.verdict;
-    let told = outcome(&merged, &request, verdict.http());
+    let told = outcome(room, &merged, &request, verdict.http());
     let body = Bytes::from(merged.body);
     memory::hold(&mut lease, body.len());
     let audit = intent.disclose(entries, told, None, request.deadline).await?;
@@ -165,11 +165,18 @@ async fn made<W: Send + 'static>(
 }
 
 /// What is put on record of a record that was made.
-pub(crate) fn outcome<W>(merged: &Merged<W>, request: &RecordRequest, http: u16) -> Outcome {
+pub(crate) fn outcome<W>(room: &Room, merged: &Merged<W>, request: &RecordRequest, http: u16) -> Outcome {
     let (completeness, rules) = (merged.tally.completeness(), merged.rules.clone());
     let told = ledger::outcome(http, completeness, Some(merged.body.as_bytes()), rules);
     let since = request.since.map(FhirDate::key);
-    let made = Made { as_of: merged.as_of.to_string(), form: merged.form.code(), since };
+    let [maps, codelists] = room.codes;
+    let made = Made {
+        as_of: merged.as_of.to_string(),
+        form: merged.form.code(),
+        since,
+        maps,
+        codelists,
+    };
     Outcome { made: Some(made), ..told }
 }
 

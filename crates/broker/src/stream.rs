@@ -243,7 +243,7 @@ impl RecordStream {
         let (stage, (merged, lease)) = made.map_err(late)??;
         let silence = Silence::at(stage);
         let entries = self.entries(&merged, silence);
-        let outcome = record::outcome(&merged, &self.request, 200);
+        let outcome = record::outcome(&self.room, &merged, &self.request, 200);
         let lease = held(lease, &merged);
         let Some(intent) = &self.intent else { return Err(Refusal::Internal) };
         let audit = intent.disclose_part(entries, outcome, deadline).await?;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest as _, Sha256};
+
 /// The maps there can be, by file name without `.csv`.
 pub const MAP_NAMES: &[&str] = &[
     "dmd-history",
@@ -25,9 +27,35 @@ const ALLERGY_CLASS: &str = "allergy-class";
 /// The longest chain of replacements that is followed.
 const LONGEST_HISTORY: usize = 32;
 
+/// What was read, by name, and the SHA-256 of each text.
+#[derive(Clone, Debug, Default)]
+pub struct FilesRead(BTreeMap<String, String>);
+
+impl FilesRead {
+    /// Remembers a text that was read; one read before under this name is replaced.
+    pub fn note(&mut self, name: &str, text: &str) {
+        self.0.insert(name.to_owned(), hex(&Sha256::digest(text.as_bytes())));
+    }
+
+    /// The SHA-256 of all of them: what `sha256sum *.csv | sha256sum` says in their directory (in the order of bytes,
+    /// `LC_ALL=C`).
+    pub fn digest(&self) -> [u8; 32] {
+        let mut all = Sha256::new();
+        for (name, digest) in &self.0 {
+            all.update(format!("{digest}  {name}.csv\n"));
+        }
+        all.finalize().into()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Code maps, each from one code to another.
 #[derive(Clone, Debug, Default)]
 pub struct Maps {
+    files: FilesRead,
     tables: BTreeMap<&'static str, BTreeMap<String, String>>,
     agents: BTreeMap<String, String>,
     ingredients: BTreeMap<String, String>,
@@ -67,8 +95,14 @@ impl Maps {
         let mut next = self.clone();
         next.tables.insert(name, table);
         next.settle()?;
+        next.files.note(name, csv);
         *self = next;
         Ok(rows)
+    }
+
+    /// Which maps these are: the digest of the files they were read from.
+    pub fn digest(&self) -> [u8; 32] {
+        self.files.digest()
     }
 
     /// Follows every chain once, and brings the other maps to today's codes: a map must find a product under

@@ -63,6 +63,7 @@ pub(crate) struct Then {
     patient: NhsNumber,
     sections: SectionSet,
     purpose: Purpose,
+    relationship: Relationship,
     role: Role,
     organisation: OdsCode,
     assurance: Assurance,
@@ -101,6 +102,10 @@ impl Then {
             sections: sections.collect(),
             purpose: Purpose::from_code(said("/why/purpose", "why it was asked for")?)
                 .ok_or(CannotReplay::Unsaid("a purpose for which records are given"))?,
+            // Absent where it was not said; a word that is none now permits nothing.
+            relationship: text(&record, "/why/relationship")
+                .and_then(Relationship::from_code)
+                .unwrap_or_default(),
             role: Role::from_code(said("/user/role", who)?).ok_or(CannotReplay::Unsaid(who))?,
             organisation: OdsCode::parse(said("/user/org", who)?)
                 .map_err(|_none| CannotReplay::Unsaid(who))?,
@@ -121,7 +126,7 @@ impl Then {
             sections: self.sections,
             since: self.since,
             purpose: self.purpose,
-            relationship: Relationship::Unknown,
+            relationship: self.relationship,
             break_glass: None,
             requester: Arc::new(Requester {
                 user_id: who.to_owned(),

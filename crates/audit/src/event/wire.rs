@@ -207,6 +207,10 @@ struct MadeBy {
     form: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maps_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    codelists_sha256: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -386,6 +390,8 @@ fn of_disclosure(disclosure: &Disclosure) -> Fields<'_> {
         as_of: made.map(|made| made.as_of.clone()),
         form: made.map(|made| made.form),
         since: made.and_then(|made| made.since.clone()),
+        maps_sha256: made.map(|made| made.maps.to_string()),
+        codelists_sha256: made.map(|made| made.codelists.to_string()),
     });
     fields
 }

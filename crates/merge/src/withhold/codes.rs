@@ -6,7 +6,7 @@ use tributary_fhir::Json;
 use tributary_model::SourceKind;
 
 use super::walk;
-use tributary_statements::maps::Maps;
+use tributary_statements::maps::{FilesRead, Maps};
 
 /// The first line of every list.
 const HEADER: &str = "code,kinds,source,release";
@@ -25,6 +25,7 @@ const KINDS: &[(&str, SourceKind)] = &[
 /// told it. Lists may therefore hold products and tests beside diagnoses.
 #[derive(Clone, Debug, Default)]
 pub struct CodeLists {
+    files: FilesRead,
     lists: BTreeMap<String, String>,
     kinds_by_code: BTreeMap<String, BTreeSet<&'static str>>,
 }
@@ -80,7 +81,13 @@ impl CodeLists {
             self.kinds_by_code.entry(code.to_owned()).or_default().extend(kinds);
         }
         self.lists.insert(name.to_owned(), version.unwrap_or_default().to_owned());
+        self.files.note(name, csv);
         Ok(rows)
+    }
+
+    /// Which lists these are: the digest of the files they were read from.
+    pub fn digest(&self) -> [u8; 32] {
+        self.files.digest()
     }
 
     /// The lists that are loaded, with their releases.

@@ -75,6 +75,13 @@ impl SourceThenAndNow {
     }
 }
 
+/// What older versions did not put on record.
+const UNRECORDED: [(&str, &str); 3] = [
+    ("policy", "the policy: its digest is not on record"),
+    ("maps", "the code maps: their digest is not on record"),
+    ("codelists", "the code lists: their digest is not on record"),
+];
+
 /// What came of a replay. Digests and codes were compared; nothing clinical is in it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Comparison {
@@ -108,12 +115,15 @@ impl Comparison {
             ("build", state("/made_by/build")),
             ("configuration", state("/made_by/config_sha256")),
             ("policy", state("/why/policy_sha256")),
+            ("maps", state("/made_by/maps_sha256")),
+            ("codelists", state("/made_by/codelists_sha256")),
         ]);
-        let mut not_compared = vec![
-            "code maps, code lists and certificates: the digest of the configuration is of its file alone",
-        ];
-        if versions.get("policy") == Some(&State::NotCompared) {
-            not_compared.push("the policy: its digest is not on record");
+        let mut not_compared =
+            vec!["certificates and keys: the digest of the configuration is of its file alone"];
+        for (what, words) in UNRECORDED {
+            if versions.get(what) == Some(&State::NotCompared) {
+                not_compared.push(words);
+            }
         }
         let bundle = if is_fixed { state("/outcome/bundle_digest") } else { State::NotCompared };
         if !is_fixed {
@@ -172,5 +182,35 @@ mod tests {
         check(Some(&late), Some(&gone), "differs: was timeout, is unavailable");
         check(Some(&a), None, "differs: is not expected any more");
         check(None, Some(&a), "differs: was not expected then");
+    }
+
+    /// Tables that are compiled in go with the build, and another build is said.
+    #[test]
+    fn each_version_is_compared_by_itself() {
+        let record = |changed: &str| {
+            let value = |name: &str| if name == changed { "b" } else { "a" };
+            json!({"kind": "disclosure", "what": {"interaction": "record"}, "patient": {"nhs": "9990000107"},
+                "user": {"role": "gp", "org": "RX9", "assurance": "signed"},
+                "why": {"purpose": "directcare", "policy_sha256": value("policy")},
+                "outcome": {"completeness": "complete", "bundle_digest": "c"},
+                "made_by": {"as_of": "2026-03-10T02:10:00Z", "form": "r4", "build": value("build"),
+                    "config_sha256": value("configuration"), "maps_sha256": value("maps"),
+                    "codelists_sha256": value("codelists")}})
+        };
+        let then = Then::read(7, record("")).unwrap();
+        for changed in ["build", "configuration", "policy", "maps", "codelists"] {
+            let compared = Comparison::of(&then, &record(changed), "local-1".to_owned(), false);
+            for (name, state) in &compared.versions {
+                let expected = if *name == changed { State::Differs } else { State::Same };
+                assert_eq!(*state, expected, "{name} where {changed} is another");
+            }
+            assert_eq!(compared.verdict, State::Differs, "{changed}");
+        }
+        let mut older = record("");
+        older["made_by"].as_object_mut().unwrap().retain(|name, _| !name.ends_with("s_sha256"));
+        let compared = Comparison::of(&Then::read(7, older).unwrap(), &record(""), "local-1".to_owned(), false);
+        assert_eq!(compared.versions["maps"], State::NotCompared);
+        assert!(compared.not_compared.iter().any(|words| words.contains("code maps")), "{compared:?}");
+        assert_eq!(compared.verdict, State::Same);
     }
 }
