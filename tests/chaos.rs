@@ -5,9 +5,11 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test may stop where it stands"
 )]
 
@@ -15,6 +17,9 @@
 mod answer;
 #[path = "chaos/audit.rs"]
 mod audit;
+#[path = "callers/scene.rs"]
+#[expect(dead_code, reason = "the suite about callers has more uses for it")]
+mod caller;
 #[path = "chaos/callers.rs"]
 mod callers;
 #[path = "chaos/content.rs"]
@@ -29,10 +34,17 @@ mod life;
 mod names;
 #[path = "chaos/network.rs"]
 mod network;
+#[path = "callers/pki.rs"]
+#[expect(dead_code, reason = "the suite about callers has more uses for it")]
+mod pki;
+#[path = "chaos/proven.rs"]
+mod proven;
 #[path = "chaos/row.rs"]
 mod row;
 #[path = "chaos/scene.rs"]
 mod scene;
+#[path = "callers/signer.rs"]
+mod signer;
 #[path = "chaos/tls.rs"]
 mod tls;
 
@@ -41,7 +53,7 @@ use row::{Row, play};
 /// Every row there is.
 fn table() -> Vec<Row> {
     let families = [network::rows(), names::rows(), tls::rows(), content::rows(), callers::rows()];
-    let more = [crowd::rows(), h2::rows(), audit::rows(), life::rows()];
+    let more = [crowd::rows(), h2::rows(), audit::rows(), life::rows(), proven::rows()];
     families.into_iter().chain(more).flatten().collect()
 }
 
@@ -68,6 +80,11 @@ async fn a_source_answers_what_cannot_be_used() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn a_caller_misbehaves() {
     play(callers::rows()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn a_caller_cannot_prove_who_it_is() {
+    play(proven::rows()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]

@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mock_providers::Fault;
+use tributary_tests::bundle::Merged;
 use tributary_tests::process::{Process, run};
 use tributary_tests::strace::Strace;
+use tributary_tests::witness::{WitnessProcess, keygen};
 use tributary_tests::{GEORGE, Reply, http, parameters};
 
 use crate::callers::{asking, begun};
 use crate::row::{Played, Row};
-use crate::scene::{FHIR, RECORD, Scene, eventually};
+use crate::scene::{FHIR, RECORD, Scene, Setting, eventually, sources};
 
 const NO_STRACE: &str = "no strace, or no leave to trace";
 
@@ -36,6 +38,7 @@ pub(crate) fn rows() -> Vec<Row> {
         }),
         Row::own("A10", "killed between intent and disclosure", || Box::pin(killed_while_asking())),
         Row::own("A11", "segments are cut, removed, swapped or altered", || Box::pin(tampered())),
+        Row::own("A13", "the witness cannot be reached", || Box::pin(witness_gone())),
         Row::own("A18", "two processes, one log", || Box::pin(second_process())),
     ]
 }
@@ -118,7 +121,7 @@ async fn slow_disk() -> Played {
     else {
         return Played::NotRun(NO_STRACE);
     };
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let all = (0..CALLERS).map(|_| scene.asks(&[]));
     let mut grace = Duration::ZERO;
     for answered in futures_of(all).await {
@@ -220,6 +223,67 @@ async fn tampered() -> Played {
         assert_ne!(code, 0, "{what} was not found");
     }
     Played::Held
+}
+
+/// Four hours without a cosignature are told by a number first, and then nothing is disclosed: here they are seconds.
+/// With the witness comes everything back, and what was disclosed meanwhile is cosigned with the rest.
+async fn witness_gone() -> Played {
+    const REFUSES_AFTER: Duration = Duration::from_secs(4);
+    let keys = tempfile::tempdir().unwrap();
+    let dir = keys.path();
+    let log_key = keygen(&dir.join("log.key"), "example.test/audit/a", &[]);
+    let witness_key = keygen(&dir.join("witness.key"), "w.example.test", &["--witness"]);
+    let witness = WitnessProcess::start(dir, "127.0.0.1:0", &log_key);
+    let (url, address) = (witness.url.clone(), witness.url.trim_start_matches("http://").to_owned());
+    let setting = Setting {
+        audit_keys: format!(
+            "key_file = {:?}\nwitness_interval_secs = 1\nwitness_warn_secs = 2\nwitness_refuse_secs = {}\n",
+            dir.join("log.key"),
+            REFUSES_AFTER.as_secs()
+        ),
+        gp_tables: format!("[[audit.witness]]\nurl = \"{url}\"\nkey = \"{witness_key}\"\n"),
+        ..Setting::default()
+    };
+    let scene = Scene::set(sources().await, setting).await;
+    let usual = scene.record(&[]).await;
+    assert_eq!(usual.header("Tributary-Completeness"), Some("complete"), "{}", usual.body);
+    let statuses = Merged::of(usual.json()).statuses();
+    drop(witness);
+    let began = Instant::now();
+    let same = scene.record(&[]).await;
+    assert_eq!(Merged::of(same.json()).statuses(), statuses, "a witness gone for a moment costs nothing");
+    let refused = first_with(&scene, 503).await;
+    is_refused(&refused);
+    let most = REFUSES_AFTER + Duration::from_secs(4);
+    assert!(began.elapsed() < most, "refused only after {:?}", began.elapsed());
+    let asked = scene.asked();
+    is_refused(&scene.record(&[]).await);
+    assert_eq!(scene.asked(), asked, "a source was asked while nothing may be disclosed");
+    assert_eq!(http::get(scene.broker.admin, "/health/ready").await.status, 503);
+    let metrics = scene.metrics().await;
+    assert!(metrics.sum("tributary_audit_witness_answers_total", &[("outcome", "unreachable")]) >= 1.0);
+    assert!(metrics.sum("tributary_audit_witness_answers_total", &[("outcome", "cosigned")]) >= 1.0);
+    let _back = WitnessProcess::start(dir, &address, &log_key);
+    let back = first_with(&scene, 200).await;
+    assert_eq!(Merged::of(back.json()).statuses(), statuses);
+    let number = back.header("Tributary-Audit").unwrap().to_owned();
+    scene.verify();
+    let on_record = |record: &serde_json::Value| format!("local-{}", record["seq"]) == number;
+    assert!(scene.records().iter().any(on_record), "{number} is not on record");
+    Played::Held
+}
+
+/// Asks until an answer has this status, for a while.
+async fn first_with(scene: &Scene, status: u16) -> Reply {
+    let began = Instant::now();
+    loop {
+        let reply = scene.record(&[]).await;
+        if reply.status == status {
+            return reply;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{status} never came: {}", reply.status);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The second is told that the log is in use, and the first does not notice.

@@ -34,6 +34,8 @@ pub(crate) struct Setting {
     pub(crate) source_keys: Option<&'static str>,
     /// Further keys of `[server]`.
     pub(crate) server_keys: &'static str,
+    /// Further keys of `[audit]`.
+    pub(crate) audit_keys: String,
     /// Tables below `[server]`.
     pub(crate) server_tables: String,
     /// Further tables.
@@ -169,6 +171,7 @@ fn text(federation: &Federation, setting: &Setting, audit: &Path) -> String {
     }
     let mut text = configuration(&facts, &plan, audit);
     text = text.replacen("[server]\n", &format!("[server]\n{}\n", setting.server_keys), 1);
+    text = text.replacen("[audit]\n", &format!("[audit]\n{}\n", setting.audit_keys), 1);
     text = text.replacen("[log]\n", &format!("{}\n[log]\n", setting.server_tables), 1);
     // Keys before tables, and both inside the GP's block.
     text = text.replacen("id = \"gp\"\n", &format!("id = \"gp\"\n{}\n", setting.gp_keys), 1);
