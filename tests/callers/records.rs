@@ -120,3 +120,60 @@ async fn a_token_is_used_for_what_it_says() {
     let denied = |why: &str| records.iter().filter(|record| record["why"]["denied"] == why).count();
     assert_eq!((denied("reason-for-request"), denied("requested-scope")), (contradicted, 4));
 }
+
+/// A policy may ask for what shows that somebody has to do with the patient: a token that says so of this patient, of a
+/// system that may vouch for it.
+#[tokio::test]
+async fn a_rule_may_ask_for_a_relationship() {
+    const RULE: &str = "\n[[rule]]\nid = \"nurses-see-their-caseload\"\nsays = \"Their own.\"\neffect = \"deny\"\n\
+        organisations = \"any\"\nroles = [\"community-nurse\"]\npurposes = \"any\"\nsource_kinds = \"any\"\n\
+        sections = \"any\"\nunless_relationship = \"evidenced\"\n";
+    let policies = tempfile::tempdir().unwrap();
+    let file = policies.path().join("policy.toml");
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/policy.toml");
+    std::fs::write(&file, std::fs::read_to_string(shipped).unwrap() + RULE).unwrap();
+    let plan = Plan {
+        more: format!("[policy]\nfile = {file:?}\n"),
+        change: |text| {
+            text.replace("cis2_client =", "relationship = \"evidenced\"\ncis2_client =")
+        },
+        ..Plan::default()
+    };
+    let scene = Scene::set(&plan).await;
+    let shown = scene.usual();
+    let mut line = scene.connect(Some(&shown)).await.unwrap();
+    let of = |number: &str, more: Value| {
+        let mut claim = serde_json::json!({"nhs_number": number});
+        claim.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        claim
+    };
+    let evidence = || serde_json::json!({"basis": "caseload", "id": "C-17"});
+    // The practice of the scene cannot be reached: 502 is somebody who was let through to ask it.
+    for (name, claim, status) in [
+        ("none", Value::Null, 403),
+        ("asserted", of(GEORGE, serde_json::json!({})), 403),
+        ("evidenced, of another patient", of("9990000204", evidence()), 403),
+        ("evidenced", of(GEORGE, evidence()), 502),
+        ("no relationship at all", of(GEORGE, serde_json::json!({"basis": "curiosity", "id": "C-17"})), 401),
+    ] {
+        let token = scene.bearer_saying(&shown, |claims| {
+            if !claim.is_null() {
+                claims["relationship"] = claim;
+            }
+        });
+        let answer = line.post(RECORD, &[("Authorization", &token)], &asking("directcare")).await.unwrap();
+        assert_eq!(answer.status, status, "{name}: {}", answer.body);
+        assert!(!answer.body.contains("C-17"), "{name}: {}", answer.body);
+    }
+    drop(line);
+    let audit = scene.dir.path().join("audit");
+    scene.running.stop().await.unwrap();
+    let records = tributary_tests::audit::records(&audit);
+    let degrees = |kind: &str| -> Vec<String> {
+        let all = records.iter().filter(|record| record["kind"] == kind);
+        all.filter_map(|record| Some(record["why"]["relationship"].as_str()?.to_owned())).collect()
+    };
+    assert_eq!(degrees("denied"), ["unknown", "asserted", "unknown"]);
+    assert_eq!(degrees("intent"), ["evidenced"]);
+    assert!(records.iter().all(|record| !record.to_string().contains("C-17")), "the id goes nowhere");
+}

@@ -11,7 +11,7 @@ use tributary_audit::{
 };
 use tributary_model::{
     Capability, Completeness, Deadline, Denial, DenyReason, FaultClass, NhsNumber, RecordForm, RecordRequest,
-    Relationship, RequestId, Requester, SectionSet, SourceFault, SourceId, SourceStatus, TraceId, requester,
+    RequestId, Requester, SectionSet, SourceFault, SourceId, SourceStatus, TraceId, requester,
 };
 
 use crate::answer::{AttachmentRequest, RelayRequest};
@@ -80,7 +80,7 @@ pub(crate) fn relay_access(
         proof: proof(&request.requester),
         patient,
         purpose: tributary_model::Purpose::DirectCare,
-        relationship: Relationship::Unknown,
+        relationship: patient.map(|patient| request.requester.relationship_to(patient)).unwrap_or_default(),
         break_glass: BreakGlass::NotAsked,
         interaction: match request.interaction.capability() {
             Capability::Structured => Interaction::GpConnectStructured,
@@ -106,7 +106,7 @@ pub(crate) fn attachment_access(
         proof: proof(&request.requester),
         patient: Some(patient),
         purpose: tributary_model::Purpose::DirectCare,
-        relationship: Relationship::Unknown,
+        relationship: request.requester.relationship_to(patient),
         break_glass: BreakGlass::NotAsked,
         interaction: Interaction::Binary,
         sections,
@@ -129,7 +129,7 @@ pub(crate) async fn launched(
         proof: proof(&visit.requester),
         patient: Some(visit.patient),
         purpose: visit.purpose,
-        relationship: Relationship::Unknown,
+        relationship: visit.requester.relationship_to(visit.patient),
         break_glass: BreakGlass::NotAsked,
         interaction: Interaction::Launch,
         sections: SectionSet::all(),

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tributary_model::requester::{Assurance, Proof, Said, ScopeSaid, TokenKind};
-use tributary_model::{NhsNumber, OdsCode, Priority, Purpose, Requester, Role, SpineIds};
+use tributary_model::requester::{Assurance, Proof, Related, Said, ScopeSaid, TokenKind};
+use tributary_model::{NhsNumber, OdsCode, Priority, Purpose, Relationship, Requester, Role, SpineIds};
 
 use crate::links::VISIT_LIFE_SECS;
 
@@ -71,6 +71,7 @@ impl Visit {
             proof.map(|proof| hex(proof.jti_sha256)).unwrap_or_default(),
             proof.and_then(|proof| proof.aal).map(|aal| aal.to_string()).unwrap_or_default(),
             proof.and_then(|proof| proof.own).map(|own| own.expose().to_owned()).unwrap_or_default(),
+            self.requester.relationship_to(self.patient).code().to_owned(),
             self.patient.expose().to_owned(),
             self.purpose.code().to_owned(),
             self.began.as_second().to_string(),
@@ -95,9 +96,15 @@ impl Visit {
         let assurance = assurance(&next()?)?;
         let priority = Priority::from_code(&next()?)?;
         let shown = [next()?, next()?, next()?, next()?, next()?, next()?, next()?];
+        let degree = Relationship::from_code(&next()?)?;
         let patient = NhsNumber::parse(&next()?).ok()?;
         let purpose = Purpose::from_code(&next()?)?;
-        let proof = if shown.concat().is_empty() { None } else { Some(Arc::new(proof(shown, purpose)?)) };
+        let related = (degree != Relationship::Unknown).then_some(Related { patient, degree });
+        let proof = if shown.concat().is_empty() {
+            None
+        } else {
+            Some(Arc::new(Proof { related, ..proof(shown, purpose)? }))
+        };
         let requester = Requester {
             user_id,
             family,
@@ -144,6 +151,7 @@ fn proof(fields: [String; 7], purpose: Purpose) -> Option<Proof> {
         aal: some(aal).map(|aal| aal.parse()).transpose().ok()?,
         own: some(own).map(|own| NhsNumber::parse(&own)).transpose().ok()?,
         said: Said { purposes, scope: ScopeSaid::Patients },
+        related: None,
     })
 }
 
@@ -196,13 +204,16 @@ mod tests {
             aal: Some(3),
             own: None,
             said: Said { purposes: &[Purpose::DirectCare], scope: ScopeSaid::Patients },
+            related: None,
         }
     }
 
     #[test]
     fn what_is_written_is_read_again() {
-        for proof in [None, Some(proven()), Some(Proof { spki_sha256: Some([1; 32]), aal: None, ..proven() })]
-        {
+        let patient = visit(None).patient;
+        let related = Some(Related { patient, degree: Relationship::Evidenced });
+        let more = Proof { spki_sha256: Some([1; 32]), aal: None, related, ..proven() };
+        for proof in [None, Some(proven()), Some(more)] {
             let visit = visit(proof);
             assert_eq!(Visit::from_text(&visit.to_text().unwrap()), Some(visit));
         }

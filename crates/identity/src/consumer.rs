@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tributary_model::{OdsCode, Priority, Role};
+use tributary_model::requester::Related;
+use tributary_model::{OdsCode, Priority, Relationship, Role};
 
 use crate::certificate::{Certificate, CertificateName};
 use crate::refused::Refused;
@@ -64,6 +65,8 @@ pub struct Consumer {
     pub roles: Vec<Role>,
     /// The role of people whose token names none. One of `roles`.
     pub default_role: Option<Role>,
+    /// How well its tokens may show that a person has to do with a patient. What they say beyond that counts as this.
+    pub relationship: Relationship,
     /// The issuers whose tokens it may show.
     pub issuers: Vec<String>,
     /// Its own client at CIS2: the audience of the id tokens that it may show.
@@ -86,6 +89,11 @@ impl Consumer {
     pub fn most_urgent(&self) -> Priority {
         let of_roles = || self.roles.iter().map(|role| Priority::of(*role)).max();
         self.priority.or_else(of_roles).unwrap_or_default()
+    }
+
+    /// A relationship as far as it may vouch for one.
+    pub(crate) fn vouched(&self, related: Related) -> Related {
+        Related { degree: related.degree.min(self.relationship), ..related }
     }
 
     /// Refuses a system id that is not the one registered for it and this organisation, as the Spine does. Without a

@@ -13,6 +13,7 @@ use crate::issuer::{ClaimShape, Issuer, Shown, VerifiedClaims};
 use crate::person::Person;
 use crate::reason;
 use crate::refused::Refused;
+use crate::relationship;
 use crate::replay::Replays;
 use crate::ring::KeyRing;
 use crate::token::UnverifiedToken;
@@ -161,6 +162,7 @@ impl Calling<'_> {
             aal: person.aal,
             own: person.own.filter(|_| role == Role::Patient),
             said: reason::said(claims.claims()),
+            related: relationship::claimed(claims.claims())?.map(|related| self.consumer.vouched(related)),
         };
         Ok(Requester {
             user_id: person.user_id,
@@ -196,6 +198,7 @@ impl Consumer {
             own: None,
             // Held against the interaction when the token was read, in the order that consumers know.
             said: Said { purposes: reason::covered("directcare"), scope: ScopeSaid::Patients },
+            related: None,
         };
         Ok(Requester {
             role,

@@ -11,6 +11,7 @@ mod own;
 mod person;
 mod reason;
 mod refused;
+mod relationship;
 mod replay;
 mod ring;
 mod token;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::nhs_number::NhsNumber;
 use crate::priority::Priority;
-use crate::request::Purpose;
+use crate::request::{Purpose, Relationship};
 use crate::source::OdsCode;
 
 macro_rules! roles {
@@ -127,6 +127,15 @@ pub struct Said {
     pub scope: ScopeSaid,
 }
 
+/// That somebody has to do with a patient, as far as a token says so and its system may vouch for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Related {
+    /// Which patient.
+    pub patient: NhsNumber,
+    /// How well that is shown.
+    pub degree: Relationship,
+}
+
 /// A claim of a token that a request contradicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Claim {
@@ -176,6 +185,8 @@ pub struct Proof {
     pub own: Option<NhsNumber>,
     /// What the token says they ask for.
     pub said: Said,
+    /// What shows that they have to do with a patient, where the token says so.
+    pub related: Option<Related>,
 }
 
 /// Ids of a person in the Spine's user directory. Without a smartcard there are none.
@@ -215,6 +226,12 @@ pub struct Requester {
 }
 
 impl Requester {
+    /// What shows that they have to do with this patient. What was shown of another patient shows nothing of this one.
+    pub fn relationship_to(&self, patient: NhsNumber) -> Relationship {
+        let related = self.proof.as_ref().and_then(|proof| proof.related);
+        related.filter(|related| related.patient == patient).map(|related| related.degree).unwrap_or_default()
+    }
+
     /// Whether the system that asks proved who it is: it answers for the person whom it names. What is only asserted
     /// is believed by a demo and by nobody else.
     pub const fn is_proven(&self) -> bool {

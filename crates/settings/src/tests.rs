@@ -405,13 +405,14 @@ fn every_key_is_in_the_shipped_file() {
                     || line == format!("[sds.{key}]")
                     || line == format!("[server.{key}]")
                     || line == format!("[[issuer.{key}]]")
+                    || line == format!("[[consumer.{key}]]")
                     || line == format!("[source.{key}]")
                     || line == format!("[audit.{key}]")
             });
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 38, "{mistakes:?}");
+    assert_eq!(tables, 39, "{mistakes:?}");
 }
 
 #[test]

@@ -96,6 +96,8 @@ fn weighed(requester: &Requester) -> usize {
         aal: _,
         own: _,
         said: _,
+        // To one patient, and in the grant of an ask about that one.
+        related: _,
     } = &**proof;
     let ids = [user.as_ref(), role_profile.as_ref(), asid.as_ref(), issuer.as_ref()];
     let texts = ids.into_iter().flatten().map(String::len).sum::<usize>();
@@ -195,6 +197,7 @@ impl Draw {
             aal: None,
             own: None,
             said: Said { purposes: Purpose::ALL, scope: ScopeSaid::Nothing },
+            related: None,
         };
         let requester = Requester {
             user_id: chance.one(&said()),

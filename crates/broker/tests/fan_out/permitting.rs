@@ -126,6 +126,7 @@ fn patient(own: Option<&str>) -> RecordRequest {
         aal: Some(3),
         own: own.map(|number| NhsNumber::parse(number).unwrap()),
         said: Said { purposes: Purpose::ALL, scope: ScopeSaid::Nothing },
+        related: None,
     };
     let requester = Requester { role: Role::Patient, proof: Some(Arc::new(proof)), ..requester() };
     RecordRequest { requester: Arc::new(requester), purpose: Purpose::PatientAccess, ..request() }

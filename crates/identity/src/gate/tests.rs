@@ -2,7 +2,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, SanType};
-use tributary_model::{OdsCode, Role};
+use tributary_model::{NhsNumber, OdsCode, Relationship, Role};
 
 use super::*;
 use crate::certificate::CertificateName;
@@ -42,6 +42,7 @@ fn gate(key: &Ed25519KeyPair, change: impl FnOnce(&mut Consumer)) -> Gate {
         profiles: vec![Profile::Native],
         roles: vec![Role::Gp],
         default_role: Some(Role::Gp),
+        relationship: Relationship::Unknown,
         issuers: vec!["https://epr.test".to_owned()],
         cis2_client: None,
     };
@@ -63,9 +64,14 @@ fn gate(key: &Ed25519KeyPair, change: impl FnOnce(&mut Consumer)) -> Gate {
 }
 
 fn token(key: &Ed25519KeyPair) -> String {
+    token_saying(key, "")
+}
+
+/// The same, with further claims.
+fn token_saying(key: &Ed25519KeyPair, more: &str) -> String {
     let end = NOW + 300;
     let claims = format!(
-        r#"{{"iss":"https://epr.test","sub":"u","aud":"https://us.test","iat":{NOW},"exp":{end},"jti":"1","requesting_organization":{{"resourceType":"Organization","identifier":[{{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"RZ905"}}]}},"requesting_practitioner":{{"resourceType":"Practitioner","id":"u"}}}}"#
+        r#"{{{more}"iss":"https://epr.test","sub":"u","aud":"https://us.test","iat":{NOW},"exp":{end},"jti":"1","requesting_organization":{{"resourceType":"Organization","identifier":[{{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"RZ905"}}]}},"requesting_practitioner":{{"resourceType":"Practitioner","id":"u"}}}}"#
     );
     let signed = format!("{}.{}", part(r#"{"alg":"EdDSA","typ":"JWT","kid":"a"}"#), part(claims));
     let signature = part(key.sign(signed.as_bytes()));
@@ -151,4 +157,31 @@ fn a_system_id_is_one_organisations() {
     ] {
         assert_eq!(consumer.sends_as(asid, &ods(organisation)), expected, "{asid} {organisation}");
     }
+}
+
+/// A token counts as far as its system may vouch, and for the patient that it names.
+#[tokio::test]
+async fn a_relationship_is_vouched_for_by_who_may() {
+    let key = Ed25519KeyPair::generate().unwrap();
+    let number = |text: &str| NhsNumber::parse(text).unwrap();
+    let said = r#""relationship":{"nhs_number":"9990000107","basis":"caseload","id":"C-1"},"#;
+    let asserted = r#""relationship":{"nhs_number":"9990000107"},"#;
+    use Relationship::{Asserted, Evidenced, Unknown};
+    for (claims, may, expected) in [
+        ("", Evidenced, Unknown),
+        (asserted, Unknown, Unknown),
+        (asserted, Asserted, Asserted),
+        (asserted, Evidenced, Asserted),
+        (said, Unknown, Unknown),
+        (said, Asserted, Asserted),
+        (said, Evidenced, Evidenced),
+    ] {
+        let gate = gate(&key, |one| one.relationship = may);
+        let requester = ask(&gate, &token_saying(&key, claims)).await.unwrap();
+        assert_eq!(requester.relationship_to(number("9990000107")), expected, "{claims} {may:?}");
+        assert_eq!(requester.relationship_to(number("9990000204")), Unknown, "{claims} {may:?}");
+    }
+    let gate = gate(&key, |_| {});
+    let wrong = token_saying(&key, r#""relationship":"9990000107","#);
+    assert_eq!(ask(&gate, &wrong).await, Err(Refused::Claims));
 }

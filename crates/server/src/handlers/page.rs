@@ -285,7 +285,7 @@ fn request(exchange: &Exchange, patient: NhsNumber, requester: Arc<Requester>) -
         sections: SectionSet::all(),
         since: None,
         purpose: purpose(exchange, requester.role),
-        relationship: tributary_model::Relationship::Unknown,
+        relationship: requester.relationship_to(patient),
         break_glass: None,
         requester,
         deadline: deadline(exchange),

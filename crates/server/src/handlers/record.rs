@@ -8,7 +8,7 @@ use tributary_broker::view::SourceRow;
 use tributary_broker::{Answer, Refusal, Verdict};
 use tributary_model::requester::Claim;
 use tributary_model::{
-    Barred, DenyReason, Freshness, Handling, RecordForm, RecordRequest, Relationship, SourceStatus,
+    Barred, DenyReason, Freshness, Handling, RecordForm, RecordRequest, SourceStatus,
 };
 
 use super::{events, parameters};
@@ -92,7 +92,7 @@ fn read(exchange: &Exchange, form: RecordForm) -> Result<RecordRequest, Problem>
         sections: asked.sections,
         since: asked.since,
         purpose: asked.purpose,
-        relationship: Relationship::Unknown,
+        relationship: exchange.requester.relationship_to(asked.patient),
         break_glass: asked.break_glass,
         requester: Arc::clone(&exchange.requester),
         deadline: exchange.deadline,

@@ -34,7 +34,7 @@ fn request(exchange: &Exchange, named: Option<&Redacted<String>>) -> Result<Reco
         sections: SUMMARY_SECTIONS,
         since: None,
         purpose: asked.purpose,
-        relationship: tributary_model::Relationship::Unknown,
+        relationship: exchange.requester.relationship_to(asked.patient),
         break_glass: asked.break_glass,
         requester: Arc::clone(&exchange.requester),
         deadline: exchange.deadline,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_identity::{CertificateName, ClaimShape, Consumer, Profile};
-use tributary_model::{OdsCode, Priority, Role, SourceId};
+use tributary_model::{OdsCode, Priority, Relationship, Role, SourceId};
 
 use super::IssuerSettings;
 use crate::organisation;
@@ -40,6 +40,7 @@ fn entry(table: &mut Reader<'_>, issuers: &[IssuerSettings], ids: &mut BTreeSet<
     if default_role.is_some_and(|role| !roles.as_ref().is_some_and(|roles| roles.contains(&role))) {
         table.wrong("default_role", "is not among the roles that it may assert");
     }
+    let relationship = table.parsed("relationship", relationship).unwrap_or_default();
     let by_id = |text: &str| {
         let issuer = issuers.iter().find(|issuer| issuer.id == text);
         issuer.ok_or("is the id of no [[issuer]]")
@@ -62,6 +63,7 @@ fn entry(table: &mut Reader<'_>, issuers: &[IssuerSettings], ids: &mut BTreeSet<
         profiles,
         roles: roles?,
         default_role,
+        relationship,
         issuers: vouched.into_iter().map(|issuer| issuer.rules.iss.clone()).collect(),
         cis2_client,
     })
@@ -160,6 +162,10 @@ fn pin(text: &str) -> Result<[u8; 32], &'static str> {
 
 fn profile(text: &str) -> Result<Profile, &'static str> {
     Profile::from_code(text).ok_or("is none of \"native\", \"cis2\", \"gpconnect\", \"launch\"")
+}
+
+fn relationship(text: &str) -> Result<Relationship, &'static str> {
+    Relationship::from_code(text).ok_or("is none of \"unknown\", \"asserted\", \"evidenced\"")
 }
 
 fn priority(text: &str) -> Result<Priority, &'static str> {

@@ -40,6 +40,7 @@ async fn asks(
         aal: None,
         own: own.map(|own| NhsNumber::parse(own).unwrap()),
         said: Said { purposes: Purpose::ALL, scope: ScopeSaid::Nothing },
+        related: None,
     };
     let requester = Requester { role, proof: Some(Arc::new(proof)), ..usual.demo_requester.clone() };
     let edge: Arc<Edge> = edge(&desk, crate::Settings { callers, who_looked: Some(who_looked), ..usual });
