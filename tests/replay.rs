@@ -100,7 +100,10 @@ async fn what_did_not_change_is_the_same_and_is_asked_on_record() {
     assert_eq!((code, &answer["verdict"]), (0, &json!("same")), "{words}");
     assert_eq!((differing(&answer), &answer["bundle"]), (vec![], &json!("same")), "{words}");
     assert_eq!(answer["record"], json!(scene.id));
-    assert_eq!(answer["versions"], json!({"build": "same", "codelists": "same", "configuration": "same", "maps": "same", "policy": "same"}));
+    assert_eq!(
+        answer["versions"],
+        json!({"build": "same", "codelists": "same", "configuration": "same", "maps": "same", "policy": "same"})
+    );
     assert!(words.starts_with("same: this record would be shown today\n"), "{words}");
     assert!(!words.contains("not compared: the policy"), "{words}");
 

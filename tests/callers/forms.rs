@@ -166,3 +166,22 @@ async fn no_other_form_opens_anything() {
     assert_eq!(count("caller-refused"), 2 * forbidden);
     assert_eq!(count("token-refused"), 2 * (ATTACKS.len() - forbidden) + 3);
 }
+
+#[tokio::test]
+async fn a_launch_is_held_to_what_its_token_says() {
+    let scene = scene("").await;
+    let shown = scene.usual();
+    let mut line = scene.connect(Some(&shown)).await.unwrap();
+    let token = scene.bearer_saying(&shown, |claims| claims["reason_for_request"] = "audit".into());
+    let answer = line.post("/launch", &[("Authorization", &token)], &parameters(GEORGE, &[])).await.unwrap();
+    assert_eq!(answer.status, 403, "{}", answer.body);
+    assert!(answer.body.contains("reason_for_request") && !answer.body.contains(GEORGE), "{}", answer.body);
+    drop(line);
+    let mut form = Form::good(&scene);
+    form.claims["reason_for_request"] = "audit".into();
+    let answer = posts(&scene, &form.token(&scene), PROGRAM).await;
+    assert_eq!(answer.status, 403, "{}", answer.head);
+    let denied = records(scene).await;
+    let denied = denied.iter().filter(|record| record["why"]["denied"] == "reason-for-request").count();
+    assert_eq!(denied, 2);
+}

@@ -387,22 +387,3 @@ async fn a_system_that_lost_its_entry_has_lost_its_visits() {
     assert_eq!(browse(&scene, &format!("GET {address}"), OPENS, "").await.status, 403);
     assert_eq!(browse(&scene, "POST /record", PROGRAM, &form).await.status, 403);
 }
-
-#[tokio::test]
-async fn a_launch_is_held_to_what_its_token_says() {
-    let scene = scene("").await;
-    let shown = scene.usual();
-    let mut line = scene.connect(Some(&shown)).await.unwrap();
-    let token = scene.bearer_saying(&shown, |claims| claims["reason_for_request"] = "audit".into());
-    let answer = line.post("/launch", &[("Authorization", &token)], &parameters(GEORGE, &[])).await.unwrap();
-    assert_eq!(answer.status, 403, "{}", answer.body);
-    assert!(answer.body.contains("reason_for_request") && !answer.body.contains(GEORGE), "{}", answer.body);
-    drop(line);
-    let mut form = Form::good(&scene);
-    form.claims["reason_for_request"] = "audit".into();
-    let answer = posts(&scene, &form.token(&scene), PROGRAM).await;
-    assert_eq!(answer.status, 403, "{}", answer.head);
-    let denied = records(scene).await;
-    let denied = denied.iter().filter(|record| record["why"]["denied"] == "reason-for-request").count();
-    assert_eq!(denied, 2);
-}

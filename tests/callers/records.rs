@@ -134,9 +134,7 @@ async fn a_rule_may_ask_for_a_relationship() {
     std::fs::write(&file, std::fs::read_to_string(shipped).unwrap() + RULE).unwrap();
     let plan = Plan {
         more: format!("[policy]\nfile = {file:?}\n"),
-        change: |text| {
-            text.replace("cis2_client =", "relationship = \"evidenced\"\ncis2_client =")
-        },
+        change: |text| text.replace("cis2_client =", "relationship = \"evidenced\"\ncis2_client ="),
         ..Plan::default()
     };
     let scene = Scene::set(&plan).await;

@@ -170,13 +170,7 @@ pub(crate) fn outcome<W>(room: &Room, merged: &Merged<W>, request: &RecordReques
     let told = ledger::outcome(http, completeness, Some(merged.body.as_bytes()), rules);
     let since = request.since.map(FhirDate::key);
     let [maps, codelists] = room.codes;
-    let made = Made {
-        as_of: merged.as_of.to_string(),
-        form: merged.form.code(),
-        since,
-        maps,
-        codelists,
-    };
+    let made = Made { as_of: merged.as_of.to_string(), form: merged.form.code(), since, maps, codelists };
     Outcome { made: Some(made), ..told }
 }
 

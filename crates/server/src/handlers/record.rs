@@ -7,9 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use tributary_broker::view::SourceRow;
 use tributary_broker::{Answer, Refusal, Verdict};
 use tributary_model::requester::Claim;
-use tributary_model::{
-    Barred, DenyReason, Freshness, Handling, RecordForm, RecordRequest, SourceStatus,
-};
+use tributary_model::{Barred, DenyReason, Freshness, Handling, RecordForm, RecordRequest, SourceStatus};
 
 use super::{events, parameters};
 use crate::exchange::{Exchange, FHIR_JSON, JSON, Reply, reply, set, status};

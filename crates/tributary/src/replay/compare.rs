@@ -208,7 +208,8 @@ mod tests {
         }
         let mut older = record("");
         older["made_by"].as_object_mut().unwrap().retain(|name, _| !name.ends_with("s_sha256"));
-        let compared = Comparison::of(&Then::read(7, older).unwrap(), &record(""), "local-1".to_owned(), false);
+        let compared =
+            Comparison::of(&Then::read(7, older).unwrap(), &record(""), "local-1".to_owned(), false);
         assert_eq!(compared.versions["maps"], State::NotCompared);
         assert!(compared.not_compared.iter().any(|words| words.contains("code maps")), "{compared:?}");
         assert_eq!(compared.verdict, State::Same);
