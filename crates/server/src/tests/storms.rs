@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tributary_identity::{
     Certificate, CertificateName, Consumer, Consumers, Gate, Issuer, KeyRing, Profile, Replays,
 };
-use tributary_model::{OdsCode, Role};
+use tributary_model::{OdsCode, Relationship, Role};
 
 use super::bench::{
     FakeDesk, RECORD, Say, edge, outcome, parameters, record_request, request, send, settings,
@@ -135,6 +135,7 @@ async fn what_is_refused_here_says_what_the_door_says() {
 fn gate(certificate: &str) -> Gate {
     let consumer = Consumer {
         asids: BTreeMap::new(),
+        relationship: Relationship::default(),
         id: "epr".to_owned(),
         name: "EPR".to_owned(),
         organisations: [OdsCode::parse("RZ905").unwrap()].into(),
