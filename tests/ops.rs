@@ -26,5 +26,7 @@ mod prometheus;
 mod rules;
 #[path = "ops/scene.rs"]
 mod scene;
+#[path = "ops/spans.rs"]
+mod spans;
 #[path = "ops/traces.rs"]
 mod traces;

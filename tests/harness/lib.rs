@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod bundle;
+pub mod collector;
 pub mod disk;
 #[path = "../fuzz/machine.rs"]
 pub mod fuzz;

@@ -17,6 +17,7 @@ use tributary_model::{
 
 use crate::admission::{self, Answered};
 use crate::answer::{AttachmentAnswer, AttachmentForm, AttachmentRequest};
+use crate::asking::{Asking, Brought};
 use crate::broker::Room;
 use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
@@ -139,8 +140,13 @@ async fn fetch(
     };
     let _in_flight = room.in_flight(port);
     let deadline = ask.deadline;
-    let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
-    let attached = reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
+    let asking = Asking::begin(room, port);
+    let asked = asking.of(tokio::time::timeout_at(deadline.instant(), service.oneshot(ask))).await;
+    let reply = asked.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)));
+    let bytes = |one: &Attached| u64::try_from(one.document.text().len()).unwrap_or(u64::MAX);
+    let brought = reply.as_ref().map(|attached| Brought { bytes: bytes(attached), http: 200 });
+    asking.ended(brought.map_err(|fault| *fault));
+    let attached = reply?;
     room.memory.work_on_reply(&mut lease, (port, Way::Attachment), attached.document.weight())?;
     let form = request.form;
     // Five megabytes are decoded in the workshop.

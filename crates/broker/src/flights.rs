@@ -18,6 +18,7 @@ use tributary_model::{
     Ask, Clock as _, Deadline, FaultClass, Freshness, Priority, SourceFault, TraceContext, TraceId,
 };
 
+use crate::asking::{Asking, Brought};
 use crate::broker::Room;
 use crate::key::{Holding, Key};
 use crate::parts::SourcePort;
@@ -173,8 +174,11 @@ async fn fly(aloft: &Aloft, port: &SourcePort, ask: Ask) -> Landing {
     let _in_flight = room.in_flight(port);
     // The stack has its own deadline; this one stands for stacks that forget theirs.
     let deadline = ask.deadline;
-    let outcome = tokio::time::timeout_at(deadline.instant(), port.service.clone().oneshot(ask)).await;
-    let outcome = outcome.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)));
+    let asking = Asking::begin(room, port);
+    let asked = tokio::time::timeout_at(deadline.instant(), port.service.clone().oneshot(ask));
+    let outcome = asking.of(asked).await.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)));
+    let brought = outcome.as_ref().map(|reply| Brought { bytes: reply.bytes, http: 200 });
+    asking.ended(brought.map_err(|fault| *fault));
     if let Err(fault) = &outcome {
         take_back(room, key, *began, *fault);
     }

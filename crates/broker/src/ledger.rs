@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use tributary_audit::{
     Access, AuditError, BreakGlass, Delivered, Denied, Digest, Disclosure, Event, GlassDecision, GlassEvent,
@@ -11,8 +12,9 @@ use tributary_audit::{
 };
 use tributary_model::{
     Capability, Completeness, Deadline, Denial, DenyReason, FaultClass, NhsNumber, RecordForm, RecordRequest,
-    RequestId, Requester, SectionSet, SourceFault, SourceId, SourceStatus, TraceId, requester,
+    RequestId, Requester, SectionSet, SourceFault, SourceId, SourceStatus, TraceContext, TraceId, requester,
 };
+use tributary_telemetry::Work;
 
 use crate::answer::{AttachmentRequest, RelayRequest};
 use crate::broker::{Room, TurnedAway};
@@ -173,7 +175,10 @@ pub(crate) struct OpenIntent {
 
 /// Writes a record, however long it takes, and remembers whether the log is well.
 async fn write(room: &Room, event: Event) -> Result<Receipt, Refusal> {
+    let (began, kind) = (Instant::now(), event.kind().code());
     let written = room.trail.record(event).await;
+    let is_durable = written.is_ok();
+    room.metrics.spans().note(began.elapsed(), || Work::Audit { kind, is_durable });
     room.deliveries.note_log(written.is_ok());
     written.map_err(|error| {
         complain(&error);
@@ -195,9 +200,9 @@ pub(crate) fn complain(error: &AuditError) {
     tracing::error!({ error.kind = %error }, "an audit record could not be written");
 }
 
-/// Work for another task, whose lines in the log belong to this request.
-fn in_this_span<F: Future>(work: F) -> tracing::instrument::Instrumented<F> {
-    work.in_current_span()
+/// Work for another task, which belongs to this request in the log and in its trace.
+fn in_this_span<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    TraceContext::carried(work).in_current_span()
 }
 
 /// Puts the intent on record. Nothing may be asked before this returns.
@@ -364,12 +369,12 @@ impl OpenIntent {
         let event = self.disclosure(intent, sources, outcome, None);
         let (tell, told) = oneshot::channel();
         let (room, request) = (Arc::clone(&self.room), self.access.request);
-        room.tasks.clone().spawn(async move {
+        room.tasks.clone().spawn(in_this_span(async move {
             let written = write(&room, event).await.map(|receipt| room.deliveries.begin(request, receipt));
             if let Err(Ok(name)) = tell.send(written) {
                 room.note_delivery(&name, 0, Delivered::NotSent);
             }
-        });
+        }));
         awaited(told, deadline).await
     }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 pub mod answer;
+mod asking;
 mod attachment;
 mod broker;
 mod cache;

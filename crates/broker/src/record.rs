@@ -20,6 +20,7 @@ use tributary_model::{
     RecordForm, RecordRequest, SectionSet, SourceFault, SourceId, SourceStatus, StatusClass, StreamId, Tally,
     Views,
 };
+use tributary_telemetry::Work;
 
 use crate::admission::{self, Answered};
 use crate::answer::{Answer, Verdict};
@@ -246,7 +247,7 @@ pub(crate) async fn merge_all<W: Send + 'static>(
     let replies = || {
         answers.iter().filter_map(|one| if let Heard::Reply(reply) = &one.heard { Some(reply) } else { None })
     };
-    let bytes: u64 = replies().map(|reply| reply.bytes).sum();
+    let (bytes, sources) = (replies().map(|reply| reply.bytes).sum::<u64>(), answers.len());
     room.memory.work_on(&mut lease, weight(replies()))?;
     let shared = Arc::clone(room);
     // What it takes is held until it is done, even if nobody waits for it any more.
@@ -260,7 +261,9 @@ pub(crate) async fn merge_all<W: Send + 'static>(
     } else {
         work()
     };
-    room.metrics.merged(began.elapsed().as_secs_f64());
+    let elapsed = began.elapsed();
+    room.metrics.merged(elapsed.as_secs_f64());
+    room.metrics.spans().note(elapsed, || Work::Merge { sources, bytes });
     done
 }
 

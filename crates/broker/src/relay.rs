@@ -16,6 +16,7 @@ use tributary_model::{
 
 use crate::admission::{self, Answered};
 use crate::answer::{RelayAnswer, RelayRequest, Subject};
+use crate::asking::{Asking, Brought};
 use crate::broker::Room;
 use crate::gather::source_deadline;
 use crate::ledger::{self, Contribution, Received};
@@ -144,6 +145,15 @@ fn patient(request: &RelayRequest, attachment: Option<&Attachment>) -> Option<Nh
     }
 }
 
+/// What a call came to, for operators.
+fn brought(reply: &Relayed) -> Result<Brought, SourceFault> {
+    let bytes = match &reply.said {
+        Passed::Document(document) => document.text().len(),
+        Passed::Refusal(_, fault) => return Err(*fault),
+    };
+    Ok(Brought { bytes: u64::try_from(bytes).unwrap_or(u64::MAX), http: reply.status })
+}
+
 /// One call to one GP system.
 struct Call<'r> {
     port: &'r SourcePort,
@@ -177,9 +187,11 @@ impl Call<'_> {
         let ask = self.ask();
         let _in_flight = room.in_flight(port);
         let deadline = ask.deadline;
-        let reply = tokio::time::timeout_at(deadline.instant(), service.oneshot(ask)).await;
-        let Relayed { status, etag, attempts, said, held } =
-            reply.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)))?;
+        let asking = Asking::begin(room, port);
+        let asked = asking.of(tokio::time::timeout_at(deadline.instant(), service.oneshot(ask))).await;
+        let reply = asked.unwrap_or(Err(SourceFault::new(FaultClass::NoHead)));
+        asking.ended(reply.as_ref().map_or_else(|fault| Err(*fault), brought));
+        let Relayed { status, etag, attempts, said, held } = reply?;
         match said {
             // Whether a patient is unknown, gone or restricted must not show, so no source's words for it pass.
             Passed::Refusal(_, fault) if says_patient_not_found(fault) => Err(fault),

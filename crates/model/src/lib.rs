@@ -44,4 +44,4 @@ pub use role_view::{Label, Limit, Reason, RoleView, Shown, ViewRole, Views};
 pub use section::{Section, SectionSet};
 pub use source::{KindSet, Maintenance, OdsCode, SourceId, SourceKind};
 pub use status::{NoticeKind, SectionState, SourceStatus, StatusClass};
-pub use trace::TraceContext;
+pub use trace::{Requests, TraceContext};

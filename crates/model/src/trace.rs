@@ -4,6 +4,8 @@
 //! is not taken over from a caller.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::ids::TraceId;
 
@@ -13,6 +15,7 @@ const SAMPLED: u8 = 1;
 
 tokio::task_local! {
     static CURRENT: TraceContext;
+    static REQUESTS: Requests;
 }
 
 /// A trace, and the span in it that work is part of.
@@ -20,13 +23,15 @@ tokio::task_local! {
 pub struct TraceContext {
     trace: [u8; 16],
     span: [u8; 8],
+    /// The span that this one is part of; zeros for the first of a trace.
+    parent: [u8; 8],
     flags: u8,
 }
 
 impl TraceContext {
     /// A new trace.
     pub fn begin() -> Self {
-        Self { trace: TraceId::random().bytes(), span: [0; 8], flags: SAMPLED }.child()
+        Self { trace: TraceId::random().bytes(), span: [0; 8], parent: [0; 8], flags: SAMPLED }.child()
     }
 
     /// Reads a `traceparent`. Of a later version the first four fields are read, as W3C Trace Context has it; `None`
@@ -43,7 +48,7 @@ impl TraceContext {
         };
         let is_whole = fields.next().is_none() && is_version && span != [0; 8] && Self::is_id(trace);
         let trace = hex::<16>(trace)?;
-        is_whole.then(|| Self { trace, span, flags: flags[0] & SAMPLED })
+        is_whole.then(|| Self { trace, span, parent: [0; 8], flags: flags[0] & SAMPLED })
     }
 
     /// Whether this is the id of a trace as it is written here. One of decimal digits alone is none: by chance it
@@ -52,7 +57,7 @@ impl TraceContext {
         text.len() == 32 && hex::<16>(text).is_some() && text.bytes().any(|byte| byte.is_ascii_alphabetic())
     }
 
-    /// Another span of the same trace.
+    /// A span within this one.
     #[must_use]
     pub fn child(self) -> Self {
         let chance = TraceId::random().bytes();
@@ -60,7 +65,21 @@ impl TraceContext {
         for (to, from) in span.iter_mut().zip(chance) {
             *to = from;
         }
-        Self { span, ..self }
+        // It begins with a letter, so that nobody takes it for a number.
+        span[0] |= 0xa0;
+        Self { span, parent: self.span, ..self }
+    }
+
+    /// The same, kept or not.
+    #[must_use]
+    pub const fn kept(self, is_kept: bool) -> Self {
+        Self { flags: if is_kept { SAMPLED } else { 0 }, ..self }
+    }
+
+    /// Seven bytes of the id, which are drawn evenly: whoever keeps a share of all traces goes by them, and so keeps
+    /// the same ones everywhere (W3C Trace Context, level 2, random trace ids).
+    pub fn lot(self) -> u64 {
+        self.trace.iter().skip(9).fold(0, |lot, byte| lot << 8 | u64::from(*byte))
     }
 
     /// The id of the trace: 32 hexadecimal digits.
@@ -71,6 +90,13 @@ impl TraceContext {
     /// The id of the span: 16 hexadecimal digits.
     pub fn span_id(self) -> String {
         self.span.into_iter().fold(String::with_capacity(16), digits)
+    }
+
+    /// The id of the span that this one is part of. A caller's may be of decimal digits alone, which could be an NHS
+    /// number: that one is told to nobody.
+    pub fn parent_id(self) -> Option<String> {
+        let id = self.parent.into_iter().fold(String::with_capacity(16), digits);
+        id.bytes().any(|byte| byte.is_ascii_alphabetic()).then_some(id)
     }
 
     /// Whether the caller, if there was one, keeps the trace.
@@ -97,6 +123,28 @@ impl TraceContext {
                 None => work.await,
             }
         }
+    }
+}
+
+/// How many requests left within a piece of work. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Requests(Arc<AtomicU32>);
+
+impl Requests {
+    /// A request leaves.
+    pub fn note() {
+        // Where nobody counts there is nothing to do.
+        let _uncounted = REQUESTS.try_with(|requests| requests.0.fetch_add(1, Ordering::Relaxed));
+    }
+
+    /// Does work whose requests are counted here.
+    pub async fn of<F: Future>(&self, work: F) -> F::Output {
+        REQUESTS.scope(self.clone(), work).await
+    }
+
+    /// How many have left by now.
+    pub fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -145,6 +193,8 @@ mod tests {
         let child = context.child();
         assert_eq!(child.trace_id(), context.trace_id());
         assert_ne!(child.span_id(), context.span_id());
+        assert_eq!((child.parent_id(), context.parent_id()), (Some(context.span_id()), None));
+        assert!(child.span_id().starts_with(['a', 'b', 'e', 'f']));
         let own = TraceContext::begin();
         assert_eq!(TraceContext::parse(&own.to_string()), Some(own));
         let later = format!("01{}-more", GOOD.strip_prefix("00").unwrap());
@@ -171,6 +221,35 @@ mod tests {
         for text in wrong {
             assert_eq!(TraceContext::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_that_may_be_a_number_is_no_parent_that_is_told() {
+        let parent = |span: &str| {
+            let text = GOOD.replace("00f067aa0ba902b7", span);
+            TraceContext::parse(&text).unwrap().child().parent_id()
+        };
+        assert_eq!(parent("0000009990000107"), None);
+        assert_eq!(parent("000000999000010a").as_deref(), Some("000000999000010a"));
+    }
+
+    #[test]
+    fn lots_are_drawn_from_the_end_of_the_id() {
+        assert_eq!(TraceContext::parse(GOOD).unwrap().lot(), 0x00ce_929d_0e0e_4736 & 0x00ff_ffff_ffff_ffff);
+        let context = TraceContext::begin();
+        assert!(
+            context.is_sampled()
+                && !context.kept(false).is_sampled()
+                && context.kept(false).kept(true).is_sampled()
+        );
+    }
+
+    #[tokio::test]
+    async fn requests_are_counted_where_somebody_counts() {
+        let requests = Requests::default();
+        Requests::note();
+        requests.of(async { Requests::note() }).await;
+        assert_eq!(requests.count(), 1);
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ mod signals;
 mod source;
 mod spine;
 mod table;
+mod telemetry;
 mod tls;
 mod viewer;
 
@@ -59,6 +60,7 @@ pub use prompts::PromptSettings;
 pub use signals::SignalSettings;
 pub use spine::SpineSettings;
 pub use table::read as read_table;
+pub use telemetry::{OtlpSettings, SecretHeader, TelemetrySettings};
 pub use tls::TlsFiles;
 pub use viewer::ViewerSettings;
 
@@ -98,6 +100,8 @@ pub struct Settings {
     pub process: ProcessSettings,
     /// `[log]`
     pub log: LogSettings,
+    /// `[telemetry]`
+    pub telemetry: TelemetrySettings,
     /// `[audit]`
     pub audit: AuditSettings,
     /// `[broker]`
@@ -142,6 +146,7 @@ impl Default for Settings {
             signals: SignalSettings::default(),
             process: ProcessSettings::default(),
             log: LogSettings::default(),
+            telemetry: TelemetrySettings::default(),
             audit: AuditSettings::default(),
             identity: IdentitySettings::default(),
             callers: CallerSettings::default(),
@@ -182,6 +187,7 @@ impl Settings {
 
     fn begin_at(&mut self, folder: &Path) {
         self.audit.begin_at(folder);
+        self.telemetry = std::mem::take(&mut self.telemetry).within(folder);
         self.maps = self.maps.take().map(|dir| folder.join(dir));
         self.codelists = self.codelists.take().map(|dir| folder.join(dir));
         self.policy.file = self.policy.file.take().map(|file| folder.join(file));
@@ -273,6 +279,7 @@ fn read(mut root: Reader<'_>) -> Settings {
         cache: root.table("cache").map(cache::read).unwrap_or_default(),
         signals: root.table("signals").map(signals::read).unwrap_or_default(),
         log: root.table("log").map(server::read_log).unwrap_or_default(),
+        telemetry: root.table("telemetry").map(telemetry::read).unwrap_or_default(),
         audit: root.table("audit").map(audit::read).unwrap_or_default(),
         identity: root.table("broker").map(identity::read).unwrap_or_default(),
         callers: callers::read(&mut root),

@@ -139,12 +139,16 @@ impl Settings {
             KeysFrom::Url(_) => None,
         });
         let spine = self.spine.iter().filter_map(|spine| spine.tls.as_ref());
-        let outward = self.source_tls.values().chain(spine).chain(fetched).flat_map(of_tls);
+        let otlp = self.telemetry.otlp.iter();
+        let headers = otlp.clone().filter_map(|otlp| otlp.headers_file.as_deref());
+        let headers = headers.map(|path| file("telemetry.otlp.headers_file", path));
+        let traces = otlp.map(|otlp| &otlp.tls);
+        let outward = self.source_tls.values().chain(spine).chain(fetched).chain(traces).flat_map(of_tls);
         let signing = self.audit.key_file.iter().map(|path| file("audit.key_file", path));
         let postgres = self.audit.postgres.iter().map(|postgres| &postgres.files);
         let export = self.audit.export.iter().map(|export| &export.files);
         let ledger = postgres.chain(export).flat_map(of_ledger);
-        let inward = link.chain(policy).chain(listeners).chain(keys);
+        let inward = link.chain(policy).chain(listeners).chain(keys).chain(headers);
         folders.chain(oauth).chain(sds).chain(inward).chain(outward).chain(signing).chain(ledger).collect()
     }
 
@@ -178,7 +182,10 @@ impl Settings {
         });
         let postgres = self.audit.postgres.iter();
         let postgres = postgres.map(|postgres| ("audit.postgres.port".to_owned(), postgres.port));
-        let others = others.chain(witnesses).chain(export).chain(issuers).chain(postgres);
+        let traces = self.telemetry.otlp.iter();
+        let traces =
+            traces.filter_map(|otlp| of("telemetry.otlp.endpoint".to_owned(), otlp.endpoint.as_str()));
+        let others = others.chain(traces).chain(witnesses).chain(export).chain(issuers).chain(postgres);
         let usual = USUAL_PORTS.iter().map(|port| (String::new(), *port));
         Some(usual.chain(sources).chain(others).collect())
     }

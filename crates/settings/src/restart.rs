@@ -15,6 +15,7 @@ impl Settings {
         let keys = [
             ("log.format", self.log.format != next.log.format),
             ("log.level", self.log.level != next.log.level),
+            ("telemetry.otlp", self.telemetry != next.telemetry),
             ("audit.dir", self.audit.dir != next.audit.dir),
             ("audit.segment_bytes", self.audit.segment_bytes != next.audit.segment_bytes),
             (
@@ -126,6 +127,10 @@ mod tests {
             check(&with("[server]", key), &[format!("server.{name}").as_str()]);
         }
         check(&with("[log]", "format = \"json\"\nlevel = \"warn\""), &["log.format", "log.level"]);
+        check(
+            &format!("{FIRST}[telemetry.otlp]\nendpoint = \"http://127.0.0.1:4318/v1/traces\"\n"),
+            &["telemetry.otlp"],
+        );
         check(
             &with("[audit]", "dir = \"x\"\nsegment_bytes = 1048576"),
             &["audit.dir", "audit.segment_bytes"],

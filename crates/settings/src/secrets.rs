@@ -72,6 +72,14 @@ fn client_key(path: &Path) -> Result<ClientKey, SecretError> {
     ClientKey::read(bytes.expose()).map_err(|error| SecretError::Key(path.to_owned(), error))
 }
 
+/// A text of several lines.
+pub(crate) fn lines(path: &Path) -> Result<Redacted<String>, SecretError> {
+    let bytes = read(path)?;
+    let text =
+        std::str::from_utf8(bytes.expose()).map_err(|_no_text| SecretError::Content(path.to_owned()))?;
+    Ok(Redacted::new(text.to_owned()))
+}
+
 /// A password.
 pub fn word(path: &Path) -> Result<Redacted<String>, SecretError> {
     api_key(path)

@@ -84,7 +84,7 @@ cache_ttl_secs = 901
             "line 12: source[1].sections[2]: is no section; sections are plans, flags, allergies, medications, problems, results, reports, encounters, procedures, immunisations, documents, referrals, diary, appointments, socialcare, uncategorised",
             "line 13: source[1].timeout_ms: is a text, not a whole number",
             "line 14: source[1].cache_ttl_secs: is not between 0 and 900",
-            "line 16: audits: is no key here; known are server, source, locator, limits, cache, signals, log, audit, broker, identity, issuer, consumer, oauth, pds, sds, maps, prompts, codelists, policy, viewer, demo, process, organisation, spine",
+            "line 16: audits: is no key here; known are server, source, locator, limits, cache, signals, log, telemetry, audit, broker, identity, issuer, consumer, oauth, pds, sds, maps, prompts, codelists, policy, viewer, demo, process, organisation, spine",
         ],
     );
 }
@@ -400,6 +400,7 @@ fn every_key_is_in_the_shipped_file() {
                 line.starts_with(&format!("{key} = "))
                     || line == format!("[{key}]")
                     || line == format!("[[{key}]]")
+                    || line == format!("[{key}.otlp]")
                     || line == format!("[[demo.{key}]]")
                     || line == format!("[[audit.{key}]]")
                     || line == format!("[sds.{key}]")
@@ -412,7 +413,7 @@ fn every_key_is_in_the_shipped_file() {
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 39, "{mistakes:?}");
+    assert_eq!(tables, 40, "{mistakes:?}");
 }
 
 #[test]

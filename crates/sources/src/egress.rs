@@ -28,7 +28,7 @@ use http::{HeaderMap, Method, header};
 use http_body_util::BodyDataStream;
 use hyper::body::Body as _;
 use rustls_pki_types::CertificateDer;
-use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget, SourceFault, TraceContext};
+use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget, Requests, SourceFault, TraceContext};
 use url::Url;
 
 use connect::{Connector, Means};
@@ -38,7 +38,7 @@ use names::{Names, Resolve, SystemResolver};
 use torrent::Torrents;
 
 pub use certificate::{earliest_end, earliest_update};
-pub use fetch::FetchFault;
+pub use fetch::{FetchFault, HandedIn, Parcel};
 pub use tls::{ClientIdentity, PemError, SourceTls, TlsVersions, certificates, revocations};
 
 /// Bodies of error answers are read only for their codes.
@@ -241,10 +241,11 @@ impl Egress {
     }
 }
 
-/// Says which trace an attempt belongs to, under a span of its own. The ids are all that goes out: what a caller says
-/// in `tracestate` may be anything, and is for nobody else.
+/// Says which trace a request belongs to, and which span of ours: that of the ask, where it belongs to one. The ids
+/// are all that goes out: what a caller says in `tracestate` may be anything, and is for nobody else.
 fn trace(headers: &mut HeaderMap) {
-    let parent = TraceContext::current().map(|context| context.child().to_string());
+    Requests::note();
+    let parent = TraceContext::current().map(|context| context.to_string());
     if let Some(Ok(parent)) = parent.map(header::HeaderValue::try_from) {
         headers.insert(header::HeaderName::from_static("traceparent"), parent);
     }

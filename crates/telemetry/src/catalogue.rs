@@ -260,6 +260,11 @@ pub(crate) const TRACES: MetricFact = counter(
     &["outcome"],
     "Requests by where their trace comes from: `continued` the caller's, `begun` here, or `refused` and begun here.",
 );
+pub(crate) const SPANS: MetricFact = counter(
+    "tributary_trace_spans_total",
+    &["outcome"],
+    "Spans by what became of them: `exported`, `dropped` for want of room here, `refused` by the receiver, or `unsent` since nobody was there.",
+);
 pub(crate) const SHED: MetricFact =
     counter("tributary_shed_total", &["reason"], "Requests refused for load.");
 pub(crate) const CONNECTIONS: MetricFact =
@@ -354,6 +359,7 @@ const CATALOGUE: &[MetricFact] = &[
     CRL_NEXT,
     JWKS_FETCHED,
     TRACES,
+    SPANS,
     SHED,
     CONNECTIONS,
     ADMITTED,

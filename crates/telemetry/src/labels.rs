@@ -69,6 +69,20 @@ labels! {
 }
 
 labels! {
+    /// What became of a span.
+    SpanOutcome {
+        /// Whoever keeps traces took it.
+        Exported, "exported";
+        /// There was no room for it here.
+        Dropped, "dropped";
+        /// Whoever keeps traces would not take it.
+        Refused, "refused";
+        /// Nobody was there to take it.
+        Unsent, "unsent";
+    }
+}
+
+labels! {
     /// How much of a section is held back from a role.
     Extent {
         /// All of it.

@@ -18,6 +18,7 @@ use crate::labels::{
     CacheOutcome, GlassOutcome, LaunchOutcome, Listener, MapState, PolicyOutcome, ReloadOutcome, ShedReason,
     TraceOutcome, WitnessOutcome,
 };
+use crate::spans::Spans;
 
 pub use export::AuditExport;
 pub use records::RecordMetrics;
@@ -65,6 +66,7 @@ pub struct Metrics {
     crl_next: IntGaugeVec,
     jwks_fetched: IntGaugeVec,
     traces: IntCounterVec,
+    spans: Spans,
     shed: IntCounterVec,
     connections: IntGaugeVec,
     admitted: IntGaugeVec,
@@ -114,6 +116,7 @@ impl Metrics {
             crl_next: new.gauges(&facts::CRL_NEXT)?,
             jwks_fetched: new.gauges(&facts::JWKS_FETCHED)?,
             traces: new.counters(&facts::TRACES)?,
+            spans: Spans::new(new.counters(&facts::SPANS)?),
             shed: new.counters(&facts::SHED)?,
             connections: new.gauges(&facts::CONNECTIONS)?,
             admitted: new.gauges(&facts::ADMITTED)?,
@@ -186,6 +189,11 @@ impl Metrics {
     /// Where the trace of a request comes from.
     pub fn traced(&self, outcome: TraceOutcome) {
         self.traces.with_label_values(&[outcome.code()]).inc();
+    }
+
+    /// What requests did, for whoever keeps traces.
+    pub const fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// The asks of sources.

@@ -84,6 +84,7 @@ pub(crate) fn read(config: &Path, asked: Asked) -> Result<Checked, Refused> {
     mistakes.extend(callers::mistakes(&settings));
     mistakes.extend(link_key_mistake(&settings));
     mistakes.extend(settings.audit.file_mistakes());
+    mistakes.extend(settings.telemetry.file_mistakes());
     match policy {
         Ok(policy) if mistakes.is_empty() => Ok(Checked { settings, maps, policy }),
         Ok(_) | Err(_) => Err(refused(mistakes)),

@@ -59,6 +59,9 @@ pub enum StartError {
     /// A file that `[audit]` names cannot be used.
     #[error("{0}")]
     AuditFile(Mistake),
+    /// A file that `[telemetry.otlp]` names cannot be used.
+    #[error("{0}")]
+    TracesFile(Mistake),
     /// The code maps cannot be used.
     #[error("the code maps cannot be used")]
     Maps(#[from] MapsError),
@@ -114,7 +117,9 @@ impl StartError {
             Self::Ledger(_) => "audit.postgres".to_owned(),
             Self::Maps(_) => "maps.dir".to_owned(),
             Self::Codelists(_) => "codelists.dir".to_owned(),
-            Self::AuditFile(mistake) | Self::Policy(mistake) => return mistake.clone(),
+            Self::AuditFile(mistake) | Self::TracesFile(mistake) | Self::Policy(mistake) => {
+                return mistake.clone();
+            }
             Self::Tls(source) | Self::Registry(RegistryError::Tls(source)) => tls_path(settings, source),
             Self::Registry(_) => "source".to_owned(),
             Self::ListenerTls => "server.tls".to_owned(),

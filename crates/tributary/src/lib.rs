@@ -6,6 +6,7 @@ mod checked;
 pub mod codelists;
 pub mod commands;
 mod error;
+mod feeds;
 pub mod live;
 mod looked;
 pub mod maps;

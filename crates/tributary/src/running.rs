@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -18,12 +17,13 @@ use tributary_telemetry::Metrics;
 use crate::callers::{KeptCallers, Registered};
 use crate::certificates;
 use crate::error::StartError;
+use crate::feeds::Feeds;
 use crate::looked::who_looked;
 use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
 use crate::policy;
 use crate::protection::Shelter;
-use crate::wire::{Ground, Kept, announced, counted, hand_on, wire};
+use crate::wire::{Ground, Kept, announced, counted, wire};
 use crate::witnessing;
 use tributary_settings::{ListenerTls, PostgresSettings, Settings};
 
@@ -48,12 +48,9 @@ pub struct Running {
     pub(crate) shelter: Shelter,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
-    /// Follow the log for as long as the broker runs.
-    feeds: Vec<JoinHandle<()>>,
+    /// Follow it for as long as it runs.
+    feeds: Feeds,
 }
-
-/// How long the end waits for what was just written to be handed on; the rest follows after the next start.
-const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// A listener beside the data listener: for GP Connect, or for browsers that were sent here.
 pub(crate) struct SecondFront {
@@ -164,7 +161,7 @@ impl Running {
                 std::future::pending::<()>().await;
             }
         };
-        let feeds = hand_on(&settings, &ground.trail, &ground.metrics, &settings.server.base_url(data))?;
+        let feeds = Feeds::begin(&settings, &ground, &settings.server.base_url(data))?;
         let serving = tokio::spawn(serve(listeners, front.clone(), shutdown));
         let (settings, kept) = (Arc::new(settings), Arc::new(kept));
         Ok(Self {
@@ -232,13 +229,7 @@ impl Running {
         let _ended = self.stop.send(());
         self.serving.await?;
         self.broker.close(self.settings.server.drain).await;
-        // The log is closed, so each feed ends when it has handed on what is in it; whoever is away does not hold us.
-        let end = tokio::time::Instant::now() + LAST_EXPORT;
-        for mut feed in self.feeds {
-            if tokio::time::timeout_at(end, &mut feed).await.is_err() {
-                feed.abort();
-            }
-        }
+        self.feeds.end().await;
         Ok(())
     }
 }

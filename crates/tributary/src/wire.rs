@@ -4,6 +4,7 @@ mod handing_on;
 mod kept;
 pub(crate) mod national;
 mod ports;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use ports::{found, port, practices_id};
 
 pub(crate) use handing_on::hand_on;
 pub(crate) use kept::{Ground, Kept};
+pub(crate) use traces::TraceFeed;
 
 /// Puts a broker together, with what the one before it leaves, if there is one. Nobody is contacted.
 pub(crate) fn wire(

@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
-use tributary_model::RequestId;
-use tributary_telemetry::TraceOutcome;
+use tributary_model::{RequestId, TraceContext};
+use tributary_telemetry::{TraceOutcome, Work};
 
 use crate::exchange::{Edge, Inbound, Next, Reply, text};
 use crate::problem::Problem;
@@ -35,6 +35,8 @@ pub(super) async fn identified(edge: Arc<Edge>, mut request: Request<Inbound>, n
     let id = name.id;
     let parents = request.headers().get_all("traceparent").iter().map(HeaderValue::as_bytes);
     let (trace, outcome) = TraceOutcome::of(parents);
+    // A caller says whether its trace is kept; of those that begin here it is a share.
+    let trace = if outcome == TraceOutcome::Continued { trace } else { edge.metrics.spans().drawn(trace) };
     edge.metrics.traced(outcome);
     request.extensions_mut().insert(id);
     request.extensions_mut().insert(Arrived(Instant::now()));
@@ -87,6 +89,7 @@ fn correlation(headers: &HeaderMap) -> Option<HeaderValue> {
 pub(super) async fn watched(edge: Arc<Edge>, request: Request<Inbound>, next: Next<Inbound>) -> Reply {
     let mut watch = Watch {
         span: tracing::Span::current(),
+        trace: TraceContext::current(),
         route: routes::template(request.uri().path()),
         method: request.method().clone(),
         code: CALLER_GONE,
@@ -102,6 +105,7 @@ pub(super) async fn watched(edge: Arc<Edge>, request: Request<Inbound>, next: Ne
 pub(crate) struct Watch {
     edge: Arc<Edge>,
     span: tracing::Span,
+    trace: Option<TraceContext>,
     route: &'static str,
     method: Method,
     code: u16,
@@ -119,6 +123,11 @@ impl Drop for Watch {
             elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "request answered"
         );
+        if let Some(trace) = self.trace {
+            let code = (self.code != CALLER_GONE).then_some(self.code);
+            let (route, method) = (self.route, routes::known(&self.method));
+            self.edge.metrics.spans().note_as(trace, elapsed, || Work::Request { route, method, code });
+        }
         let method = self.method.as_str();
         self.edge.metrics.http_request(self.route, method, self.code, elapsed.as_secs_f64());
     }

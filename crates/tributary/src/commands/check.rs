@@ -95,6 +95,10 @@ fn summary(out: &mut dyn io::Write, settings: &Settings, maps: &Maps) -> io::Res
         let (profiles, organisations) = (profiles.join(" "), organisations.join(" "));
         writeln!(out, "caller          {}  {profiles}  for {organisations}", consumer.id)?;
     }
+    if let Some(otlp) = &settings.telemetry.otlp {
+        let of = otlp.sample_percent;
+        writeln!(out, "traces          {}, {of} % of those that begin here", otlp.endpoint)?;
+    }
     if settings.demo.is_some() {
         writeln!(out, "demo            callers are believed; invented patients only")?;
     }
