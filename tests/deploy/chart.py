@@ -1,7 +1,7 @@
 """Renders the chart with Helm's own engine, holds every object against the Kubernetes schemas, and prints them.
 
-Arguments: the chart, and a file of JSON with values. Prints {"lint": [...], "refused": text or null,
-"objects": [...], "invalid": [...], "notes": text}.
+Arguments: the chart, a file of JSON with values, and files of rules. Prints {"lint": [...], "refused": text or null,
+"objects": [...], "invalid": [...], "notes": text, "groups": [...] of the rules}.
 """
 
 import json
@@ -26,10 +26,13 @@ def problems(thing, version):
     return []
 
 
-def main(path, values_file):
+def main(path, values_file, *rules_files):
     with open(values_file, encoding="utf-8") as file:
         values = json.load(file)
-    told = {"lint": [], "refused": None, "objects": [], "invalid": [], "notes": ""}
+    told = {"lint": [], "refused": None, "objects": [], "invalid": [], "notes": "", "groups": []}
+    for name in rules_files:
+        with open(name, encoding="utf-8") as file:
+            told["groups"] += yaml.safe_load(file)["groups"]
     report = lint(path, values, strict=True)
     told["lint"] = [one for one in report["messages"] if one["severity"] >= 2] + report["errors"]
     with Chart.load(path) as chart:

@@ -25,9 +25,13 @@ fn rendered(python: &Path, values: &Value) -> Value {
     std::fs::write(file.path(), values.to_string()).unwrap();
     let script = repository().join("tests/deploy/chart.py");
     let chart = repository().join("deploy/helm/tributary");
-    let told = did(Command::new(python).arg(script).arg(chart).arg(file.path()));
+    let rules = RULES.map(|file| repository().join("deploy/prometheus").join(file));
+    let told = did(Command::new(python).arg(script).arg(chart).arg(file.path()).args(rules));
     serde_json::from_str(&told).unwrap()
 }
+
+/// The files of rules, in the order in which Prometheus must know them.
+const RULES: [&str; 2] = ["recording.yml", "alerts.yml"];
 
 /// The values of an installation, with everything that can be switched on.
 fn values(given: &Given) -> Value {
@@ -119,6 +123,34 @@ fn the_chart_is_valid_and_its_pods_have_no_rights() {
     let closed = rendered(&python, &with(&values, "/networkPolicy", json!({})));
     assert_eq!(kind(&closed, "NetworkPolicy")[0].1["spec"]["ingress"], json!([]), "nobody unless named");
     assert!(closed["notes"].as_str().unwrap().contains("NOBODY CAN ASK"), "{}", closed["notes"]);
+}
+
+#[test]
+fn the_rules_of_the_chart_are_those_that_are_tested() {
+    for file in RULES {
+        let [chart, tested] =
+            ["deploy/helm/tributary/rules", "deploy/prometheus"].map(|dir| text(&format!("{dir}/{file}")));
+        assert!(chart == tested, "copy deploy/prometheus/{file} to deploy/helm/tributary/rules/{file}");
+    }
+    let Some(python) = python() else { return };
+    let values = with(
+        &values(&Given::new()),
+        "/prometheusRule/runbookUrl",
+        json!("https://ops.trust.example/tributary/"),
+    );
+    let told = rendered(&python, &values);
+    let installed = &kind(&told, "PrometheusRule")[0].1["spec"]["groups"];
+    let wanted = told["groups"].to_string();
+    let wanted =
+        wanted.replace("https://record.example.nhs.uk/runbook", "https://ops.trust.example/tributary");
+    assert_eq!(*installed, serde_json::from_str::<Value>(&wanted).unwrap());
+    assert!(wanted.matches("\"alert\"").count() >= 30, "{wanted}");
+    let monitor = &kind(&told, "ServiceMonitor")[0].1["spec"];
+    let job = monitor["jobLabel"].as_str().unwrap();
+    let service = kind(&told, "Service")
+        .into_iter()
+        .find(|(_, one)| one["metadata"]["labels"]["app.kubernetes.io/component"] == "watch");
+    assert_eq!(service.unwrap().1["metadata"]["labels"][job], "tributary", "the rules look for this job");
 }
 
 #[test]
