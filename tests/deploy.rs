@@ -11,6 +11,8 @@
 
 #[path = "deploy/bill.rs"]
 mod bill;
+#[path = "deploy/booted.rs"]
+mod booted;
 #[path = "deploy/chart.rs"]
 mod chart;
 #[path = "deploy/container.rs"]

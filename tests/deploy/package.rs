@@ -26,7 +26,7 @@ const PLACES: [&str; 7] = [
 ];
 
 /// Makes the package, of the binary that the tests have; `None`, with a word, where it cannot be made.
-fn package() -> Option<&'static Path> {
+pub(crate) fn package() -> Option<&'static Path> {
     static PACKAGE: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
         let maker = found("cargo-deb")?;
         binary();
