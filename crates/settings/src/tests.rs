@@ -75,7 +75,7 @@ cache_ttl_secs = 901
         &[
             "line 3: server.listen: is not an address and a port, as in \"127.0.0.1:8443\"",
             "line 4: server.drain_secs: is not between 1 and 600",
-            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, spine_position, link_key_file, tls, gpconnect, lame_duck_secs, drain_secs, max_in_flight, max_behind_ms, max_connections, max_connections_per_address, max_requests_per_connection",
+            "line 5: server.drain: is no key here; known are listen, admin_listen, public_base_url, spine_position, link_key_file, tls, gpconnect, launch, lame_duck_secs, drain_secs, max_in_flight, max_behind_ms, max_connections, max_connections_per_address, max_requests_per_connection",
             "line 7: source[1].ods: is missing",
             "line 7: source[1].asid: is missing",
             "line 8: source[1].id: a source id is 1 to 64 lower-case letters, digits and hyphens, beginning with a letter",

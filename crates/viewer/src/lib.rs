@@ -3,6 +3,7 @@
 mod assets;
 mod growing;
 mod html;
+pub mod log;
 mod page;
 mod reader;
 mod words;

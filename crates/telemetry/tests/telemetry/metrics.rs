@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use tributary_model::{Completeness, FaultClass, MemoryBudget, Priority, SourceId, SourceKind, SourceStatus};
 use tributary_telemetry::{
-    BreakerState, CacheOutcome, Listener, MapState, MetricKind, Metrics, PolicyOutcome, ReloadOutcome,
-    ShedReason, catalogue,
+    BreakerState, CacheOutcome, LaunchOutcome, Listener, MapState, MetricKind, Metrics, PolicyOutcome,
+    ReloadOutcome, ShedReason, catalogue,
 };
 
 fn sources() -> [(SourceId, SourceKind); 2] {
@@ -41,6 +41,7 @@ fn used() -> Metrics {
     metrics.audit_export().begin("repository");
     metrics.policy_decision(PolicyOutcome::Deny);
     metrics.login("proven");
+    metrics.launch(LaunchOutcome::Opened);
     metrics.handshake_failed(Listener::GpConnect);
     metrics.revocation_lists(&[(Listener::Data, 1_700_000_000, 1_800_000_000)]);
     metrics.keys_fetched("cis2", 1_700_000_000);
