@@ -1,7 +1,5 @@
 //! Launches in a real browser, from a system that the test plays, at the real binary.
 
-#![expect(clippy::print_stdout, reason = "whoever runs the tests must hear what was not looked at")]
-
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

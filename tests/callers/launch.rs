@@ -66,7 +66,7 @@ pub(crate) async fn browse(scene: &Scene, first: &str, headers: &[(&str, &str)],
         write!(text, "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n")
             .unwrap();
     }
-    line.to_end(&format!("{text}\r\n{body}")).await
+    line.whole_answer(&format!("{text}\r\n{body}")).await
 }
 
 /// The path of an address that the system was given.

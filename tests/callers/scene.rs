@@ -316,7 +316,7 @@ impl Line {
     }
 
     /// Sends a request as it is written, which closes the connection, and reads to the end of the answer.
-    pub(crate) async fn to_end(mut self, text: &str) -> Answer {
+    pub(crate) async fn whole_answer(mut self, text: &str) -> Answer {
         self.0.write_all(text.as_bytes()).await.unwrap();
         let mut read = Vec::new();
         self.0.read_to_end(&mut read).await.unwrap();

@@ -1,5 +1,7 @@
 //! Runs what looks at pages in a browser.
 
+#![expect(clippy::print_stdout, reason = "whoever runs the tests must hear what was not looked at")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -111,7 +111,7 @@ impl Command {
     async fn run(self, hardening: &Hardening, shelter: Shelter) -> Done {
         match self {
             #[cfg(feature = "demo")]
-            Self::Demo(arguments) => demo::run(arguments).await,
+            Self::Demo(arguments) => Box::pin(demo::run(arguments)).await,
             Self::Serve(arguments) => Box::pin(serve::run(arguments, hardening, shelter)).await,
             Self::Check(arguments) => check::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments).await,

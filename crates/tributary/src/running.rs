@@ -117,13 +117,7 @@ impl Running {
         let registered = Registered::by(&settings, &KeptCallers::default(), &ground.metrics)?;
         let tls = own.map(Tls::new);
         // Bound first: the others give out its address.
-        let browsers = match &settings.server.launch {
-            Some(section) => {
-                let listener = listen(section.listen).await?;
-                Some((address(&listener, section.listen)?, listener))
-            }
-            None => None,
-        };
+        let browsers = browsers(&settings).await?;
         let launch_addr = browsers.as_ref().map(|(address, _)| *address);
         let edge_settings = tributary_server::Settings {
             who_looked: who_looked(&settings, &ground),
@@ -131,28 +125,13 @@ impl Running {
             ..edge(&settings, data, tls.clone(), registered.data.clone())
         };
         let front = Front::new(broker.clone(), Arc::clone(&ground.metrics), edge_settings);
-        let gpconnect = match (&settings.server.gpconnect, registered.gpconnect, other) {
-            (Some(section), Some(callers), Some(identity)) => {
-                let listener = listen(section.listen).await?;
-                let address = address(&listener, section.listen)?;
-                let tls = Tls::new(identity);
-                let edge = gpconnect_edge(&settings, address, tls.clone(), callers);
-                let front = front.beside(broker.clone(), edge);
-                listeners.gpconnect = Some((listener, front.clone()));
-                Some(SecondFront { address, tls, front })
-            }
-            _ => None,
-        };
-        let launch = match (browsers, registered.launch, third) {
-            (Some((address, listener)), Some(callers), Some(identity)) => {
-                let tls = Tls::new(identity);
-                let front = front
-                    .beside(broker.clone(), launch_edge(&settings, &ground, (address, tls.clone()), callers));
-                listeners.launch = Some((listener, front.clone()));
-                Some(SecondFront { address, tls, front })
-            }
-            _ => None,
-        };
+        let second = (front.clone(), broker.clone());
+        let gpconnect = gpconnect_front(&settings, &second, registered.gpconnect, other).await?;
+        let launch = launch_front(&settings, &ground, &second, (browsers, registered.launch, third));
+        let (gpconnect_listener, gpconnect) = gpconnect.unzip();
+        let (launch_listener, launch) = launch.unzip();
+        listeners.gpconnect = gpconnect_listener;
+        listeners.launch = launch_listener;
         let (callers, kept_callers) = (registered.data, registered.kept);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
@@ -236,6 +215,49 @@ impl Running {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+}
+
+/// A listener beside the data listener, with what answers there.
+type Second = ((TcpListener, Front), SecondFront);
+
+async fn gpconnect_front(
+    settings: &Settings,
+    (front, broker): &(Front, Broker),
+    callers: Option<Callers>,
+    identity: Option<TlsIdentity>,
+) -> Result<Option<Second>, StartError> {
+    let (Some(section), Some(callers), Some(identity)) = (&settings.server.gpconnect, callers, identity)
+    else {
+        return Ok(None);
+    };
+    let listener = listen(section.listen).await?;
+    let address = listener.local_addr().map_err(|error| StartError::Listen(section.listen, error))?;
+    let tls = Tls::new(identity);
+    let front = front.beside(broker.clone(), gpconnect_edge(settings, address, tls.clone(), callers));
+    Ok(Some(((listener, front.clone()), SecondFront { address, tls, front })))
+}
+
+/// The socket of the listener for browsers, where there is one.
+async fn browsers(settings: &Settings) -> Result<Option<(SocketAddr, TcpListener)>, StartError> {
+    let Some(section) = &settings.server.launch else { return Ok(None) };
+    let listener = listen(section.listen).await?;
+    let address = listener.local_addr().map_err(|error| StartError::Listen(section.listen, error))?;
+    Ok(Some((address, listener)))
+}
+
+type Browsers = (Option<(SocketAddr, TcpListener)>, Option<Callers>, Option<TlsIdentity>);
+
+fn launch_front(
+    settings: &Settings,
+    ground: &Ground,
+    (front, broker): &(Front, Broker),
+    (browsers, callers, identity): Browsers,
+) -> Option<Second> {
+    let (address, listener) = browsers?;
+    let tls = Tls::new(identity?);
+    let edge = launch_edge(settings, ground, (address, tls.clone()), callers?);
+    let front = front.beside(broker.clone(), edge);
+    Some(((listener, front.clone()), SecondFront { address, tls, front }))
 }
 
 /// The counters of a node, with what is announced of its sources.
