@@ -49,7 +49,8 @@ impl FilesRead {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
 }
 
 /// Code maps, each from one code to another.
@@ -306,5 +307,32 @@ mod tests {
         let torn = format!("{HEAD}1,x,s,r\n2,y,s,r\n");
         assert_eq!(maps.load("vmp-to-vtm", &torn), Err(MapError::Disagree));
         assert!(!maps.has("vmp-to-vtm") && maps.has("dmd-history"));
+    }
+
+    /// What `sha256sum *.csv | sha256sum` says of these two files.
+    #[test]
+    fn maps_are_known_by_their_files() {
+        let (one, two) = (format!("{HEAD}1,2,s,r\n"), format!("{HEAD}3,4,s,r\n"));
+        let of = |files: [(&str, &str); 2]| {
+            let mut maps = Maps::default();
+            for (name, csv) in files {
+                maps.load(name, csv).unwrap();
+            }
+            hex(&maps.digest())
+        };
+        let known = "1b8af746abef6e96bf141acc12cdf70877ba2ad038e3a2be64f0edbcc1e11bf4";
+        assert_eq!(of([("dmd-history", &one), ("vmp-to-vtm", &two)]), known);
+        assert_eq!(
+            of([("vmp-to-vtm", &two), ("dmd-history", &one)]),
+            known,
+            "in whatever order they were read"
+        );
+        assert_ne!(of([("dmd-history", &one), ("vmp-to-vtm", &format!("{two}# Another release.\n"))]), known);
+        // What was refused is not among them.
+        let mut maps = Maps::default();
+        maps.load("dmd-history", &one).unwrap();
+        let before = maps.digest();
+        maps.load("dmd-history", "a,b\n").unwrap_err();
+        assert_eq!(maps.digest(), before);
     }
 }
