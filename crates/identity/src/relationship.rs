@@ -22,12 +22,12 @@ pub(crate) fn claimed(claims: &Json) -> Result<Option<Related>, Refused> {
     let Some(claim) = claims.get(CLAIM) else { return Ok(None) };
     let patient = claim.words(PATIENT).and_then(|number| NhsNumber::parse(number).ok());
     let patient = patient.ok_or(Refused::Claims)?;
-    let is_id = |id: &&str| id.len() <= MOST_BYTES && !id.chars().any(char::is_control);
+    let is_id = |id: &str| id.len() <= MOST_BYTES && !id.chars().any(char::is_control);
     let degree = match (claim.get(BASIS), claim.get(ID)) {
         (None, None) => Relationship::Asserted,
         (Some(basis), Some(_)) => {
             let is_known = basis.text().is_some_and(|basis| BASES.contains(&basis));
-            if !is_known || claim.words(ID).filter(is_id).is_none() {
+            if !is_known || !claim.words(ID).is_some_and(is_id) {
                 return Err(Refused::Claims);
             }
             Relationship::Evidenced

@@ -162,11 +162,11 @@ fn a_system_id_is_one_organisations() {
 /// A token counts as far as its system may vouch, and for the patient that it names.
 #[tokio::test]
 async fn a_relationship_is_vouched_for_by_who_may() {
+    use Relationship::{Asserted, Evidenced, Unknown};
     let key = Ed25519KeyPair::generate().unwrap();
     let number = |text: &str| NhsNumber::parse(text).unwrap();
     let said = r#""relationship":{"nhs_number":"9990000107","basis":"caseload","id":"C-1"},"#;
     let asserted = r#""relationship":{"nhs_number":"9990000107"},"#;
-    use Relationship::{Asserted, Evidenced, Unknown};
     for (claims, may, expected) in [
         ("", Evidenced, Unknown),
         (asserted, Unknown, Unknown),
