@@ -20,7 +20,7 @@ use crate::kit::{Bench, Does, Source, request, settle, source};
 const TAKES: Duration = Duration::from_millis(700);
 
 /// Everything of one column of the matrix, of these kinds of sources.
-fn policy(role: ViewRole, kinds: Among<SourceKind>) -> Policy {
+fn policy(column: ViewRole, kinds: Among<SourceKind>) -> Policy {
     let rule = Rule {
         id: Arc::from("column"),
         says: String::new(),
@@ -37,7 +37,7 @@ fn policy(role: ViewRole, kinds: Among<SourceKind>) -> Policy {
             as_sent: AsSent::No,
         }),
     };
-    let columns = vec![(Role::Ambulance, Column::Of(role))];
+    let columns = vec![(Role::Ambulance, Column::Of(column))];
     let table = Table::new(Draft { columns, rules: vec![rule], ..Draft::default() }).unwrap();
     Policy { table: Arc::new(table), digest: tributary_audit::Digest::of(b"column") }
 }
