@@ -171,7 +171,7 @@ fn lists(dir: &Path) -> String {
     std::fs::create_dir(&lists).expect("a folder");
     let one = "code,kinds,source,release\n165816005,all,test,2026\n";
     std::fs::write(lists.join("999004381000000103.csv"), one).expect("a list");
-    format!("[codelists]\ndir = {lists:?}\n")
+    format!("[codelists]\ndir = \"{}\"\n", lists.display())
 }
 
 /// Maps and lists are files of their own: the digest of the configuration says nothing of them.

@@ -5,7 +5,7 @@ use tributary_model::Purpose;
 use tributary_tests::bundle::Merged;
 use tributary_tests::{GEORGE, federation, parameters};
 
-use crate::scene::{Plan, Scene};
+use crate::scene::{Answer, Plan, Scene};
 
 const RECORD: &str = "/fhir/R4/Patient/$record";
 
@@ -64,7 +64,7 @@ type Change = fn(&mut Value);
 const SAID: &[(&str, &[&str], Change)] = &[
     ("direct care", &["directcare", "urgentcare"], |_| {}),
     ("urgent care", &["directcare", "urgentcare"], |claims| {
-        claims["reason_for_request"] = "urgentcare".into()
+        claims["reason_for_request"] = "urgentcare".into();
     }),
     ("safeguarding", &["safeguarding"], |claims| claims["reason_for_request"] = "safeguarding".into()),
     ("the patient", &["patientaccess"], |claims| claims["reason_for_request"] = "patientaccess".into()),
@@ -77,6 +77,18 @@ const SAID: &[(&str, &[&str], Change)] = &[
         claims["requested_scope"] = "patient/*.read".into();
     }),
 ];
+
+/// 403 with an outcome that repeats nothing of the request or the token.
+fn is_contradiction(answer: &Answer) {
+    assert_eq!(answer.status, 403, "{}", answer.body);
+    let outcome: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(outcome["resourceType"], "OperationOutcome");
+    let issue = &outcome["issue"][0];
+    assert_eq!((issue["severity"].as_str(), issue["code"].as_str()), (Some("error"), Some("forbidden")));
+    for word in ["9990000107", "999 000", "curiosity", "migration", "u-17", "Okoro"] {
+        assert!(!answer.body.contains(word), "{word}: {}", answer.body);
+    }
+}
 
 /// A token that was given for one thing is of no use for another, whatever the policy says of it.
 #[tokio::test]
@@ -93,17 +105,7 @@ async fn a_token_is_used_for_what_it_says() {
             assert_eq!(is_told, !covered.contains(&purpose), "{name}, {purpose}: {}", answer.body);
             if is_told {
                 contradicted += 1;
-                assert_eq!(answer.status, 403, "{name}, {purpose}");
-                let outcome: Value = serde_json::from_str(&answer.body).unwrap();
-                assert_eq!(outcome["resourceType"], "OperationOutcome");
-                let issue = &outcome["issue"][0];
-                assert_eq!(
-                    (issue["severity"].as_str(), issue["code"].as_str()),
-                    (Some("error"), Some("forbidden"))
-                );
-                for word in ["9990000107", "999 000", "curiosity", "migration", "u-17", "Okoro"] {
-                    assert!(!answer.body.contains(word), "{word}: {}", answer.body);
-                }
+                is_contradiction(&answer);
             }
         }
     }

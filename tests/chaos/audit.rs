@@ -237,8 +237,8 @@ async fn witness_gone() -> Played {
     let (url, address) = (witness.url.clone(), witness.url.trim_start_matches("http://").to_owned());
     let setting = Setting {
         audit_keys: format!(
-            "key_file = {:?}\nwitness_interval_secs = 1\nwitness_warn_secs = 2\nwitness_refuse_secs = {}\n",
-            dir.join("log.key"),
+            "key_file = \"{}\"\nwitness_interval_secs = 1\nwitness_warn_secs = 2\nwitness_refuse_secs = {}\n",
+            dir.join("log.key").display(),
             REFUSES_AFTER.as_secs()
         ),
         gp_tables: format!("[[audit.witness]]\nurl = \"{url}\"\nkey = \"{witness_key}\"\n"),

@@ -88,8 +88,7 @@ impl Proven {
         let head = answer.head.to_ascii_lowercase();
         let completeness = head.lines().find_map(|line| line.strip_prefix("tributary-completeness: "));
         let statuses = Merged::of(serde_json::from_str(&answer.body).unwrap()).statuses();
-        let statuses = statuses.into_iter().map(|(id, status)| (id.to_string(), status.to_string()));
-        (statuses.collect(), completeness.unwrap_or_default().to_owned())
+        (statuses.into_iter().collect(), completeness.unwrap_or_default().to_owned())
     }
 
     fn asked(&self) -> u64 {
