@@ -174,7 +174,7 @@ impl Default for Limits {
             connection_age: Duration::from_mins(5),
             streams: 32,
             in_flight: 256,
-            behind: Duration::from_millis(10),
+            behind: Duration::from_millis(5),
             first_head: Duration::from_secs(5),
             keep_alive_idle: Duration::from_mins(1),
             write_stall: Duration::from_secs(10),

@@ -61,7 +61,7 @@ impl Default for ServerSettings {
             lame_duck: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             max_in_flight: 256,
-            max_behind: Duration::from_millis(10),
+            max_behind: Duration::from_millis(5),
             max_connections: 1024,
             max_connections_per_address: 200,
             max_requests_per_connection: 1_000,

@@ -2,15 +2,17 @@
 //!
 //! Two things tell it: how long it takes to come round, once through everything that is ready to run, which is what
 //! every small step of every request waits; and for how long the first of the long pieces of work has waited for a
-//! processor. The least of some looks is what is there
-//! to stay; one late look is only an accident.
+//! processor. What few of some looks are below is there to stay; some late looks are only accidents.
 
 use std::time::Duration;
 
 /// Time between two looks.
 pub(super) const EVERY: Duration = Duration::from_millis(5);
 /// Looks that are judged together: a twentieth of a second.
-const LOOKS: u32 = 10;
+const LOOKS: usize = 10;
+/// So many of them in time are enough. With one, a queue is taken for no queue because it was empty for a moment; with
+/// half of them, every accident counts.
+const IN_TIME: usize = 3;
 /// What is left of what was used when all looks were late, in percent: as much as we were in time, between these. Who
 /// is hardly late gives up little: cut down by a third, we would stand idle until the limit has grown again.
 const LEFT: (u128, u128) = (70, 95);
@@ -43,15 +45,14 @@ pub(super) struct Pace {
     most: usize,
     limit: usize,
     borne: Duration,
-    looks: u32,
-    least_behind: Duration,
+    looks: Vec<Duration>,
     most_used: usize,
 }
 
 impl Pace {
     /// Begins with the most that is allowed. `borne` is how far behind we may be.
-    pub(super) const fn new(most: usize, borne: Duration) -> Self {
-        Self { most, limit: most, borne, looks: 0, least_behind: Duration::MAX, most_used: 0 }
+    pub(super) fn new(most: usize, borne: Duration) -> Self {
+        Self { most, limit: most, borne, looks: Vec::with_capacity(LOOKS), most_used: 0 }
     }
 
     /// How many may be worked on.
@@ -72,21 +73,23 @@ impl Pace {
 
     /// We were so far behind. Tells whether the limit is another now.
     pub(super) fn behind_by(&mut self, behind: Duration) -> bool {
-        self.least_behind = self.least_behind.min(behind);
-        self.looks += 1;
-        if self.looks < LOOKS {
+        self.looks.push(behind);
+        if self.looks.len() < LOOKS {
             return false;
         }
+        self.looks.sort_unstable();
+        let behind = self.looks.get(IN_TIME - 1).copied().unwrap_or_default();
         let before = self.limit;
         let is_used = self.most_used.saturating_mul(5) >= self.limit.saturating_mul(4);
-        if self.least_behind > self.borne {
+        if behind > self.borne {
             // Of what was used: a limit that nobody reaches would have to come down a long way before it counts.
             let used = self.limit.min(self.most_used);
-            self.limit = (used * left(self.borne, self.least_behind) / 100).max(LEAST).min(self.limit);
+            self.limit = (used * left(self.borne, behind) / 100).max(LEAST).min(self.limit);
         } else if is_used {
             self.limit = (self.limit + (self.limit / GROWTH).max(1)).min(self.most);
         }
-        (self.looks, self.least_behind, self.most_used) = (0, Duration::MAX, 0);
+        self.looks.clear();
+        self.most_used = 0;
         self.limit != before
     }
 }

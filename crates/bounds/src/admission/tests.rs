@@ -106,14 +106,15 @@ fn the_limit_is_cut_when_every_look_is_late_and_grows_when_it_is_used() {
         pace.limit()
     };
     assert_eq!(
-        looks(&mut pace, [2, 100, 2, 2, 2, 2, 2, 2, 2, 900], 256),
+        looks(&mut pace, [2, 100, 7, 7, 2, 7, 7, 2, 7, 900], 256),
         256,
-        "one late look is an accident"
+        "where three are in time the others are accidents"
     );
     assert_eq!(looks(&mut pace, [8; 10], 256), 179, "never by more than a third");
     assert_eq!(looks(&mut pace, [6; 10], 179), 148, "as much as we were in time");
-    assert_eq!(looks(&mut pace, [6, 6, 6, 6, 6, 6, 6, 6, 6, 4], 10), 148, "what is not used does not grow");
+    assert_eq!(looks(&mut pace, [6, 6, 4, 6, 6, 4, 6, 6, 6, 4], 10), 148, "what is not used does not grow");
     assert_eq!(looks(&mut pace, [1; 10], 148), 157);
+    assert_eq!(looks(&mut pace, [8, 8, 4, 8, 8, 8, 8, 8, 8, 4], 157), 109, "two in time are not enough");
     for _ in 0..100 {
         looks(&mut pace, [50; 10], 200);
     }

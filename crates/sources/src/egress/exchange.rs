@@ -20,8 +20,10 @@ use super::{Outgoing, classify};
 
 /// Who we say we are.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("tributary/", env!("CARGO_PKG_VERSION")));
-/// Room for reading, and so the longest head. A connection keeps it, so it is no larger than one record of TLS.
-const READ_BYTES: usize = 16 << 10;
+/// Room for reading, and so the longest head; twice what proxies commonly take. Every source that has not answered yet
+/// keeps one connection with it waiting. It never grows: room that had been larger for a while would keep, out of reach
+/// of what overwrites it, what an answer left there.
+const READ_BYTES: usize = 8 << 10;
 /// Most header fields of a response.
 const MOST_FIELDS: usize = 64;
 /// Most bytes of header fields over HTTP/2.
