@@ -122,6 +122,11 @@ impl SourceEntry {
         as_shown == *other
     }
 
+    /// The requests that it may have before anything is known of it: all that were agreed.
+    pub fn first_limit(&self) -> usize {
+        self.max_in_flight.max(1)
+    }
+
     fn check(&self) -> Result<(), RegistryError> {
         if self.protocol == Protocol::GpConnectStructured && self.asid.is_none() {
             return Err(RegistryError::NoAsid(self.id.clone()));
@@ -159,8 +164,11 @@ pub enum RegistryError {
 
 /// Gives each source its observer.
 pub trait Observers: Send + Sync {
-    /// The observer of one source.
+    /// The observer of one source; it is wanted when the source is first asked.
     fn of(&self, source: &SourceEntry) -> Arc<dyn Observer>;
+
+    /// A source is registered from now on, and was not asked yet.
+    fn registered(&self, _source: &SourceEntry) {}
 }
 
 /// Nobody listens.
@@ -221,6 +229,7 @@ impl Registry {
         egress: &Egress,
         context: &Context,
     ) -> Result<Self, RegistryError> {
+        let context = &Arc::new(context.clone());
         let mut sources = BTreeMap::new();
         for entry in entries {
             entry.check()?;
@@ -237,6 +246,9 @@ impl Registry {
                     Source::build(entry, &own, context)
                 }
             };
+            if before.is_none() {
+                context.observers.registered(&source.entry);
+            }
             if sources.insert(id.clone(), source).is_some() {
                 return Err(RegistryError::Twice(id));
             }

@@ -1,11 +1,11 @@
 //! One source: its entry and the stack every ask passes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, service_fn};
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tributary_fhir::{Attached, Relayed, Reply};
 use tributary_flow::bulkhead::Occupancy;
 use tributary_flow::{
@@ -46,21 +46,25 @@ pub struct Source {
 }
 
 /// How a source is just now, by the limits around it. Clones look at the same source.
-#[derive(Clone, Debug)]
-pub struct Pulse {
-    breaker: Breaker,
-    exchange: Exchange,
-}
+#[derive(Clone)]
+pub struct Pulse(Arc<Deferred>);
 
 impl Pulse {
     /// What its breaker does with asks.
     pub fn breaker(&self) -> BreakerState {
-        self.breaker.state()
+        self.0.built.get().map_or(BreakerState::Passing, |stacks| stacks.breaker.state())
     }
 
     /// How many requests it may have, has, and has waiting.
     pub fn occupancy(&self) -> Occupancy {
-        self.exchange.bulkhead().occupancy()
+        let all = Occupancy { limit: self.0.entry.first_limit(), used: 0, waiting: 0 };
+        self.0.built.get().map_or(all, |stacks| stacks.exchange.bulkhead().occupancy())
+    }
+}
+
+impl fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pulse").field("breaker", &self.breaker()).finish_non_exhaustive()
     }
 }
 
@@ -71,37 +75,96 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    pub(crate) fn build(entry: SourceEntry, egress: &Egress, context: &Context) -> Self {
+    pub(crate) fn build(entry: SourceEntry, egress: &Egress, context: &Arc<Context>) -> Self {
         Self::over(entry, exchange::over(egress), context)
     }
 
     /// The same over what makes attempts.
-    pub(crate) fn over(entry: SourceEntry, attempt: Attempt, context: &Context) -> Self {
+    pub(crate) fn over(entry: SourceEntry, attempt: Attempt, context: &Arc<Context>) -> Self {
         let entry = Arc::new(entry);
-        let wire = Arc::new(Wire::new(Arc::clone(&entry), context));
+        let context = Arc::clone(context);
+        let one =
+            Arc::new(Deferred { entry: Arc::clone(&entry), attempt, context, built: OnceLock::default() });
+        let is_gp = entry.protocol == Protocol::GpConnectStructured;
+        Self {
+            entry,
+            service: later(&one, |stacks| Some(&stacks.service)),
+            relay: is_gp.then(|| later(&one, |stacks| stacks.relay.as_ref())),
+            attachments: (!is_gp).then(|| later(&one, |stacks| stacks.attachments.as_ref())),
+            pulse: Pulse(one),
+        }
+    }
+}
+
+/// A source whose stacks are put together when it is first asked: of the thousands in a registry few ever are.
+struct Deferred {
+    entry: Arc<SourceEntry>,
+    attempt: Attempt,
+    context: Arc<Context>,
+    built: OnceLock<Box<Stacks>>,
+}
+
+impl Deferred {
+    fn stacks(&self) -> &Stacks {
+        self.built
+            .get_or_init(|| Box::new(Stacks::over(&self.entry, Arc::clone(&self.attempt), &self.context)))
+    }
+}
+
+/// One stack of a source that is put together when it is first asked.
+fn later<Q, R>(
+    source: &Arc<Deferred>,
+    stack: fn(&Stacks) -> Option<&BoxCloneSyncService<Q, R, SourceFault>>,
+) -> BoxCloneSyncService<Q, R, SourceFault>
+where
+    Q: Send + 'static,
+    R: Send + 'static,
+{
+    let source = Arc::clone(source);
+    BoxCloneSyncService::new(service_fn(move |question: Q| {
+        // A source is given out with those stacks alone that its protocol has.
+        let stack = stack(source.stacks()).cloned();
+        async move {
+            let stack = stack.ok_or_else(|| SourceFault::new(FaultClass::Internal))?;
+            stack.oneshot(question).await
+        }
+    }))
+}
+
+/// What every ask of one source passes, and what is known of it.
+struct Stacks {
+    service: AskService,
+    relay: Option<RelayService>,
+    attachments: Option<AttachmentService>,
+    breaker: Breaker,
+    exchange: Exchange,
+}
+
+impl Stacks {
+    fn over(entry: &Arc<SourceEntry>, attempt: Attempt, context: &Context) -> Self {
+        let wire = Arc::new(Wire::new(Arc::clone(entry), context));
         let told: Arc<dyn Observer> =
-            Arc::new(Told { source: entry.id.clone(), observer: context.observers.of(&entry) });
+            Arc::new(Told { source: entry.id.clone(), observer: context.observers.of(entry) });
         let breaker = Breaker::new(entry.timeout, Chance::of_system(), Arc::clone(&told));
-        let exchange = Exchange::new(&entry, &breaker, &told, attempt);
+        let exchange = Exchange::new(entry, &breaker, &told, attempt);
         let limits = Limits {
             observe: ObserveLayer::new(told),
             breaker: BreakerLayer::new(breaker.clone()),
             deadline: DeadlineLayer::new(entry.timeout),
         };
-        let pulse = Pulse { breaker, exchange: exchange.clone() };
         let (service, relay, attachments) = match entry.protocol {
             Protocol::GpConnectStructured => {
                 let asked =
                     stack(&limits, Structured::new(Arc::clone(&wire), exchange.clone()), Structured::ask);
-                (asked, Some(stack(&limits, Relay::new(wire, exchange), Relay::pass)), None)
+                (asked, Some(stack(&limits, Relay::new(wire, exchange.clone()), Relay::pass)), None)
             }
             Protocol::FhirR4 | Protocol::FhirStu3 => {
                 let attachments = Attachments::new(Arc::clone(&wire), exchange.clone());
                 let attachments = stack(&limits, attachments, Attachments::fetch);
-                (stack(&limits, Search::new(wire, exchange), Search::ask), None, Some(attachments))
+                (stack(&limits, Search::new(wire, exchange.clone()), Search::ask), None, Some(attachments))
             }
         };
-        Self { entry, service, relay, attachments, pulse }
+        Self { service, relay, attachments, breaker, exchange }
     }
 }
 

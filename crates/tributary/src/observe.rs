@@ -51,6 +51,10 @@ impl Observers for LimitCounts {
         let (metrics, others) = (Arc::clone(&self.metrics), self.others.clone());
         Arc::new(LimitsOfOne { metrics, source: entry.id.clone(), others, waiting: Mutex::default() })
     }
+
+    fn registered(&self, entry: &SourceEntry) {
+        self.metrics.sources().begin_with_limit(&entry.id, entry.first_limit());
+    }
 }
 
 struct LimitsOfOne {
@@ -122,5 +126,66 @@ impl MapRows {
                 tracing::warn!(map = name, "code map not loaded: more lines, and fewer discrepancies found");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tributary_model::SourceKind;
+    use tributary_sources::{Protocol, Route, ServiceRoot};
+
+    use super::*;
+
+    fn entry(id: &str) -> SourceEntry {
+        SourceEntry {
+            id: SourceId::parse(id).unwrap(),
+            name: id.to_owned(),
+            kind: SourceKind::Acute,
+            protocol: Protocol::FhirR4,
+            ods: None,
+            asid: None,
+            base_url: ServiceRoot::parse("https://one.example.test").unwrap(),
+            more_roots: BTreeMap::new(),
+            route: Route::Direct,
+            tls: None,
+            sections: None,
+            owns: Vec::new(),
+            rank: 1,
+            timeout: Duration::from_secs(3),
+            cache_ttl: None,
+            max_body_bytes: 1 << 20,
+            max_in_flight: 8,
+            sends_deadline: false,
+        }
+    }
+
+    /// What is told of a source's limit among so many, before it is asked and after, and when it is registered anew.
+    #[track_caller]
+    fn check(sources: usize, expected: [Option<&str>; 3]) {
+        let id = |at| (SourceId::parse(&format!("s{at}")).unwrap(), SourceKind::Acute);
+        let all: Vec<_> = (0..sources).map(id).collect();
+        let metrics = Arc::new(Metrics::new(&all).unwrap());
+        let counts = LimitCounts { metrics: Arc::clone(&metrics), others: id(0).0 };
+        let told = || {
+            let shown = metrics.render();
+            let mut lines = shown.lines();
+            lines.find_map(|line| {
+                line.strip_prefix("tributary_source_limit{source=\"s7\"} ").map(str::to_owned)
+            })
+        };
+        counts.registered(&entry("s7"));
+        let before = told();
+        counts.of(&entry("s7")).limit(5);
+        let after = told();
+        counts.registered(&entry("s7"));
+        assert_eq!([before.as_deref(), after.as_deref(), told().as_deref()], expected, "{sources}");
+    }
+
+    #[test]
+    fn of_one_among_thousands_nothing_is_told_before_it_is_asked() {
+        check(9, [Some("8"), Some("5"), Some("8")]);
+        check(1_000, [None, Some("5"), None]);
     }
 }

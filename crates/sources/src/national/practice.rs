@@ -346,7 +346,8 @@ impl Inner {
         if known.sources.len() >= ENDPOINTS_EACH {
             known.sources.remove(0);
         }
-        let source = Source::build(self.entry(one, capability, endpoint), &self.egress, &self.context);
+        let context = Arc::new(self.context.clone());
+        let source = Source::build(self.entry(one, capability, endpoint), &self.egress, &context);
         known.sources.push(((capability, endpoint.clone()), source.clone()));
         source
     }

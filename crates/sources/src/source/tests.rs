@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use futures_util::FutureExt as _;
-use tower::ServiceExt as _;
 use tributary_model::{Deadline, Interaction, OdsCode, Redacted, SystemClock};
 
 use crate::exchange::tests::entry;
@@ -29,7 +28,7 @@ impl Observer for Notebook {
     }
 }
 
-fn context(observers: Arc<dyn Observers>) -> Context {
+fn context(observers: Arc<dyn Observers>) -> Arc<Context> {
     let identity = BrokerIdentity {
         iss: "https://broker.example.test".into(),
         device_system: "https://broker.example.test/Id/device".into(),
@@ -38,13 +37,13 @@ fn context(observers: Arc<dyn Observers>) -> Context {
         version: "0.1.0".into(),
         asids: Asids { by_organisation: BTreeMap::new(), others: Others::Believed("200000000001".into()) },
     };
-    Context {
+    Arc::new(Context {
         identity: Arc::new(identity),
         token_clock: Arc::new(SystemClock),
         spine_proxy: None,
         directory: None,
         observers,
-    }
+    })
 }
 
 fn gp() -> SourceEntry {
@@ -102,10 +101,10 @@ async fn a_directory_that_hangs_is_not_the_source_s_fault() {
         std::future::ready(Err(SourceFault::new(FaultClass::Internal))).boxed()
     });
     let hanging = service_fn(|_look_up| std::future::pending());
-    let context = Context {
+    let context = Arc::new(Context {
         directory: Some(BoxCloneSyncService::new(hanging)),
-        ..context(Arc::new(UnobservedSources))
-    };
+        ..(*context(Arc::new(UnobservedSources))).clone()
+    });
     let source = Source::over(gp(), unreachable, &context);
     for _ in 0..6 {
         // Its documents have no root in the entry.

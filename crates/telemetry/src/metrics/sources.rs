@@ -161,6 +161,20 @@ impl SourceMetrics {
         }
     }
 
+    /// A source is registered, or registered anew, and may have so many requests once it is asked. Of one among
+    /// thousands that is told no sooner; what was told of it before no longer holds.
+    pub fn begin_with_limit(&self, source: &SourceId, requests: usize) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).len();
+        if known <= MOST_AT_ZERO {
+            self.breaker(source, BreakerState::Passing);
+            self.limit(source, requests);
+            return;
+        }
+        for gauge in [&self.breaker, &self.limit] {
+            let _was_not_told = gauge.remove_label_values(&[source.as_str()]);
+        }
+    }
+
     /// The breaker changed its mind.
     pub fn breaker(&self, source: &SourceId, state: BreakerState) {
         if self.counts(source) {
