@@ -14,7 +14,7 @@ use std::ops::Range;
 use tributary_model::FaultClass;
 
 pub use sheet::{Rewrite, Sheet};
-pub use text::{escape_into, quoted};
+pub use text::{escape_into, has_byte, quoted};
 
 /// Bounds on a document from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

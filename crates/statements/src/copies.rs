@@ -9,7 +9,7 @@ use tributary_fhir::Json;
 use crate::cascade;
 use crate::facts::{Facts, Part, Thing};
 use crate::inputs::SourceCard;
-use crate::load::{Loaded, Statement};
+use crate::load::{Loaded, Statement, Voice};
 use tributary_model::{Section, SectionState, SourceKind, Views};
 
 /// What a copy is worth.
@@ -46,11 +46,11 @@ pub fn find(
     registry: &[SourceCard],
     views: &Views,
 ) -> Vec<Option<Copy>> {
-    let originals = originals(loaded);
+    let (originals, owners) = (originals(loaded), Owners::of(registry));
     let judge = |statement: &Statement<'_>, facts: &Facts| {
         let voice = loaded.voice(statement)?;
         let (owner, identifier) = identifiers(statement.resource).find_map(|identifier| {
-            let owner = owner(registry, &identifier.0)?;
+            let owner = owners.of_system(&identifier.0)?;
             (owner.id != voice.id).then_some((owner, identifier))
         })?;
         // Of an author who is not shown whole, nobody can say that it does not hold something.
@@ -86,19 +86,24 @@ fn passed(loaded: &Loaded<'_>, statement: &Statement<'_>) -> Option<Copy> {
     if is_passed { cascade::copy(statement.resource) } else { None }
 }
 
-/// The source with the longest prefix of an identifier's system, whatever order the registry has.
-fn owner<'r>(registry: &'r [SourceCard], system: &str) -> Option<&'r SourceCard> {
-    let claims = registry.iter().filter_map(|card| Some((claim(card, system)?, Reverse(&card.id), card)));
-    claims.max_by_key(|(length, id, _)| (*length, *id)).map(|(.., card)| card)
-}
+/// Who is the author of identifiers, each with a beginning of their systems. A registry has thousands of sources, few
+/// of whom are the author of anything, and it is asked for every identifier of a record.
+struct Owners<'r>(Vec<(&'r str, &'r SourceCard)>);
 
-fn claim(card: &SourceCard, system: &str) -> Option<usize> {
-    let prefixes = card.owns.iter().filter(|prefix| system.starts_with(prefix.as_str()));
-    prefixes.map(String::len).max()
+impl<'r> Owners<'r> {
+    fn of(registry: &'r [SourceCard]) -> Self {
+        Self(registry.iter().flat_map(|card| card.owns.iter().map(move |one| (one.as_str(), card))).collect())
+    }
+
+    /// The source with the longest beginning of a system, whatever order the registry has.
+    fn of_system(&self, system: &str) -> Option<&'r SourceCard> {
+        let claims = self.0.iter().filter(|(beginning, _)| system.starts_with(beginning));
+        claims.max_by_key(|(beginning, card)| (beginning.len(), Reverse(&card.id))).map(|(_, card)| *card)
+    }
 }
 
 fn owns(card: &SourceCard, system: &str) -> bool {
-    claim(card, system).is_some()
+    card.owns.iter().any(|beginning| system.starts_with(beginning.as_str()))
 }
 
 fn identifiers(resource: Json<'_>) -> impl Iterator<Item = Identifier<'_>> {
@@ -108,9 +113,10 @@ fn identifiers(resource: Json<'_>) -> impl Iterator<Item = Identifier<'_>> {
 
 fn originals<'a>(loaded: &'a Loaded<'a>) -> HashMap<(&'a str, Identifier<'a>), usize> {
     let mut originals = HashMap::new();
+    let card = |voice: &Voice| loaded.registry.iter().find(|card| card.id == voice.id);
+    let cards: Vec<Option<&SourceCard>> = loaded.voices.iter().map(card).collect();
     for (place, statement) in loaded.statements.iter().enumerate() {
-        let Some(voice) = loaded.voice(statement) else { continue };
-        let Some(card) = loaded.registry.iter().find(|card| card.id == voice.id) else { continue };
+        let Some(card) = cards.get(statement.voice).copied().flatten() else { continue };
         for identifier in identifiers(statement.resource).filter(|(system, _)| owns(card, system)) {
             originals.entry((card.id.as_str(), identifier)).or_insert(place);
         }

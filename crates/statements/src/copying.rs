@@ -91,7 +91,7 @@ impl Copier<'_> {
         let name = bare(text);
         let place = home.index.get(name).filter(|place| !self.holds(**place))?;
         let statement = self.loaded.statements.get(*place).filter(|_| !home.patient_names.contains(name))?;
-        Some(match statement.kind.as_str() {
+        Some(match statement.kind.as_ref() {
             // Every Patient of the record is the same person.
             "Patient" => format!("urn:uuid:{}", self.patient),
             _ => refs::unresolved(&home.card.id, &statement.origin()),

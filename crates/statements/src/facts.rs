@@ -7,6 +7,8 @@ mod plan;
 mod problem;
 mod result;
 
+use std::borrow::Cow;
+
 use tributary_fhir::Json;
 use tributary_model::{FhirDate, Section};
 
@@ -191,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 
     fn facts(&self) -> Facts {
-        match self.statement.kind.as_str() {
+        match self.statement.kind.as_ref() {
             "AllergyIntolerance" => allergy::read(self),
             "MedicationStatement"
             | "MedicationRequest"
@@ -237,7 +239,7 @@ impl<'a> Reader<'a> {
 
     /// Words for a concept, or the type's name where there are none.
     pub fn title(&self, concept: Option<Json<'_>>) -> String {
-        concept.and_then(concept::words).unwrap_or_else(|| self.statement.kind.clone())
+        concept.and_then(concept::words).unwrap_or_else(|| self.statement.kind.to_string())
     }
 
     /// A member, or the first item of a list member.
@@ -257,14 +259,14 @@ impl<'a> Reader<'a> {
 
     /// The code of a status that may be a code or a `CodeableConcept`. The standard's coding decides, whatever
     /// local ones stand before it.
-    pub fn status(&self, key: &str) -> String {
-        let Some(status) = self.resource().get(key) else { return String::new() };
+    pub fn status(&self, key: &str) -> Cow<'a, str> {
+        let Some(status) = self.resource().get(key) else { return Cow::default() };
         let codings = || status.get("coding").into_iter().flat_map(Json::items);
         let is_standard =
             |coding: &Json<'_>| coding.text_at("system").is_some_and(|system| system.contains("hl7.org"));
         let chosen = codings().find(is_standard).or_else(|| codings().next());
         let code = status.text().or_else(|| chosen?.text_at("code"));
-        code.map(std::borrow::Cow::into_owned).unwrap_or_default()
+        code.unwrap_or_default()
     }
 
     fn in_error(&self) -> bool {
@@ -309,7 +311,7 @@ fn has_modifier(resource: Json<'_>) -> bool {
 /// A line that only this statement can be on.
 fn origin_key(loaded: &Loaded<'_>, statement: &Statement<'_>) -> String {
     let source = loaded.voice(statement).map_or("", |voice| voice.id.as_str());
-    ["origin|", source, "|", &statement.origin_type, "|", &statement.origin_id].concat()
+    ["origin|", source, "|", &*statement.origin_type, "|", &*statement.origin_id].concat()
 }
 
 /// Types that only name what statements refer to. Source Lists are kept here too: lines replace them on

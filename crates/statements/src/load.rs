@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 use tributary_fhir::bundle::{self, Entry};
+use tributary_fhir::json::has_byte;
 use tributary_fhir::{Bundle, Json, Reply};
 use tributary_model::{FaultClass, NhsNumber, SourceId, SourceKind};
 use uuid::Uuid;
@@ -47,11 +48,11 @@ pub struct Statement<'a> {
     /// Position of who said it in [`Loaded::voices`].
     pub voice: usize,
     /// The type the source gave it.
-    pub origin_type: String,
+    pub origin_type: Cow<'a, str>,
     /// The id the source gave it, or one made from its content.
-    pub origin_id: String,
+    pub origin_id: Cow<'a, str>,
     /// Its type now.
-    pub kind: String,
+    pub kind: Cow<'a, str>,
     /// Its id in the merged bundle.
     pub id: Uuid,
     /// The resource.
@@ -61,7 +62,7 @@ pub struct Statement<'a> {
 impl Statement<'_> {
     /// `Type/id` as the source knows it.
     pub fn origin(&self) -> String {
-        [&self.origin_type, "/", &self.origin_id].concat()
+        [&*self.origin_type, "/", &*self.origin_id].concat()
     }
 }
 
@@ -100,7 +101,7 @@ pub struct Accepted<'a> {
     /// The references that mean the patient.
     pub patient_names: BTreeSet<String>,
     /// `Type/id` and `fullUrl` to the position in [`Loaded::statements`].
-    pub index: HashMap<String, usize>,
+    pub index: HashMap<Cow<'a, str>, usize>,
     /// Resources whose subject could not be tied to the patient.
     pub loose: Vec<Json<'a>>,
     /// Entries received, outcomes left out.
@@ -293,8 +294,7 @@ fn reported(accepted: &Accepted<'_>, statements: &[Statement<'_>], first: usize)
 /// A reference without its version and fragment.
 pub fn bare(reference: &str) -> &str {
     // Nearly every reference has neither; to look once for two bytes is far cheaper than to look for a word.
-    let has_mark = reference.bytes().fold(false, |has, byte| has | matches!(byte, b'_' | b'#'));
-    if !has_mark {
+    if !has_byte(reference.as_bytes(), [b'_', b'#']) {
         return reference;
     }
     let whole = reference.split_once("/_history/").map_or(reference, |(before, _)| before);
@@ -304,15 +304,15 @@ pub fn bare(reference: &str) -> &str {
 /// An entry with the name its source gave it.
 struct Named<'a> {
     entry: Entry<'a>,
-    kind: String,
-    origin_type: String,
-    origin_id: String,
+    kind: Cow<'a, str>,
+    origin_type: Cow<'a, str>,
+    origin_id: Cow<'a, str>,
 }
 
 impl<'a> Named<'a> {
     /// Names an entry; outcomes are no part of the record.
     fn of(entry: Entry<'a>, converted: bool) -> Option<Self> {
-        let kind = bundle::type_of(entry.resource).into_owned();
+        let kind = bundle::type_of(entry.resource);
         if kind == "OperationOutcome" {
             return None;
         }
@@ -320,12 +320,16 @@ impl<'a> Named<'a> {
         let original = if converted { original_type(entry) } else { None };
         let origin_type = original.unwrap_or_else(|| kind.clone());
         // Ids that could be taken for the marks we put on ids ourselves are spelt out.
-        let spelt_out = |id: Cow<'_, str>| {
-            let has_mark = id.bytes().any(|byte| matches!(byte, b'~' | b'#'));
-            if has_mark { id.replace('~', "%7E").replace('#', "%23") } else { id.into_owned() }
+        let spelt_out = |id: Cow<'a, str>| {
+            if has_byte(id.as_bytes(), [b'~', b'#']) {
+                Cow::Owned(id.replace('~', "%7E").replace('#', "%23"))
+            } else {
+                id
+            }
         };
         let id = bundle::id_of(entry.resource).map(spelt_out);
-        let origin_id = id.unwrap_or_else(|| format!("#{}", content_hash(entry.resource.raw(), 16)));
+        let hash = || Cow::Owned(format!("#{}", content_hash(entry.resource.raw(), 16)));
+        let origin_id = id.unwrap_or_else(hash);
         Some(Self { entry, kind, origin_type, origin_id })
     }
 
@@ -346,10 +350,10 @@ impl<'a> Named<'a> {
         let mut origin_id = self.origin_id.clone();
         if twin {
             // Long enough that nobody can make two contents that would share an id.
-            origin_id.push('~');
-            origin_id.push_str(&content_hash(self.raw(), 32));
+            origin_id.to_mut().push('~');
+            origin_id.to_mut().push_str(&content_hash(self.raw(), 32));
         }
-        let id = own_id(&[accepted.card.id.as_str(), "|", &self.origin_type, "|", &origin_id].concat());
+        let id = own_id(&[accepted.card.id.as_str(), "|", &*self.origin_type, "|", &*origin_id].concat());
         Statement {
             answer,
             voice: 0,
@@ -362,28 +366,30 @@ impl<'a> Named<'a> {
     }
 }
 
-fn original_type(entry: Entry<'_>) -> Option<String> {
+fn original_type(entry: Entry<'_>) -> Option<Cow<'_, str>> {
     let mut extensions = entry.extensions();
-    extensions.find(|one| one.says("url", ORIGINAL_TYPE))?.text_at("valueCode").map(Cow::into_owned)
+    extensions.find(|one| one.says("url", ORIGINAL_TYPE))?.text_at("valueCode")
 }
 
-/// The names a statement has inside its own answer.
-fn names(statement: &Statement<'_>) -> Vec<String> {
-    let mut names = vec![statement.origin()];
-    if statement.kind != statement.origin_type {
-        names.push([&statement.kind, "/", &statement.origin_id].concat());
-    }
-    names
+/// The names a statement has inside its own answer: by its first type, and by that which it has now.
+fn names(statement: &Statement<'_>) -> [Option<String>; 2] {
+    let is_other = statement.kind != statement.origin_type;
+    let other = is_other.then(|| [&statement.kind, "/", &*statement.origin_id].concat());
+    [Some(statement.origin()), other]
 }
 
 /// Enters a statement under its names, the first of which also stands below the source's own address.
-fn file(accepted: &mut Accepted<'_>, mut names: Vec<String>, entry: Entry<'_>, place: usize) {
-    if let (Some(base), Some(first)) = (&accepted.card.base_url, names.first()) {
-        names.push([base.trim_end_matches('/'), "/", first].concat());
-    }
+fn file<'a>(accepted: &mut Accepted<'a>, names: [Option<String>; 2], entry: Entry<'a>, place: usize) {
+    let [first, other] = names;
     let full_url = entry.full_url.and_then(Json::text).filter(|url| !url.is_empty());
-    names.extend(full_url.map(Cow::into_owned));
-    for name in names {
+    let base = accepted.card.base_url.as_deref().map(|base| base.trim_end_matches('/'));
+    let below = base.zip(first.as_deref()).and_then(|(base, first)| {
+        // Most R4 sources give that very address as `fullUrl`.
+        let said = full_url.as_deref().and_then(|url| url.strip_prefix(base)?.strip_prefix('/'));
+        (said != Some(first)).then(|| [base, "/", first].concat())
+    });
+    let owned = [first, other, below].into_iter().flatten().map(Cow::Owned);
+    for name in owned.chain(full_url) {
         // The first one keeps the name: a second resource under the same id was renamed above.
         accepted.index.entry(name).or_insert(place);
     }

@@ -32,7 +32,10 @@ pub(super) fn scan(text: String, limits: &Limits) -> Result<Document, Rejection>
         return Err(scanner.reject(FaultClass::JsonSyntax));
     }
     let Scanner { mut tape, marks, .. } = scanner;
-    tape.shrink_to_fit();
+    // To give back a little room would be to copy, and to wipe, all of it.
+    if tape.len() < tape.capacity() / 4 * 3 {
+        tape.shrink_to_fit();
+    }
     Ok(Document { text, tape, marks })
 }
 

@@ -307,3 +307,19 @@ fn a_run_is_rewritten_like_its_members() {
     let expected = [r#"|"a":{"reference":"X/1"},"b":{"y":1,"x":2}"#, r#"|"c":{"reference":"Y/2"}"#];
     assert_eq!(runs_of(text, &added), expected);
 }
+
+#[test]
+fn a_byte_is_found_wherever_it_stands() {
+    for length in 0..=26 {
+        let text: Vec<u8> = (0..length).map(|at| b"abcdefgh\xc3\xa9\x01\x80\xff"[at % 13]).collect();
+        assert!(!has_byte(&text, [b'#', b'_']), "{length}");
+        for at in 0..length {
+            let mut marked = text.clone();
+            for byte in [b'#', b'_'] {
+                marked[at] = byte;
+                assert!(has_byte(&marked, [b'#', b'_']), "{length}, {at}");
+                assert_eq!(has_byte(&marked, [b'#']), byte == b'#', "{length}, {at}");
+            }
+        }
+    }
+}

@@ -69,7 +69,7 @@ pub(super) const fn specials(word: u64) -> u64 {
 
 /// The text of a scanned string body. Borrowed when there is nothing to resolve.
 pub(super) fn unescape(body: &str) -> Cow<'_, str> {
-    if !has_backslash(body.as_bytes()) {
+    if !has_byte(body.as_bytes(), [b'\\']) {
         return Cow::Borrowed(body);
     }
     let mut out = String::with_capacity(body.len());
@@ -82,17 +82,26 @@ pub(super) fn unescape(body: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether there is a backslash. Texts are short and read more often than anything else: eight bytes at a time, and
-/// no call.
-fn has_backslash(body: &[u8]) -> bool {
+/// Whether one of some bytes is in a text. Texts are short and looked at more often than anything else: eight bytes at
+/// a time, and no call.
+#[inline]
+pub fn has_byte<const N: usize>(text: &[u8], wanted: [u8; N]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, rest) = body.as_chunks::<8>();
     let is_in = |word: &[u8; 8]| {
-        let slash = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\\'));
-        slash.wrapping_sub(ONES) & !slash & HIGH != 0
+        let flags = wanted.iter().fold(0, |flags, byte| {
+            let found = u64::from_le_bytes(*word) ^ (ONES * u64::from(*byte));
+            flags | (found.wrapping_sub(ONES) & !found)
+        });
+        flags & HIGH != 0
     };
-    words.iter().any(is_in) || rest.contains(&b'\\')
+    let (words, rest) = text.as_chunks::<8>();
+    // The last eight bytes cover the rest, and some of them twice.
+    let is_in_rest = || match text.last_chunk() {
+        Some(last) => is_in(last),
+        None => rest.iter().any(|byte| wanted.contains(byte)),
+    };
+    words.iter().any(is_in) || (!rest.is_empty() && is_in_rest())
 }
 
 /// Resolves one escape, gives what follows it. The scanner has checked the form.

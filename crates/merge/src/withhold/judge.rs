@@ -276,7 +276,7 @@ fn below(loaded: &Loaded<'_>) -> BTreeMap<usize, Vec<(usize, bool)>> {
         for whole in targets("partOf") {
             below.entry(whole).or_default().push((place, is_form));
         }
-        let named: &[&str] = match statement.kind.as_str() {
+        let named: &[&str] = match statement.kind.as_ref() {
             "DiagnosticReport" => &["result", "specimen", "imagingStudy"],
             "Observation" => &["hasMember", "specimen"],
             _ => &[],

@@ -99,10 +99,10 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     let classes = Classes { allergy: class.map(str::to_owned), ..Classes::default() };
     let allergy = Allergy {
         negative,
-        active: !resolved && !matches!(status.as_str(), "inactive" | "resolved"),
+        active: !resolved && !matches!(status.as_ref(), "inactive" | "resolved"),
         refuted: reader.status("verificationStatus") == "refuted",
         severity: severity(reader),
-        criticality: match reader.status("criticality").as_str() {
+        criticality: match reader.status("criticality").as_ref() {
             "high" => 3,
             "unable-to-assess" => 2,
             "low" => 1,

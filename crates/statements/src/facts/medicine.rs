@@ -116,7 +116,7 @@ fn issue_key(loaded: &Loaded<'_>, statement: &Statement<'_>, facts: &Facts) -> O
     let mut items =
         identifiers.filter(|one| one.says("system", EPS_ITEM)).filter_map(|one| one.text_at("value"));
     let item = items.find(|value| !value.is_empty());
-    let is_issue = match statement.kind.as_str() {
+    let is_issue = match statement.kind.as_ref() {
         "MedicationRequest" => item.is_some() || resource.get("basedOn").is_some(),
         "MedicationDispense" => item.is_some(),
         _ => false,
@@ -129,7 +129,7 @@ fn issue_key(loaded: &Loaded<'_>, statement: &Statement<'_>, facts: &Facts) -> O
 
 /// What a medicine resource is based on, one step up.
 pub fn parent(loaded: &Loaded<'_>, statement: &Statement<'_>) -> Option<usize> {
-    let link = match statement.kind.as_str() {
+    let link = match statement.kind.as_ref() {
         "MedicationRequest" => "basedOn",
         "MedicationDispense" => "authorizingPrescription",
         "MedicationAdministration" => "request",
@@ -198,7 +198,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     Facts {
         key: found.as_ref().filter(identifies).map_or_else(|| reader.origin_key(), |found| found.key.clone()),
         conceptual: is_known,
-        title: title.unwrap_or_else(|| reader.statement.kind.clone()),
+        title: title.unwrap_or_else(|| reader.statement.kind.to_string()),
         remark: elsewhere(resource).or_else(|| event(reader)),
         end,
         detail,
@@ -259,8 +259,8 @@ fn is_mixture(reader: &Reader<'_>) -> bool {
 
 /// A medicine handed over or given once: that says nothing of whether it is still in use.
 fn event(reader: &Reader<'_>) -> Option<&'static str> {
-    let done = matches!(reader.status("status").as_str(), "completed" | "in-progress" | "stopped");
-    match reader.statement.kind.as_str() {
+    let done = matches!(reader.status("status").as_ref(), "completed" | "in-progress" | "stopped");
+    match reader.statement.kind.as_ref() {
         "MedicationDispense" if done => Some("dispensed"),
         "MedicationAdministration" if done => Some("given"),
         _ => None,
@@ -279,8 +279,8 @@ fn position(reader: &Reader<'_>, end: Option<FhirDate>) -> Position {
         return Position::DoNotGive;
     }
     let is_event =
-        matches!(reader.statement.kind.as_str(), "MedicationDispense" | "MedicationAdministration");
-    let stated = match reader.status("status").as_str() {
+        matches!(reader.statement.kind.as_ref(), "MedicationDispense" | "MedicationAdministration");
+    let stated = match reader.status("status").as_ref() {
         "not-taken" | "not-done" | "declined" => Position::NotTaken,
         _ if is_event => Position::Unknown,
         "active" | "intended" | "draft" => Position::Current,

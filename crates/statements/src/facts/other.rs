@@ -54,7 +54,7 @@ pub(super) fn document(reader: &Reader<'_>) -> Facts {
 }
 
 pub(super) fn request_or_report(reader: &Reader<'_>) -> Facts {
-    match reader.statement.kind.as_str() {
+    match reader.statement.kind.as_ref() {
         "ServiceRequest" => request(reader),
         "Specimen" => reader.plain(
             Section::Reports,
@@ -68,7 +68,7 @@ pub(super) fn request_or_report(reader: &Reader<'_>) -> Facts {
             Facts {
                 key: key.unwrap_or(facts.key),
                 detail: conclusion.unwrap_or_default(),
-                thing: Thing::Report(reader.status("status")),
+                thing: Thing::Report(reader.status("status").into_owned()),
                 ..facts
             }
         }
@@ -88,7 +88,7 @@ fn request(reader: &Reader<'_>) -> Facts {
         return Facts { key: identified(reader, "ubrn", UBRN).unwrap_or(facts.key), remark, ..facts };
     }
     // What is planned or proposed is the diary; what was ordered belongs to a report.
-    let is_planned = matches!(reader.status("intent").as_str(), "plan" | "proposal");
+    let is_planned = matches!(reader.status("intent").as_ref(), "plan" | "proposal");
     let section = if is_planned { Section::Diary } else { Section::Reports };
     let planned: &[&[&str]] = &[&["occurrenceDateTime"], &["occurrencePeriod", "start"], &["authoredOn"]];
     Facts { remark, ..reader.plain(section, concept, planned) }
@@ -107,7 +107,7 @@ pub(super) fn procedure(reader: &Reader<'_>) -> Facts {
     let facts = reader.plain(Section::Procedures, concept, DATES);
     let found = concept.and_then(|code| Concept::of(code, reader.maps));
     // Neither done nor not done: it keeps a line of its own, with a word that says so.
-    let neither = match reader.status("status").as_str() {
+    let neither = match reader.status("status").as_ref() {
         "preparation" => Some("not yet done"),
         "in-progress" => Some("in progress"),
         "on-hold" | "suspended" => Some("on hold"),
@@ -122,7 +122,7 @@ pub(super) fn procedure(reader: &Reader<'_>) -> Facts {
 /// A resource of another version, carried whole: its words are inside, its type is all that is known here.
 pub(super) fn carried(reader: &Reader<'_>) -> Facts {
     let facts = reader.plain(Section::Uncategorised, None, &[]);
-    Facts { title: reader.statement.origin_type.clone(), remark: Some("attached as sent"), ..facts }
+    Facts { title: reader.statement.origin_type.to_string(), remark: Some("attached as sent"), ..facts }
 }
 
 /// UK vaccination procedure, in both spellings.
@@ -197,7 +197,7 @@ pub(super) fn by_type(reader: &Reader<'_>, kind: &str) -> Facts {
     // A contact is over when it is finished; that is no remark, and no reason to stand below the others.
     let active = kind == "Encounter"
         || matches!(
-            reader.status("status").as_str(),
+            reader.status("status").as_ref(),
             "active" | "planned" | "in-progress" | "requested" | ""
         );
     let title = if concept.is_none() { description.clone() } else { None };

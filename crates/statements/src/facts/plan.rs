@@ -74,10 +74,10 @@ fn lapsed(reader: &Reader<'_>) -> Option<&'static str> {
     if reader.status("verificationStatus") == "refuted" {
         return Some("ruled out");
     }
-    if matches!(reader.status("clinicalStatus").as_str(), "inactive" | "remission" | "resolved") {
+    if matches!(reader.status("clinicalStatus").as_ref(), "inactive" | "remission" | "resolved") {
         return Some("no longer active");
     }
-    match reader.status("status").as_str() {
+    match reader.status("status").as_ref() {
         "inactive" => Some("ended"),
         "cancelled" => Some("cancelled"),
         "superseded" => Some("superseded"),
@@ -147,7 +147,7 @@ pub(super) fn document(reader: &Reader<'_>) -> Option<Facts> {
 /// Care plans, preferences, prognoses, consents.
 pub(super) fn read(reader: &Reader<'_>) -> Facts {
     let resource = reader.resource();
-    match reader.statement.kind.as_str() {
+    match reader.statement.kind.as_ref() {
         "CarePlan" => {
             let title = resource.text_at("title").or_else(|| resource.text_at("description"));
             let category = reader.first("category");

@@ -40,14 +40,14 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
         sites.filter_map(|site| Concept::of(site, reader.maps)).map(|site| site.key).collect();
     sites.sort();
     let site = sites.join("+");
-    let active = match reader.status("clinicalStatus").as_str() {
+    let active = match reader.status("clinicalStatus").as_ref() {
         "active" | "recurrence" | "relapse" => Some(true),
         "inactive" | "remission" | "resolved" => Some(false),
         _ => None,
     };
     // What is only suspected never counts as agreement with what is known.
     let suspected = matches!(
-        reader.status("verificationStatus").as_str(),
+        reader.status("verificationStatus").as_ref(),
         "provisional" | "differential" | "unconfirmed"
     );
     let mark = if suspected { "|suspected" } else { "" };

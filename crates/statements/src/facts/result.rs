@@ -48,7 +48,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Facts {
     let section = if belongs { Section::Results } else { Section::Uncategorised };
     let facts =
         reader.plain(section, concept, &[&["effectiveDateTime"], &["effectivePeriod", "start"], &["issued"]]);
-    let standing = match reader.status("status").as_str() {
+    let standing = match reader.status("status").as_ref() {
         "corrected" | "amended" => Standing::Corrected,
         "final" => Standing::Final,
         _ => Standing::Other,

@@ -1,5 +1,6 @@
 //! Opens the answer of another broker: every statement under the origin that broker gave it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use tributary_fhir::bundle::{self, Entry};
@@ -27,8 +28,8 @@ impl<'a> Passed<'a> {
         let Some(origin) = cascade::origin(entry.resource) else {
             return Some(Self { source: broker.clone(), named: Named::of(entry, false)? });
         };
-        let kind = bundle::type_of(entry.resource).into_owned();
-        let named = Named { entry, kind, origin_type: origin.kind, origin_id: origin.id };
+        let (origin_type, origin_id) = (Cow::Owned(origin.kind), Cow::Owned(origin.id));
+        let named = Named { entry, kind: bundle::type_of(entry.resource), origin_type, origin_id };
         Some(Self { source: origin.source, named })
     }
 
@@ -132,7 +133,7 @@ impl<'a> Loaded<'a> {
             answer: self.answers.len(),
             voice,
             origin_type: named.origin_type,
-            origin_id: format!("{}{suffix}", named.origin_id),
+            origin_id: Cow::Owned(format!("{}{suffix}", named.origin_id)),
             kind: named.kind,
             id,
             resource,
@@ -155,9 +156,9 @@ impl<'a> Loaded<'a> {
 }
 
 /// The name an entry has inside its bundle. Its origin is no name there: several sources may use it.
-fn own_name(named: &Named<'_>) -> Vec<String> {
+fn own_name(named: &Named<'_>) -> [Option<String>; 2] {
     let id = bundle::id_of(named.entry.resource);
-    id.map(|id| format!("{}/{id}", named.kind)).into_iter().collect()
+    [id.map(|id| format!("{}/{id}", named.kind)), None]
 }
 
 fn is_same(one: &Statement<'_>, other: &Named<'_>) -> bool {

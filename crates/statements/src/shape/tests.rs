@@ -47,9 +47,9 @@ fn nothing_a_source_wrote_is_shown() {
     let statement = Statement {
         answer: 0,
         voice: 0,
-        origin_type: canary(),
-        origin_id: canary(),
-        kind: canary(),
+        origin_type: canary().into(),
+        origin_id: canary().into(),
+        kind: canary().into(),
         id: Uuid::nil(),
         resource: document.root(),
     };

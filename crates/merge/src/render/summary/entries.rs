@@ -83,7 +83,7 @@ fn targets(record: &Record<'_>, place: usize) -> Vec<usize> {
     let places = names.filter(|name| !of_patient(name)).filter_map(|name| home.index.get(bare(&name)));
     let can_be = |place: &usize| {
         let target = record.loaded.statements.get(*place);
-        let is_of_a_kind = target.is_some_and(|one| !KEPT_OUT.contains(&one.kind.as_str()));
+        let is_of_a_kind = target.is_some_and(|one| !KEPT_OUT.contains(&one.kind.as_ref()));
         is_of_a_kind && !is_misread(record, *place)
     };
     places.copied().filter(can_be).collect()
