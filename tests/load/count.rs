@@ -48,7 +48,8 @@ fn cell(stage: &Stage, wish: &Wish, name: &str) -> Done<()> {
     // One worker and one core, as in the other measurements; threads take turns under Valgrind anyway.
     command.args(["--tool=callgrind", "--separate-threads=no"]);
     command.arg(format!("--callgrind-out-file={}", out.display())).arg(&stage.binary);
-    let rest = federation.config("timeout_ms = 30000\n")?;
+    // Valgrind knows no sandbox.
+    let rest = federation.config("timeout_ms = 30000\n")? + "[process]\nsandbox = \"best-effort\"\n";
     let broker = servers::broker_by(stage, command, &Setup::wide(dir, rest))?;
     let target = Target::record(broker.address);
     // Connections, pools and lazily made things are there before anything is counted.
