@@ -17,7 +17,7 @@ use crate::scene::{Folder, Line, Plan, claims, signed};
 /// A port that is free now.
 fn port() -> u16 {
     let first = 26_000 + u16::try_from(std::process::id() % 1_000).unwrap();
-    (first..).find(|port| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).unwrap()
+    (first..u16::MAX).find(|port| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).unwrap()
 }
 
 /// The system that sends its user to us: it has a certificate and a key, and gives a test what a page of its own would
