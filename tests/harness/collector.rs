@@ -96,10 +96,8 @@ impl Collector {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        match tokio::time::timeout(Duration::from_secs(30), waited).await {
-            Ok(spans) => spans,
-            Err(_late) => panic!("waited in vain; these came: {:#?}", self.spans()),
-        }
+        let came = tokio::time::timeout(Duration::from_secs(30), waited).await;
+        came.unwrap_or_else(|_late| panic!("waited in vain; these came: {:#?}", self.spans()))
     }
 }
 

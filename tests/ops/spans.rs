@@ -120,10 +120,8 @@ async fn what_a_caller_does_not_keep_is_not_told_and_of_the_rest_a_share() {
     assert!(spans.iter().all(|span| span.text("traceId") == TRACE), "{spans:#?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_a_patient_is_in_what_is_exported() {
-    let collector = Collector::start(Manner::Takes).await;
-    let scene = scene(&collector, "").await;
+/// Good requests and bad ones, of sources that are well and ill, with numbers wherever a caller can put one.
+async fn ask_in_every_way(scene: &Scene) {
     let number = "00-00000000000000000000009990000107-0000009990000107-01";
     let parent = format!("00-{TRACE}-0000009990000107-01");
     for fault in [None, Some(Fault::WrongPatient), Some(Fault::TruncatedJson), Some(Fault::status(500))] {
@@ -152,6 +150,13 @@ async fn nothing_of_a_patient_is_in_what_is_exported() {
                 .await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_patient_is_in_what_is_exported() {
+    let collector = Collector::start(Manner::Takes).await;
+    let scene = scene(&collector, "").await;
+    ask_in_every_way(&scene).await;
     let spans =
         collector.until(|spans| named(spans, "ask ").len() >= 32 && named(spans, "GET ").len() >= 8).await;
     let (mut keys, mut names) = (BTreeSet::new(), BTreeSet::new());
