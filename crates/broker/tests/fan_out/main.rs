@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod caching;
+#[cfg(test)]
 mod crowded;
 #[cfg(test)]
 mod disk;
