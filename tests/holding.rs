@@ -3,12 +3,7 @@
 //! A source may take seconds, and everybody who waits for it waits at once. So this is what a slow afternoon costs; it
 //! grows unseen with every future that is not boxed and every buffer that is made in advance.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test may stop where it stands, and the figures are worth reading"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may stop where it stands")]
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

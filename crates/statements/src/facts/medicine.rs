@@ -294,9 +294,8 @@ fn position(reader: &Reader<'_>, end: Option<FhirDate>) -> Position {
 
 /// What is handed over or given once cannot be stopped: that says nothing of whether the medicine is still in use.
 fn stop(reader: &Reader<'_>, end: Option<FhirDate>) -> Option<Stop> {
-    let is_event =
-        matches!(reader.statement.kind, "MedicationDispense" | "MedicationAdministration");
-    let is_stopped = matches!(reader.status("status"), "stopped" | "cancelled");
+    let is_event = matches!(&*reader.statement.kind, "MedicationDispense" | "MedicationAdministration");
+    let is_stopped = matches!(&*reader.status("status"), "stopped" | "cancelled");
     (is_stopped && !is_event).then(|| end.map_or(Stop::Undated, Stop::On))
 }
 
