@@ -413,7 +413,7 @@ fn every_key_is_in_the_shipped_file() {
             assert!(is_there, "{key} is not in config/tributary.toml");
         }
     }
-    assert_eq!(tables, 41, "{mistakes:?}");
+    assert_eq!(tables, 43, "{mistakes:?}");
 }
 
 #[test]
