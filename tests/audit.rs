@@ -37,7 +37,8 @@ fn cycles(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
 }
 
-/// `TRIBUTARY_AUDIT_KILLS=1000` for the whole campaign.
+/// `TRIBUTARY_AUDIT_KILLS=1000` for the whole campaign, with `cargo test --release`: each start reads 32 MiB of the log,
+/// for which a broker that is not optimised takes longer than it is waited for.
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_the_process_loses_no_disclosure_that_was_received() {
     let plan = Plan::default();

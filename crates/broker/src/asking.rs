@@ -46,6 +46,8 @@ impl<'r> Asking<'r> {
 
     /// Does the work of it.
     pub(crate) async fn of<F: Future>(&self, work: F) -> F::Output {
+        // In a box: what goes round it would hold it once more each, for as long as a source thinks.
+        let work = Box::pin(work);
         match self.context {
             Some(context) => self.requests.of(context.within(work)).await,
             None => work.await,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
+use tributary_bounds::Problem;
 
 use crate::exchange::{Edge, Inbound, Reply, reply};
 use crate::front::Front;
 use crate::handlers::sources;
 use crate::layers::refused;
 use crate::listener::Answering;
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::util::BoxCloneSyncService;
+use tributary_bounds::Hosts;
 use tributary_broker::Visit;
 use tributary_model::{Deadline, RequestId, Requester};
 use tributary_telemetry::Metrics;
 
 use crate::body::ReplyBody;
 use crate::desk::Desk;
-use crate::hosts::Hosts;
 use crate::house::House;
 use crate::identity::Caller;
 use crate::layers::{Asked, HEALTH};

@@ -15,6 +15,7 @@ mod table;
 use std::sync::Arc;
 
 use http::{Method, StatusCode, header};
+use tributary_bounds::{Problem, Spine};
 use tributary_broker::{DocumentsRoot, RelayAnswer, RelayRequest, Subject};
 use tributary_fhir::{Document, Limits};
 use tributary_identity::Refused;
@@ -26,7 +27,6 @@ use crate::exchange::{Exchange, FHIR_JSON, FHIR_XML, Reply, reply, set, status};
 use crate::identity::token::Token;
 use crate::identity::{Caller, turned_away};
 use crate::negotiate::{self, Format};
-use crate::problem::{Problem, Spine};
 use crate::render::outcome::{gp_connect, respond_as};
 use refusal::from_refusal;
 use table::Does;

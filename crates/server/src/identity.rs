@@ -9,10 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use tower::ServiceExt as _;
+use tributary_bounds::Problem;
 use tributary_model::Requester;
 
 use crate::exchange::{Edge, Next, Reply};
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::settings::Callers;
 use token::Token;

@@ -1,9 +1,9 @@
 //! Which media types are taken and given: FHIR JSON, and below GP Connect roots XML where nothing can be lost.
 
 use http::{HeaderMap, StatusCode, header};
+use tributary_bounds::Problem;
 
 use crate::exchange::text;
-use crate::problem::Problem;
 
 /// Whether R4 JSON may be answered; 406 if not.
 pub(crate) fn r4_answer(headers: &HeaderMap, query: Option<&str>) -> Result<(), Problem> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use matchit::Router;
+use tributary_bounds::Problem;
 use tributary_model::Redacted;
 
 use crate::exchange::{BoxFuture, Edge, Exchange, Reply};
@@ -13,7 +14,6 @@ use crate::gpconnect::{self, Address, Proxied};
 use crate::handlers::{
     attachment, health, launch, looked, metadata, openapi, page, record, sources, summary, tour,
 };
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
 /// What answers a route.

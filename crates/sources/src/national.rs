@@ -108,4 +108,5 @@ fn jitter() -> Duration {
 }
 
 #[cfg(test)]
+#[path = "national/tests/stub.rs"]
 pub(crate) mod stub;

@@ -149,6 +149,9 @@ impl Metrics {
         for value in GlassOutcome::ALL {
             begin(&self.break_glass, value.code());
         }
+        for value in LaunchOutcome::ALL {
+            begin(&self.launches, value.code());
+        }
         for value in ShedReason::ALL {
             begin(&self.shed, value.code());
         }

@@ -1,10 +1,10 @@
 //! The headers of the Spine, in the order in which consumers know them to be checked.
 
 use http::HeaderMap;
+use tributary_bounds::Problem;
 use tributary_broker::Practice;
 
 use crate::exchange::text;
-use crate::problem::Problem;
 
 /// What the Spine headers say.
 #[derive(Clone, Copy, Debug)]

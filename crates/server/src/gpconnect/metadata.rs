@@ -1,6 +1,7 @@
 //! Capability statements of the three GP Connect capabilities, as this broker answers for a practice.
 
 use http::StatusCode;
+use tributary_bounds::Problem;
 use tributary_fhir::Writer;
 use tributary_model::{Capability, Interaction};
 
@@ -8,7 +9,6 @@ use super::in_format;
 use crate::exchange::{Exchange, Reply, reply};
 use crate::handlers::metadata::{DATE, security, software};
 use crate::negotiate::Format;
-use crate::problem::Problem;
 use crate::render::outcome::respond_as;
 
 const PROFILES: &str = "https://fhir.nhs.uk/STU3/StructureDefinition/";

@@ -5,11 +5,11 @@
 
 use http::StatusCode;
 use jiff::civil::Date;
+use tributary_bounds::{Problem, Spine};
 use tributary_fhir::{Document, Json, Kind};
 use tributary_model::NhsNumber;
 
 use crate::handlers::parameters::{named, nhs_number, scan};
-use crate::problem::{Problem, Spine};
 
 mod combinations;
 mod values;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use tributary_bounds::{Problem, Spine};
 use tributary_broker::{Refusal, RelayFailure};
 use tributary_model::Interaction;
 
 use super::{no_such_practice, not_found};
 use crate::exchange::status;
-use crate::problem::{Problem, Spine};
 
 /// When a caller may come back whose GP system, or whose audit record, is not to be had now.
 const COME_BACK: Duration = Duration::from_secs(5);

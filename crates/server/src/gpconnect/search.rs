@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
+use tributary_bounds::{Problem, Spine};
 use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 use tributary_model::{Interaction, NhsNumber};
 
 use super::parameters::nhs_number_problem;
-use crate::problem::{Problem, Spine};
 
 const USER_SYSTEM: &str = "https://fhir.nhs.uk/Id/sds-user-id";
 const ODS_SYSTEM: &str = "https://fhir.nhs.uk/Id/ods-organization-code";

@@ -1,9 +1,8 @@
 //! Every GP Connect interaction: its verb, its address below the service root, and its id.
 
 use http::Method;
+use tributary_bounds::Problem;
 use tributary_model::{Capability, Interaction};
-
-use crate::problem::Problem;
 
 /// One row.
 #[derive(Debug)]

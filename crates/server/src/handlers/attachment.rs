@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::{StatusCode, header};
+use tributary_bounds::Problem;
 use tributary_broker::{AttachmentAnswer, AttachmentForm, AttachmentRequest, Refusal, RelayFailure};
 
 use super::record;
 use crate::exchange::{Exchange, FHIR_JSON, Reply, reply, set, status};
 use crate::negotiate;
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
 /// Documents that a browser shows without running anything of theirs. Any other is saved, not opened.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
+use tributary_bounds::Problem;
 use tributary_broker::{Moment, Stage};
 use tributary_model::{Lease, RecordRequest, Section, SourceId, StreamId};
 
@@ -21,7 +22,6 @@ use crate::body::{Grown, ReplyBody};
 use crate::desk::Moments;
 use crate::exchange::{Exchange, Reply, reply, set, text};
 use crate::house::House;
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, r4, respond};
 
 /// The media type of a stream.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use tributary_bounds::{opens_a_page, reads_pages};
+use tributary_bounds::{Problem, opens_a_page, reads_pages};
 use tributary_broker::{Pass, TurnedAway, Visit};
 use tributary_fhir::Writer;
 use tributary_model::{NhsNumber, SectionSet};
@@ -14,7 +14,6 @@ use tributary_viewer::Unopened;
 use super::{attachment, page, parameters, record};
 use crate::exchange::{BoxFuture, Edge, Exchange, JSON, Reply, reply, set, text};
 use crate::negotiate;
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::render::page::{framed, respond as show};
 

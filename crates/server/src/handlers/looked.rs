@@ -7,6 +7,7 @@ use http::{StatusCode, header};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use tributary_bounds::{Problem, retry_seconds};
 use tributary_broker::TurnedAway;
 use tributary_fhir::Writer;
 use tributary_model::{NhsNumber, Requester, Role};
@@ -15,7 +16,6 @@ use tributary_viewer::Looked as Row;
 use super::page;
 use crate::desk::{LookAside, LookRow, Looked, LookedRequest, NotLooked};
 use crate::exchange::{Exchange, JSON, Reply, reply, set};
-use crate::problem::{Problem, retry_seconds};
 use crate::render::outcome::{Dialect, respond};
 use crate::settings::Callers;
 

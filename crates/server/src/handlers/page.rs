@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
+use tributary_bounds::Problem;
 use tributary_broker::{Answer, Pass, Refusal};
 use tributary_model::{
     Deadline, Freshness, Handling, NhsNumber, Purpose, RecordForm, RecordRequest, Requester, Role,
@@ -18,7 +19,6 @@ use super::record::from_refusal;
 use super::{launch, looked, tour};
 use crate::body::{Grown, ReplyBody};
 use crate::exchange::{BoxFuture, Exchange, Reply, reply, set, status, text};
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::render::page::{self, Seat};
 use crate::settings::Callers;

@@ -5,11 +5,10 @@ pub(crate) mod summary;
 use std::borrow::Cow;
 
 use http::StatusCode;
+use tributary_bounds::{Problem, Spine};
 use tributary_fhir::{Document, Json, Kind, Limits};
 use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 use tributary_model::{FhirDate, NhsNumber, Purpose, Redacted, Section, SectionSet};
-
-use crate::problem::{Problem, Spine};
 
 /// A request names a patient and a few options; nothing in it is large.
 const LIMITS: Limits =

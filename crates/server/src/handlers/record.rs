@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
+use tributary_bounds::{Problem, Spine, retry_seconds};
 use tributary_broker::view::SourceRow;
 use tributary_broker::{Answer, Refusal, Verdict};
 use tributary_model::requester::Claim;
@@ -12,7 +13,6 @@ use tributary_model::{Barred, DenyReason, Freshness, Handling, RecordForm, Recor
 use super::{events, parameters};
 use crate::exchange::{Exchange, FHIR_JSON, JSON, Reply, reply, set, status};
 use crate::negotiate;
-use crate::problem::{Problem, Spine, retry_seconds};
 use crate::render::outcome::{Dialect, respond};
 
 /// When a caller may come back after something this broker depends on was not to be had.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use tributary_bounds::{Problem, Spine};
 use tributary_broker::SUMMARY_SECTIONS;
 use tributary_model::{NhsNumber, Purpose, RecordForm, RecordRequest, Redacted};
 
@@ -10,7 +11,6 @@ use super::parameters::summary::{Asked, check_profile, read};
 use super::record::{answer, freshness, handling};
 use crate::exchange::{Exchange, Reply};
 use crate::negotiate;
-use crate::problem::{Problem, Spine};
 
 /// Answers one request for a summary, of the patient that the path names or the body.
 pub(crate) async fn summary(exchange: Exchange, named: Option<Redacted<String>>) -> Reply {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode, header};
+use tributary_bounds::Problem;
 use tributary_model::{NhsNumber, Priority, Requester, Role};
 
 use super::page::allowed;
 use crate::exchange::{BoxFuture, Exchange, Reply, reply, set};
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::render::page;
 use crate::settings::Callers;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use tower::ServiceExt as _;
+use tributary_bounds::{Problem, Spine};
 use tributary_broker::TurnedAway;
 use tributary_identity::{Certificate, Consumer, Gate, Profile, Refused, Tokens, Told};
 use tributary_model::requester::Assurance;
@@ -13,7 +14,6 @@ use tributary_model::{Priority, RequestId, Requester, SpineIds};
 
 use crate::exchange::{Edge, Next, Reply, text};
 use crate::layers::HEALTH;
-use crate::problem::{Problem, Spine};
 use crate::render::outcome::{Dialect, respond};
 
 /// Holds the person's id token of CIS2.

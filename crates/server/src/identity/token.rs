@@ -3,11 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, StatusCode};
+use tributary_bounds::{Problem, Spine};
 use tributary_fhir::{Document, Json, Kind, Limits};
 use tributary_model::requester::Assurance;
 use tributary_model::{OdsCode, Priority, Requester, Role, Scope, SpineIds};
-
-use crate::problem::{Problem, Spine};
 
 const LIMITS: Limits =
     Limits { depth: 12, tokens: 512, string_bytes: 2 << 10, key_bytes: 64, number_bytes: 20 };

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use tower::ServiceExt as _;
-use tributary_bounds::{Caller, Crowded, come_back};
+use tributary_bounds::{Caller, Crowded, Problem, come_back};
 use tributary_model::{Priority, Requester};
 use tributary_telemetry::ShedReason;
 
 use super::bounds::HEALTH;
 use crate::exchange::{Edge, Next, Reply};
 use crate::identity::token::Token;
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::settings::Callers;
 

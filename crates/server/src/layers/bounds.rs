@@ -7,13 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tower::ServiceExt as _;
-use tributary_bounds::come_back;
+use tributary_bounds::{Problem, come_back};
 use tributary_model::Deadline;
 use tributary_telemetry::ShedReason;
 
 use super::observe::Arrived;
 use crate::exchange::{Edge, Inbound, Next, Reply, text};
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::settings::Limits;
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use http_body::Body as _;
 use tower::ServiceExt as _;
+use tributary_bounds::Problem;
 use tributary_model::RequestId;
 
 use crate::exchange::{Edge, Inbound, Next, Reply, text};
 use crate::listener::{Refused, has_no_body, not_offered, too_large};
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 
 /// Headers that decide something, and so may come once only.

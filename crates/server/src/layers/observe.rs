@@ -8,11 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
+use tributary_bounds::Problem;
 use tributary_model::{RequestId, TraceContext};
 use tributary_telemetry::{TraceOutcome, Work};
 
 use crate::exchange::{Edge, Inbound, Next, Reply, text};
-use crate::problem::Problem;
 use crate::render::outcome::{Dialect, respond};
 use crate::routes;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
-use tributary_bounds::{Caller, Claim, Crowded, come_back};
+use tributary_bounds::{Caller, Claim, Crowded, come_back, retry_seconds};
 use tributary_identity::Certificate;
 use tributary_model::Priority;
 
@@ -22,7 +22,6 @@ use super::observe::Name;
 use crate::exchange::{BoxFuture, Edge, FHIR_JSON, Inbound, Reply, reply};
 use crate::identity::system;
 use crate::listener::Whole;
-use crate::problem::retry_seconds;
 use crate::render::outcome::{Dialect, respond};
 use crate::routes;
 use crate::settings::Callers;

@@ -1,7 +1,8 @@
 //! Follows the bytes of an HTTP/1.1 connection from request to request, without reading a socket.
 
+use tributary_bounds::Problem;
+
 use super::head::{self, Bounds, Length, Refused, RequestLine};
-use crate::problem::Problem;
 
 /// A chunk's line holds at most sixteen digits; what else it may hold means nothing to us, and must be short.
 const CHUNK_LINE: usize = 80;

@@ -5,8 +5,8 @@
 //! not read at all.
 
 use http::{HeaderValue, Method, StatusCode, Uri, header};
+use tributary_bounds::Problem;
 
-use crate::problem::Problem;
 use crate::render::outcome::Dialect;
 
 /// Bounds on a head.

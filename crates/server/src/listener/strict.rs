@@ -15,8 +15,7 @@ use tokio::time::Sleep;
 
 use super::framing::{Framing, Step};
 use super::head::{Bounds, Refused};
-use crate::problem::Problem;
-use tributary_bounds::{Patience, scrub};
+use tributary_bounds::{Patience, Problem, scrub};
 
 /// Requests that may wait behind the one being answered, with that one.
 const PIPELINED: u64 = 8;

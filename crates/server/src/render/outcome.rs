@@ -1,13 +1,13 @@
 //! Errors as `OperationOutcome`, in the version of the path.
 
 use http::StatusCode;
+use tributary_bounds::{Problem, Spine};
 use tributary_fhir::outcome::SPINE_CODES;
 use tributary_fhir::{Issue, Outcome};
 
 use crate::exchange::{FHIR_JSON, Reply, reply};
 use crate::gpconnect;
 use crate::negotiate::Format;
-use crate::problem::{Problem, Spine};
 
 /// Which shape a path's errors have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@
 
 use jiff::Span;
 use jiff::civil::Date;
+use tributary_bounds::Problem;
 use tributary_fhir::{Document, Json, Kind};
 use tributary_model::FhirDate;
 
 use super::{named, part_of, parts_of};
-use crate::problem::Problem;
 
 const CONSULTATIONS: &str = "includeConsultations";
 const PROBLEMS: &str = "includeProblems";

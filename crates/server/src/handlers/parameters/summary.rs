@@ -1,12 +1,12 @@
 //! Reads the `Parameters` of `$summary` (IPS 2.0.0), and those it shares with `$record`.
 
 use http::StatusCode;
+use tributary_bounds::{Problem, Spine};
 use tributary_fhir::Json;
 use tributary_model::nhs_number::NHS_NUMBER_SYSTEM;
 use tributary_model::{NhsNumber, Purpose, Redacted};
 
 use super::{check_members, named, nhs_number, once, purpose, reason, scan, string, value};
-use crate::problem::{Problem, Spine};
 
 /// What is said of any other parameter.
 const UNKNOWN: &str =

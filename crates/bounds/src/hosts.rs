@@ -14,20 +14,20 @@ use crate::problem::Problem;
 /// What a request may name as its host: loopback addresses and `localhost` with any port, and the authority of
 /// the base of our links.
 #[derive(Clone, Debug)]
-pub(crate) struct Hosts {
+pub struct Hosts {
     public: Option<(String, Option<u16>)>,
 }
 
 impl Hosts {
     /// The hosts of a broker whose links begin with this.
-    pub(crate) fn of(public_base_url: &str) -> Self {
+    pub fn of(public_base_url: &str) -> Self {
         let url = Url::parse(public_base_url).ok();
         let public = url.and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default())));
         Self { public }
     }
 
     /// Refuses a request that names another host, or none, or several.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return Err(Problem::bad("A request names its host exactly once.").naming("Host"));
