@@ -115,7 +115,12 @@ fn rewrite(server: &Postgres, from: u64) {
         let mut text = String::from_utf8(bytes).unwrap();
         let seq: u64 = seq.parse().unwrap();
         match link {
-            None => text = text.replacen("\"salt\":\"", "\"salt\":\"f", 1).replacen("f0", "f", 1),
+            // Another salt of the same length: nothing else of the record is touched.
+            None => {
+                let place = text.find("\"salt\":\"").unwrap() + 8;
+                let other = if text[place..].starts_with('f') { "e" } else { "f" };
+                text.replace_range(place..=place, other);
+            }
             Some(link) => {
                 let place = text.find("\"prev\":\"").unwrap() + 8;
                 text.replace_range(place..place + 64, &link.prev.to_string());

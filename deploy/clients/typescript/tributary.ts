@@ -774,11 +774,14 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** @description A FHIR Identifier. What it says besides (its use, how far the number was verified) is not looked at. */
         NhsNumberIdentifier: {
             /** @enum {string} */
             system: "https://fhir.nhs.uk/Id/nhs-number";
             /** @description Ten digits, the last of which checks the others. */
             value: string;
+        } & {
+            [key: string]: unknown;
         };
         /** @enum {string} */
         SectionCode: "plans" | "flags" | "allergies" | "medications" | "problems" | "results" | "reports" | "encounters" | "procedures" | "immunisations" | "documents" | "referrals" | "diary" | "appointments" | "socialcare" | "uncategorised";
