@@ -118,7 +118,7 @@ fn rewrite(server: &Postgres, from: u64) {
             // Another salt of the same length: nothing else of the record is touched.
             None => {
                 let place = text.find("\"salt\":\"").unwrap() + 8;
-                let other = if text[place..].starts_with('f') { "e" } else { "f" };
+                let other = if text.as_bytes()[place] == b'f' { "e" } else { "f" };
                 text.replace_range(place..=place, other);
             }
             Some(link) => {
