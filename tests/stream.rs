@@ -160,8 +160,7 @@ async fn what_hangs_holds_up_nobody_and_is_told_at_the_deadline() {
     let mut reader = Reader::open(stage.running.data_addr(), "Tributary-Deadline-Ms: 3000\r\n").await;
     let plans = reader.until(|reader| reader.section("plans").contains("Not for attempted")).await;
     let complete = reader.until(|reader| reader.known.contains_key("complete")).await;
-    // The plans were there before the deadline that everybody else is told at, however busy the machine.
-    assert!(plans < Duration::from_secs(3) && complete < Duration::from_secs(6), "{plans:?} {complete:?}");
+    assert!(plans < Duration::from_secs(2) && complete < Duration::from_secs(4), "{plans:?} {complete:?}");
     assert_eq!(reader.label(), "Allergy check incomplete");
     assert_eq!(reader.known["complete"]["last"], false, "the practice may still answer");
     assert_eq!(reader.known["source gp"]["status"], "timeout");
