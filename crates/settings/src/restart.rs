@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{GpConnectSettings, LaunchSettings, Mistake, ServerSettings, Settings};
+use super::{Mistake, SecondListener, ServerSettings, Settings};
 
 impl Settings {
     /// What another configuration would change that a broker that runs cannot change, by its keys.
@@ -60,14 +60,8 @@ impl ServerSettings {
             link_key_file: next.link_key_file.clone(),
             // Certificates change while we run; whether there is TLS at all does not.
             tls: if self.tls.is_some() == next.tls.is_some() { next.tls.clone() } else { self.tls.clone() },
-            gpconnect: match (&self.gpconnect, &next.gpconnect) {
-                (Some(now), Some(next)) => Some(GpConnectSettings { listen: now.listen, ..next.clone() }),
-                (now, _) => now.clone(),
-            },
-            launch: match (&self.launch, &next.launch) {
-                (Some(now), Some(next)) => Some(LaunchSettings { listen: now.listen, ..next.clone() }),
-                (now, _) => now.clone(),
-            },
+            gpconnect: settled(self.gpconnect.as_ref(), next.gpconnect.as_ref()),
+            launch: settled(self.launch.as_ref(), next.launch.as_ref()),
             ..self.clone()
         };
         if settled == *next {
@@ -96,6 +90,14 @@ impl ServerSettings {
         let named: Vec<_> = keys.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect();
         // Whatever is not known to be swapped is not swapped.
         if named.is_empty() { vec!["server"] } else { named }
+    }
+}
+
+/// What a listener becomes without a restart: all but where it listens, and whether it is there.
+fn settled(now: Option<&SecondListener>, next: Option<&SecondListener>) -> Option<SecondListener> {
+    match (now, next) {
+        (Some(now), Some(next)) => Some(SecondListener { listen: now.listen, ..next.clone() }),
+        (now, _) => now.cloned(),
     }
 }
 

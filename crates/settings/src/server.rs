@@ -7,10 +7,9 @@ use std::time::Duration;
 use tributary_telemetry::{LevelFilter, LogFormat};
 
 use super::address;
-use super::gpconnect::{self, GpConnectSettings};
-use super::launch::{self, LaunchSettings};
 use super::listener_tls::{self, ListenerTls};
 use super::reader::Reader;
+use super::second_listener::{self, SecondListener};
 
 /// Where and how requests are taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +27,9 @@ pub struct ServerSettings {
     /// TLS on the data listener; absent means plain HTTP/1.1, on loopback only.
     pub tls: Option<ListenerTls>,
     /// The listener for systems that speak GP Connect; absent means there is none.
-    pub gpconnect: Option<GpConnectSettings>,
+    pub gpconnect: Option<SecondListener>,
     /// The listener for browsers that another system sends here; absent means there is none.
-    pub launch: Option<LaunchSettings>,
+    pub launch: Option<SecondListener>,
     /// How long requests are still taken once shutdown began.
     pub lame_duck: Duration,
     /// How long requests in flight may take after that.
@@ -98,8 +97,8 @@ pub(super) fn read(mut table: Reader<'_>) -> ServerSettings {
         spine_position: table.truth("spine_position").unwrap_or(usual.spine_position),
         link_key_file: table.words("link_key_file").map(PathBuf::from),
         tls: table.table("tls").and_then(listener_tls::read),
-        gpconnect: table.table("gpconnect").and_then(gpconnect::read),
-        launch: table.table("launch").and_then(launch::read),
+        gpconnect: table.table("gpconnect").and_then(second_listener::gpconnect),
+        launch: table.table("launch").and_then(second_listener::launch),
         lame_duck: table.number("lame_duck_secs", 0..=60).map_or(usual.lame_duck, Duration::from_secs),
         drain: seconds(&mut table, "drain_secs", usual.drain),
         max_in_flight: count(&mut table, "max_in_flight", usual.max_in_flight),
