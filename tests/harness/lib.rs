@@ -24,6 +24,7 @@ pub mod repository;
 pub mod strace;
 pub mod tls;
 mod token;
+mod traces;
 pub mod witness;
 
 use std::fmt::Write as _;
@@ -36,6 +37,7 @@ use tributary::{Running, Settings};
 pub use http::Reply;
 use sha2::{Digest as _, Sha256};
 pub use token::{bearer, bearer_of};
+pub use traces::tells;
 
 /// George Ashworth's number.
 pub const GEORGE: &str = "9990000107";
