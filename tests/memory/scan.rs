@@ -21,6 +21,8 @@ pub(crate) struct Scan {
     pub(crate) bytes: usize,
     /// Where it was found, for whoever has to find out why.
     pub(crate) shown: Vec<String>,
+    /// So many finds are enough.
+    enough: usize,
 }
 
 impl Scan {
@@ -29,7 +31,12 @@ impl Scan {
         for piece in canaries.pieces() {
             by_start[usize::from(u16::from_le_bytes([piece.0[0], piece.0[1]]))].push(piece);
         }
-        Self { by_start, findings: Findings::new(), bytes: 0, shown: Vec::new() }
+        Self { by_start, findings: Findings::new(), bytes: 0, shown: Vec::new(), enough: usize::MAX }
+    }
+
+    /// Ends the search of a process when so much is found.
+    pub(crate) fn until_found(self, enough: usize) -> Self {
+        Self { enough, ..self }
     }
 
     /// Looks through bytes that stand at `place`.
@@ -48,13 +55,16 @@ impl Scan {
         }
     }
 
-    /// Every readable page of a process; an error where the system forbids it.
+    /// Every readable page of a process, those that can be written first; an error where the system forbids it.
     pub(crate) fn process(&mut self, pid: u32) -> io::Result<()> {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+        let is_written =
+            |line: &&str| line.split_whitespace().nth(1).is_some_and(|rights| rights.contains('w'));
+        let (written, others): (Vec<_>, Vec<_>) = maps.lines().partition(is_written);
         let memory = File::open(format!("/proc/{pid}/mem"))?;
         let empty = vec![0; STRETCH];
         let mut stretch = vec![0; STRETCH];
-        for line in maps.lines() {
+        for line in written.into_iter().chain(others) {
             let mut words = line.split_whitespace();
             let (Some(range), Some(rights)) = (words.next(), words.next()) else { continue };
             let name = words.nth(3).unwrap_or("anonymous");
@@ -65,7 +75,7 @@ impl Scan {
             let edge = |text: &str| u64::from_str_radix(text, 16).unwrap();
             let (start, end) = range.split_once('-').map(|(start, end)| (edge(start), edge(end))).unwrap();
             let mut at = start;
-            while at < end {
+            while at < end && self.findings.values().sum::<usize>() < self.enough {
                 let size = usize::try_from(end - at).unwrap_or(STRETCH).min(STRETCH);
                 // A mapping may go while we read.
                 let Ok(read) = memory.read_at(&mut stretch[..size], at) else { break };
