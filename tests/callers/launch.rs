@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tributary_tests::{GEORGE, federation, parameters, tells};
 
-use crate::scene::{Answer, Line, Plan, Scene};
+use crate::scene::{Answer, Line, Plan, Scene, acute};
 
 const DORIS: &str = "9990000204";
 /// What addresses of pages begin with.
@@ -322,13 +322,7 @@ async fn the_pages_of_a_visit_are_about_its_patient_and_nobody_else() {
 #[tokio::test]
 async fn printing_is_on_record_before_there_is_anything_to_print() {
     let sources = federation(&tributary_tests::Plan::default()).await;
-    let acute = sources.source_facts().iter().find(|facts| facts.id == "acute-a").unwrap();
-    let source = format!(
-        "[[source]]\nid = \"acute-a\"\nkind = \"acute\"\nprotocol = \"fhir-r4\"\nods = \"RA001\"\n\
-         base_url = \"{}\"\ntimeout_ms = 3000\n",
-        acute.base_url
-    );
-    let scene = scene(&source).await;
+    let scene = scene(&acute(&sources)).await;
     let page = browse(&scene, &format!("GET {}", offered(&scene).await), OPENS, "").await;
     let form = format!("nhs={GEORGE}&visit={}", visit(&page));
     let sent_on = browse(&scene, "POST /print", ASKS, &form).await;

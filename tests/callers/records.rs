@@ -5,7 +5,7 @@ use tributary_model::Purpose;
 use tributary_tests::bundle::Merged;
 use tributary_tests::{GEORGE, federation, parameters};
 
-use crate::scene::{Answer, Plan, Scene};
+use crate::scene::{Answer, Plan, Scene, acute};
 
 const RECORD: &str = "/fhir/R4/Patient/$record";
 
@@ -21,13 +21,7 @@ fn asking(purpose: &str) -> String {
 #[tokio::test]
 async fn who_is_proven_sees_what_their_role_may_see() {
     let sources = federation(&tributary_tests::Plan::default()).await;
-    let acute = sources.source_facts().iter().find(|facts| facts.id == "acute-a").unwrap();
-    let source = format!(
-        "[[source]]\nid = \"acute-a\"\nkind = \"acute\"\nprotocol = \"fhir-r4\"\nods = \"RA001\"\n\
-         base_url = \"{}\"\ntimeout_ms = 3000\n",
-        acute.base_url
-    );
-    let plan = Plan { more: source, ..Plan::default() };
+    let plan = Plan { more: acute(&sources), ..Plan::default() };
     let scene = Scene::set(&plan).await;
     let shown = scene.usual();
     let mut line = scene.connect(Some(&shown)).await.unwrap();

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mock_providers::Federation;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -245,6 +246,16 @@ impl Scene {
         let kinds = records.iter().filter_map(|record| record["security"].as_str());
         kinds.map(str::to_owned).collect()
     }
+}
+
+/// The hospital of George's story, as a source of the configuration.
+pub(crate) fn acute(sources: &Federation) -> String {
+    let acute = sources.source_facts().iter().find(|facts| facts.id == "acute-a").unwrap();
+    format!(
+        "[[source]]\nid = \"acute-a\"\nkind = \"acute\"\nprotocol = \"fhir-r4\"\nods = \"RA001\"\n\
+         base_url = \"{}\"\ntimeout_ms = 3000\n",
+        acute.base_url
+    )
 }
 
 /// A token of these texts.
