@@ -41,6 +41,17 @@ pub(super) struct By {
     on_behalf: Option<String>,
 }
 
+/// When what is looked for happened.
+#[derive(Debug, Args)]
+pub(super) struct Period {
+    /// From this day or moment on.
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    pub(super) since: Option<Timestamp>,
+    /// Before this day or moment.
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    pub(super) until: Option<Timestamp>,
+}
+
 pub(super) type Failed = Box<dyn Error + Send + Sync>;
 
 /// A log that can be read, and what things in it are called.

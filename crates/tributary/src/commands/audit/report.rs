@@ -3,14 +3,13 @@
 use std::io::Write;
 
 use clap::Args;
-use jiff::Timestamp;
 use tributary_audit::AuditReadKind;
 use tributary_ledger::Query;
 use tributary_ledger::report::Report;
 use tributary_model::{Clock as _, NhsNumber, SystemClock};
 
 use super::super::Done;
-use super::place::{self, By, Place};
+use super::place::{self, By, Period, Place};
 
 /// Arguments of `audit report`.
 #[derive(Debug, Args)]
@@ -22,20 +21,16 @@ pub struct Arguments {
     /// Whose record.
     #[arg(long, value_name = "NHS", value_parser = place::patient)]
     patient: NhsNumber,
-    /// From this day or moment on.
-    #[arg(long, value_name = "WHEN", value_parser = place::moment)]
-    since: Option<Timestamp>,
-    /// Before this day or moment.
-    #[arg(long, value_name = "WHEN", value_parser = place::moment)]
-    until: Option<Timestamp>,
+    #[command(flatten)]
+    period: Period,
 }
 
 pub(super) async fn run(arguments: &Arguments, out: &mut dyn Write) -> Done {
     let opened = arguments.place.open()?;
     let query = Query {
         patient: Some(arguments.patient),
-        since: arguments.since,
-        until: arguments.until,
+        since: arguments.period.since,
+        until: arguments.period.until,
         ..Query::default()
     };
     let found = opened.stored.search(&query).await?.one_look_each();
@@ -50,7 +45,7 @@ pub(super) async fn run(arguments: &Arguments, out: &mut dyn Write) -> Done {
         names: &opened.names,
         case: &arguments.by.case,
         made_at: SystemClock.now(),
-        period: (arguments.since, arguments.until),
+        period: (arguments.period.since, arguments.period.until),
     };
     write!(out, "{report}")?;
     Ok(place::code(&found))

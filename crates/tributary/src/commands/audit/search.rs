@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use jiff::Timestamp;
 use serde::Serialize;
 use tributary_audit::AuditReadKind;
 use tributary_ledger::entry::Entry;
@@ -11,7 +10,7 @@ use tributary_ledger::{BreakGlassOnly, Found, Hit, Query};
 use tributary_model::{NhsNumber, OdsCode};
 
 use super::super::Done;
-use super::place::{self, By, Place};
+use super::place::{self, By, Period, Place};
 
 /// Arguments of `audit search`.
 #[derive(Debug, Args)]
@@ -32,12 +31,8 @@ pub struct Arguments {
     /// Only where the glass was broken, or was to be.
     #[arg(long)]
     break_glass: bool,
-    /// From this day or moment on.
-    #[arg(long, value_name = "WHEN", value_parser = place::moment)]
-    since: Option<Timestamp>,
-    /// Before this day or moment.
-    #[arg(long, value_name = "WHEN", value_parser = place::moment)]
-    until: Option<Timestamp>,
+    #[command(flatten)]
+    period: Period,
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -50,8 +45,8 @@ impl Arguments {
             user: self.user.clone(),
             organisation: self.organisation.clone(),
             break_glass: if self.break_glass { BreakGlassOnly::Yes } else { BreakGlassOnly::No },
-            since: self.since,
-            until: self.until,
+            since: self.period.since,
+            until: self.period.until,
             newest: None,
         }
     }
