@@ -27,11 +27,10 @@ use tributary_model::{
     Located, MemoryBudget, NhsNumber, OdsCode, Practice, Purpose, RecordForm, RecordRequest, Relationship,
     RelayAsk, RequestId, Requester, Retry, Role, SectionSet, SourceFault, SourceId, SourceKind, SpineIds,
 };
-use tributary_policy::rule::{AsSent, Glass, Holds, Permit};
-use tributary_policy::{Among, Column, Draft, Effect, Rule, Table};
 use tributary_telemetry::Metrics;
 
 use crate::disk::{Disk, records};
+use crate::permitted::policy;
 
 const NUMBER: &str = "9990000107";
 const SOMEBODY_ELSE: &str = "9990000204";
@@ -234,29 +233,6 @@ impl Bench {
         self.broker.close(Duration::from_secs(5)).await;
         records(self.dir.path())
     }
-}
-
-/// Everybody sees everything of invented patients, as a demo lets its own requester.
-pub(crate) fn policy() -> Policy {
-    let rule = Rule {
-        id: Arc::from("demo"),
-        says: String::new(),
-        organisations: Among::Any,
-        roles: Among::Any,
-        purposes: Among::Any,
-        kinds: Among::Any,
-        sections: Among::Any,
-        effect: Effect::Permit(Permit {
-            relationship: Relationship::Unknown,
-            glass: Glass::Whole,
-            holds: Holds::InDemo,
-            labels: Some(Among::Any),
-            as_sent: AsSent::Yes,
-        }),
-    };
-    let columns = Role::ALL.iter().map(|role| (*role, Column::Whole)).collect();
-    let table = Table::new(Draft { columns, rules: vec![rule], ..Draft::default() }).unwrap();
-    Policy { table: Arc::new(table), digest: tributary_audit::Digest::of(b"policy") }
 }
 
 fn everybody(ids: Vec<SourceId>) -> Locator {

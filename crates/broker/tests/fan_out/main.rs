@@ -17,6 +17,8 @@ mod leaving;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod permitted;
+#[cfg(test)]
 mod permitting;
 #[cfg(test)]
 mod recording;

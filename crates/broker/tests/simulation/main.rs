@@ -10,6 +10,9 @@ mod chance;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+#[path = "../fan_out/permitted.rs"]
+mod permitted;
+#[cfg(test)]
 mod play;
 #[cfg(test)]
 mod promises;

@@ -138,7 +138,7 @@ impl Play {
             custodian: None,
             lists: CodeLists::default(),
             mode: Mode::Demo,
-            policy: crate::stubs::policy(),
+            policy: crate::permitted::policy(),
             config: Digest::of(b""),
             signals: None,
             recorded_purpose: None,

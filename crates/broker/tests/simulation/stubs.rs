@@ -8,17 +8,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
-use tributary_broker::{AskService, Policy, SourceCard, SourcePort};
+use tributary_broker::{AskService, SourceCard, SourcePort};
 use tributary_fhir::{Document, Reply};
 use tributary_flow::{
     Answer, Breaker, BreakerLayer, BreakerState, Bulkhead, BulkheadLayer, Chance, DeadlineLayer, Errand,
     FeedbackLayer, HasDeadline, HasErrand, ObserveLayer, Observer, Occasion, RetryBudget, SecondAttemptLayer,
 };
-use tributary_model::{
-    Ask, Deadline, FaultClass, Relationship, Retry, Role, SectionSet, SourceFault, SourceKind,
-};
-use tributary_policy::rule::{AsSent, Glass, Holds, Permit};
-use tributary_policy::{Among, Column, Draft, Effect, Rule, Table};
+use tributary_model::{Ask, Deadline, FaultClass, Retry, SectionSet, SourceFault, SourceKind};
 
 use crate::promises;
 use crate::world::{Authority, Call, Deed, Habits, STRANGER, World};
@@ -262,27 +258,4 @@ fn reply(call: usize, number: &str, ask: &Ask, more: usize) -> Reply {
         Document::scan(bundle.to_string().into_bytes(), &tributary_fhir::Limits::default()).unwrap();
     let bytes = document.text().len() as u64;
     Reply { documents: vec![document], asked: ask.sections, bytes, attempts: 1, ..Reply::default() }
-}
-
-/// Everybody sees everything of invented patients, as a demo lets its own requester.
-pub(crate) fn policy() -> Policy {
-    let rule = Rule {
-        id: Arc::from("demo"),
-        says: String::new(),
-        organisations: Among::Any,
-        roles: Among::Any,
-        purposes: Among::Any,
-        kinds: Among::Any,
-        sections: Among::Any,
-        effect: Effect::Permit(Permit {
-            relationship: Relationship::Unknown,
-            glass: Glass::Whole,
-            holds: Holds::InDemo,
-            labels: Some(Among::Any),
-            as_sent: AsSent::Yes,
-        }),
-    };
-    let columns = Role::ALL.iter().map(|role| (*role, Column::Whole)).collect();
-    let table = Table::new(Draft { columns, rules: vec![rule], ..Draft::default() }).unwrap();
-    Policy { table: Arc::new(table), digest: tributary_audit::Digest::of(b"policy") }
 }
