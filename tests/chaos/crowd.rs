@@ -216,7 +216,13 @@ async fn memory() -> Played {
     assert!(grown <= BUDGET_MIB + BUDGET_MIB / 5 + 32, "{grown} MiB");
     scene.gp().clear_fault().unwrap();
     assert_eq!(scene.record(&[]).await.header("Tributary-Completeness"), Some("complete"));
-    let taken = scene.metrics().await.sum("tributary_memory_taken_bytes", &[]);
-    assert!(taken < 1.0, "{taken} bytes are not given back");
-    Played::Held
+    // A reply that nobody waits for any more may be read still, on a busy machine.
+    let began = Instant::now();
+    loop {
+        let taken = scene.metrics().await.sum("tributary_memory_taken_bytes", &[]);
+        if taken < 1.0 {
+            return Played::Held;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{taken} bytes are not given back");
+    }
 }
