@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tributary_model::requester::{Assurance, Proof, Related, Said, ScopeSaid, TokenKind};
-use tributary_model::{NhsNumber, OdsCode, Priority, Purpose, Relationship, Requester, Role, SpineIds};
+use tributary_model::{Hex, NhsNumber, OdsCode, Priority, Purpose, Relationship, Requester, Role, SpineIds};
 
 use crate::links::VISIT_LIFE_SECS;
 
@@ -156,7 +156,7 @@ fn proof(fields: [String; 7], purpose: Purpose) -> Option<Proof> {
 }
 
 fn digits(bytes: &[u8; 32]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    Hex(bytes).to_string()
 }
 
 fn bytes(digits: &str) -> Option<[u8; 32]> {

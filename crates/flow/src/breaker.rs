@@ -196,7 +196,7 @@ impl Watch {
             Ok(()) | Err(SourceFault { retry: Retry::Never | Retry::Elsewhere, .. }) => None,
         };
         self.shared.change(|inner| {
-            let verdict = Verdict::of(class, Time::of(given, cap, inner.latency.p95()));
+            let verdict = Verdict::of(class, || Time::of(given, cap, inner.latency.p95()));
             if verdict == Verdict::Success {
                 inner.latency.note(took);
             }

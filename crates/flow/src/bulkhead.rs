@@ -111,7 +111,7 @@ impl Bulkhead {
         let (now, cap) = (Instant::now(), self.shared.cap);
         let took = now.saturating_duration_since(begun);
         self.shared.with(|inner| {
-            let verdict = Verdict::of(outcome, Time::of(given, cap, inner.latency.p95()));
+            let verdict = Verdict::of(outcome, || Time::of(given, cap, inner.latency.p95()));
             match verdict {
                 Verdict::Success => {
                     inner.latency.note(took);

@@ -42,11 +42,12 @@ impl Time {
 }
 
 impl Verdict {
-    /// What an outcome means. `time` matters to those that are about time.
-    pub const fn of(outcome: Result<(), FaultClass>, time: Time) -> Self {
+    /// What an outcome means. `time` matters to those that are about time, and is judged for faults alone: what a
+    /// source usually needs is looked for among its last answers, and most asks are answered.
+    pub fn of(outcome: Result<(), FaultClass>, time: impl FnOnce() -> Time) -> Self {
         match outcome {
             Ok(()) => Self::Success,
-            Err(class) => Self::of_fault(class, time),
+            Err(class) => Self::of_fault(class, time()),
         }
     }
 
@@ -144,13 +145,13 @@ mod tests {
     }
 
     fn all(time: Time) -> impl Iterator<Item = (FaultClass, Verdict)> {
-        FaultClass::ALL.iter().map(move |class| (*class, Verdict::of(Err(*class), time)))
+        FaultClass::ALL.iter().map(move |class| (*class, Verdict::of(Err(*class), || time)))
     }
 
     #[test]
     fn a_hurry_is_not_the_source_s_fault() {
         for (class, enough) in all(Time::Enough) {
-            let short = Verdict::of(Err(class), Time::Short);
+            let short = Verdict::of(Err(class), || Time::Short);
             let is_timeout = enough != short;
             assert_eq!(
                 is_timeout,
@@ -181,11 +182,11 @@ mod tests {
             };
             assert!(expected.contains(&verdict), "{class:?}: {verdict:?}");
         }
-        assert_eq!(Verdict::of(Ok(()), Time::Short), Verdict::Success);
+        assert_eq!(Verdict::of(Ok(()), || Time::Short), Verdict::Success);
         for ours in [FaultClass::Guard, FaultClass::Breaker, FaultClass::Memory, FaultClass::Internal] {
-            assert_eq!(Verdict::of(Err(ours), Time::Enough), Verdict::Neutral);
+            assert_eq!(Verdict::of(Err(ours), || Time::Enough), Verdict::Neutral);
         }
-        assert_eq!(Verdict::of(Err(FaultClass::Throttled), Time::Short), Verdict::Soft);
+        assert_eq!(Verdict::of(Err(FaultClass::Throttled), || Time::Short), Verdict::Soft);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::hex::{Hex, read_hex as hex};
 use crate::ids::TraceId;
 
 /// `00-` 32 digits `-` 16 digits `-` 2 digits.
@@ -84,18 +85,18 @@ impl TraceContext {
 
     /// The id of the trace: 32 hexadecimal digits.
     pub fn trace_id(self) -> String {
-        self.trace.into_iter().fold(String::with_capacity(32), digits)
+        Hex(&self.trace).to_string()
     }
 
     /// The id of the span: 16 hexadecimal digits.
     pub fn span_id(self) -> String {
-        self.span.into_iter().fold(String::with_capacity(16), digits)
+        Hex(&self.span).to_string()
     }
 
     /// The id of the span that this one is part of. A caller's may be of decimal digits alone, which could be an NHS
     /// number: that one is told to nobody.
     pub fn parent_id(self) -> Option<String> {
-        let id = self.parent.into_iter().fold(String::with_capacity(16), digits);
+        let id = Hex(&self.parent).to_string();
         id.bytes().any(|byte| byte.is_ascii_alphabetic()).then_some(id)
     }
 
@@ -151,7 +152,7 @@ impl Requests {
 /// As the header `traceparent` has it.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{:02x}", self.trace_id(), self.span_id(), self.flags)
+        write!(f, "00-{}-{}-{}", Hex(&self.trace), Hex(&self.span), Hex(&[self.flags]))
     }
 }
 
@@ -159,25 +160,6 @@ impl fmt::Debug for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-fn digits(mut text: String, byte: u8) -> String {
-    for digit in [byte >> 4, byte & 15] {
-        text.extend(char::from_digit(digit.into(), 16));
-    }
-    text
-}
-
-/// Lower-case hexadecimal digits, as many as fit.
-fn hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
-    let is_fit =
-        text.len() == 2 * BYTES && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let mut bytes = [0; BYTES];
-    let pairs = text.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    is_fit.then_some(bytes)
 }
 
 #[cfg(test)]

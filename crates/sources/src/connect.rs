@@ -8,11 +8,9 @@ pub(crate) mod structured;
 pub(crate) mod version;
 pub(crate) mod wire;
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 use tributary_fhir::Document;
-use tributary_model::{FaultClass, Lease, SourceFault};
+use tributary_model::{FaultClass, Hex, Lease, SourceFault};
 
 /// Bodies up to this size are read where they arrive; larger ones would hold up other asks.
 const READ_AT_ONCE_BYTES: usize = 64 << 10;
@@ -43,10 +41,5 @@ fn fingerprint<'d>(documents: impl IntoIterator<Item = &'d Document>) -> (String
         hash.update(document.text().as_bytes());
         bytes += document.text().len() as u64;
     }
-    let mut digest = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing to a String cannot fail.
-        let _infallible = write!(digest, "{byte:02x}");
-    }
-    (digest, bytes)
+    (Hex(&hash.finalize()).to_string(), bytes)
 }

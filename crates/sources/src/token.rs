@@ -5,10 +5,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tributary_fhir::Writer;
-use tributary_model::{Purpose, Requester, Scope, TraceId};
+use tributary_model::{Purpose, Requester, Scope};
 
 use crate::identity::BrokerIdentity;
 
+const SCHEME: &str = "Bearer ";
+/// `{"alg":"none","typ":"JWT"}`, the first part of every token.
+const HEADER: &str = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
 /// A token is valid for exactly this long: providers refuse any other span.
 const LIFETIME_SECS: u64 = 300;
 const ODS_SYSTEM: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
@@ -26,14 +29,21 @@ pub(crate) struct Claims<'a> {
     /// Now, in Unix seconds.
     pub(crate) issued_at: u64,
     /// The attempt that it is for: no two tokens are alike, though one person asks twice in a second.
-    pub(crate) trace: TraceId,
+    pub(crate) trace: &'a str,
 }
 
-/// The token: three parts, the third empty.
-pub(crate) fn token(claims: &Claims<'_>) -> String {
-    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-    let payload = URL_SAFE_NO_PAD.encode(payload(claims));
-    format!("{header}.{payload}.")
+/// The value of the header `Authorization`: the token has three parts, the third empty.
+pub(crate) fn bearer(claims: &Claims<'_>) -> String {
+    let payload = payload(claims);
+    // No more than it takes: it is held for as long as the source is awaited.
+    let encoded = base64::encoded_len(payload.len(), false).unwrap_or_default();
+    let mut text = String::with_capacity(SCHEME.len() + HEADER.len() + 1 + encoded + 1);
+    text.push_str(SCHEME);
+    text.push_str(HEADER);
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut text);
+    text.push('.');
+    text
 }
 
 fn payload(claims: &Claims<'_>) -> String {
@@ -60,11 +70,11 @@ fn payload(claims: &Claims<'_>) -> String {
 
 /// The node that asks, and for which attempt. The published claims have no place for a number of their own, and
 /// a claim that is not among them might be refused; a device may have several identifiers.
-fn write_device(device: &mut Writer, identity: &BrokerIdentity, trace: TraceId) {
+fn write_device(device: &mut Writer, identity: &BrokerIdentity, trace: &str) {
     device.text("resourceType", "Device");
     let node = (identity.device_system.as_str(), identity.device_value.as_str());
-    let (trace_system, trace) = (format!("{}/Id/trace", base(identity)), trace.to_string());
-    write_identifiers(device, &[node, (&trace_system, &trace)]);
+    let trace_system = [base(identity), "/Id/trace"].concat();
+    write_identifiers(device, &[node, (&trace_system, trace)]);
     device.text("model", &identity.model);
     device.text("version", &identity.version);
 }
@@ -78,7 +88,7 @@ fn write_organisation(organisation: &mut Writer, requester: &Requester) {
 fn write_practitioner(practitioner: &mut Writer, requester: &Requester, identity: &BrokerIdentity) {
     practitioner.text("resourceType", "Practitioner");
     practitioner.text("id", &requester.user_id);
-    let local_system = format!("{}/Id/user", base(identity));
+    let local_system = [base(identity), "/Id/user"].concat();
     let identifiers = [
         // A person without a smartcard is known by the local id only; `UNK` is the published word for that.
         (USER_SYSTEM, requester.spine.user.as_deref().unwrap_or("UNK")),
@@ -124,6 +134,7 @@ mod tests {
     fn decoded(token: &str) -> Document {
         let parts: Vec<_> = token.split('.').collect();
         assert_eq!(parts.len(), 3);
+        assert_eq!(URL_SAFE_NO_PAD.decode(parts[0]).unwrap(), br#"{"alg":"none","typ":"JWT"}"#);
         assert_eq!(parts[2], "");
         let payload = URL_SAFE_NO_PAD.decode(parts[1]).unwrap();
         Document::scan(payload, &Limits::default()).unwrap()
@@ -152,14 +163,17 @@ mod tests {
             proof: None,
             priority: tributary_model::Priority::Interactive,
         };
-        let doc = decoded(&token(&Claims {
+        let claims = Claims {
             identity: &identity,
             requester: &requester,
             audience: "https://gp.example.test/A99901/STU3/1/gpconnect/structured",
             scope: Scope::Organisation,
-            trace: TraceId::random(),
+            trace: "0d3f1c5e-6a0f-4f3e-9c57-1f0a6e1c2b3d",
             issued_at: 1_767_225_600,
-        }));
+        };
+        let bearer = bearer(&claims);
+        assert_eq!(bearer.len(), bearer.capacity());
+        let doc = decoded(bearer.strip_prefix("Bearer ").unwrap());
         let claims = doc.root();
         let names: Vec<_> = claims.members().map(|(name, _)| name).collect();
         assert_eq!(

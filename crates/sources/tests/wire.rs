@@ -13,6 +13,8 @@ mod faults;
 mod gaps;
 #[path = "wire/h2.rs"]
 mod h2;
+#[path = "wire/kept.rs"]
+mod kept;
 #[path = "wire/limits.rs"]
 mod limits;
 #[path = "wire/memory.rs"]

@@ -17,7 +17,7 @@ use crate::exchange::Make;
 use crate::identity::BrokerIdentity;
 use crate::registry::{Context, Route, SourceEntry};
 use crate::root::ServiceRoot;
-use crate::token::{Claims, token};
+use crate::token::{Claims, bearer};
 
 /// The media type we send and want.
 pub(crate) const FHIR_JSON: &str = "application/fhir+json;charset=utf-8";
@@ -27,6 +27,9 @@ const FROM: HeaderName = HeaderName::from_static("ssp-from");
 const TO: HeaderName = HeaderName::from_static("ssp-to");
 const INTERACTION: HeaderName = HeaderName::from_static("ssp-interactionid");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Room for the headers of a request: a dozen at most.
+const HEADERS: usize = 12;
 
 /// One source's address, and who we are.
 pub(crate) struct Wire {
@@ -94,9 +97,9 @@ impl Wire {
     pub(crate) fn outgoing(&self, call: &Call) -> Result<Outgoing, SourceFault> {
         let Call { interaction, endpoint, requester, tail, body } = call;
         let from = self.identity.asids.of(requester).ok_or(SourceFault::new(FaultClass::NoAsid))?;
-        let trace = TraceId::random();
-        let mut headers = self.bearer(requester, endpoint.root.as_str(), interaction.scope(), trace)?;
-        headers.insert(TRACE_ID, value(&trace.to_string())?);
+        let trace = TraceId::random().to_string();
+        let mut headers = self.bearer(requester, endpoint.root.as_str(), interaction.scope(), &trace)?;
+        headers.insert(TRACE_ID, owned(trace)?);
         headers.insert(FROM, value(from)?);
         headers.insert(TO, value(&endpoint.asid)?);
         headers.insert(INTERACTION, HeaderValue::from_static(interaction.urn()));
@@ -143,9 +146,9 @@ impl Wire {
 
     /// Headers of one attempt at a search.
     pub(crate) fn search_headers(&self, requester: &Requester) -> Result<HeaderMap, SourceFault> {
-        let id = TraceId::random();
-        let mut headers = self.bearer(requester, self.entry.base_url.as_str(), Scope::Patient, id)?;
-        headers.insert(REQUEST_ID, value(&id.to_string())?);
+        let id = TraceId::random().to_string();
+        let mut headers = self.bearer(requester, self.entry.base_url.as_str(), Scope::Patient, &id)?;
+        headers.insert(REQUEST_ID, owned(id)?);
         Ok(headers)
     }
 
@@ -154,13 +157,13 @@ impl Wire {
         requester: &Requester,
         audience: &str,
         scope: Scope,
-        trace: TraceId,
+        trace: &str,
     ) -> Result<HeaderMap, SourceFault> {
         let issued_at = u64::try_from(self.clock.now().as_second()).unwrap_or(0);
-        let token = token(&Claims { identity: &self.identity, requester, audience, scope, issued_at, trace });
-        let mut bearer = value(&format!("Bearer {token}"))?;
+        let claims = Claims { identity: &self.identity, requester, audience, scope, issued_at, trace };
+        let mut bearer = owned(bearer(&claims))?;
         bearer.set_sensitive(true);
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::ACCEPT, HeaderValue::from_static(FHIR_JSON));
         Ok(headers)
@@ -177,6 +180,10 @@ pub(crate) const STRUCTURED_RECORD: &str = "Patient/$gpc.getstructuredrecord";
 
 fn value(text: &str) -> Result<HeaderValue, SourceFault> {
     HeaderValue::from_str(text).map_err(|_not_a_header| our_request())
+}
+
+fn owned(text: String) -> Result<HeaderValue, SourceFault> {
+    HeaderValue::try_from(text).map_err(|_not_a_header| our_request())
 }
 
 /// We could not even write the request.

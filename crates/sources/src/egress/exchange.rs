@@ -30,8 +30,9 @@ const MOST_FIELDS: usize = 64;
 const MOST_FIELD_BYTES: u32 = 64 << 10;
 /// What may be under way to us before we have read it, over HTTP/2.
 const WINDOW_BYTES: u32 = 1 << 20;
-/// Idle connections kept for one host.
-const MOST_IDLE_OF_ONE_HOST: usize = 8;
+/// Idle connections kept for one host: as many as a source is asked at once, unless its entry says otherwise. With fewer,
+/// each exchange beyond them would make a connection and close it again.
+const MOST_IDLE_OF_ONE_HOST: usize = 32;
 /// Between two questions over HTTP/2 whether the peer is there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(5);
 

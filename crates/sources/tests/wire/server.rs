@@ -139,7 +139,8 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, notes: Arc<Mutex<Vec<
     let _gone = stream.shutdown().await;
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Seen> {
+/// Reads one request.
+pub(crate) async fn read(stream: &mut TcpStream) -> Option<Seen> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
