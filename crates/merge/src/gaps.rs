@@ -310,19 +310,23 @@ fn state(told: SectionState, has_content: bool, notices: &[&Notice]) -> SectionS
 
 /// One state for a section over all sources: the one a reader must not miss.
 pub(crate) fn overall(sources: &[SourceRecord<'_>], section: Section) -> SectionState {
-    let has =
-        |wanted: SectionState| sources.iter().any(|source| source.states.get(&section) == Some(&wanted));
-    let order = [
-        SectionState::Pending,
-        SectionState::Failed,
-        SectionState::Withheld,
-        SectionState::Partial,
-        SectionState::Content,
+    let states = sources.iter().filter_map(|source| source.states.get(&section).copied());
+    states.min_by_key(|state| place(*state)).unwrap_or(SectionState::NotHeld)
+}
+
+/// Which of several states is told: the first of them.
+const fn place(state: SectionState) -> u8 {
+    match state {
+        SectionState::Pending => 0,
+        SectionState::Failed => 1,
+        SectionState::Withheld => 2,
+        SectionState::Partial => 3,
+        SectionState::Content => 4,
         // Whoever was not asked may hold something: nothing is said of the others' emptiness before it.
-        SectionState::NotAsked,
-        SectionState::Empty,
-    ];
-    order.into_iter().find(|state| has(*state)).unwrap_or(SectionState::NotHeld)
+        SectionState::NotAsked => 5,
+        SectionState::Empty => 6,
+        SectionState::NotHeld => 7,
+    }
 }
 
 /// What the sources' states mean for the allergy label.

@@ -1,5 +1,8 @@
 //! One List for every section.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use tributary_fhir::Writer;
 use tributary_model::{NoticeKind, Section, SectionState};
 use uuid::Uuid;
@@ -11,9 +14,14 @@ use crate::record::Record;
 use sha2::{Digest as _, Sha256};
 use tributary_statements::load::{device_id, hex, own_id};
 
+/// The ids of all Lists: they are the same in every record.
+static IDS: LazyLock<BTreeMap<Section, Uuid>> = LazyLock::new(|| {
+    Section::ALL.iter().map(|section| (*section, own_id(&format!("list|{}", section.code())))).collect()
+});
+
 /// The id of a section's List.
 pub(super) fn id(section: Section) -> Uuid {
-    own_id(&format!("list|{}", section.code()))
+    IDS.get(&section).copied().unwrap_or_default()
 }
 
 /// The code GP Connect gives a list of this kind, so that consumers recognise it.
