@@ -119,10 +119,25 @@ fn header(line: &str) -> String {
 fn masked(text: &str) -> String {
     let text = digits_after(text, "127.0.0.1:", "[port]");
     let text = digits_after(&text, "local-", "[n]");
-    unnamed(&unlinked(&digits_after(&text, "dur=", "[ms]")))
+    let text = unnamed(&unlinked(&digits_after(&text, "dur=", "[ms]")));
+    let text = between(&text, ("<style>", "</style>"), "[style]");
+    let text = between(&text, ("<script>", "</script>"), "[script]");
+    between(&text, ("'sha256-", "'"), "[digest]")
 }
 
-/// The text without the names of style and script, which change whenever they do.
+/// The text with what stands between the marks replaced: style and script are held to by other tests, and their digests
+/// change whenever they do.
+fn between(text: &str, (open, close): (&str, &str), by: &str) -> String {
+    let mut parts = text.split(open);
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once(close).unwrap_or(("", part));
+        whole = format!("{whole}{open}{by}{close}{rest}");
+    }
+    whole
+}
+
+/// The text without the name of the form's style, which changes whenever it does.
 fn unnamed(text: &str) -> String {
     let mut parts = text.split("/viewer/");
     let mut whole = parts.next().unwrap_or_default().to_owned();

@@ -53,3 +53,8 @@ fn a_newcomer_finds_the_way() {
 fn pages_grow_while_sources_answer() {
     plays("growing.mjs");
 }
+
+#[test]
+fn the_first_paint_waits_for_nothing_but_the_page() {
+    plays("first.mjs");
+}

@@ -170,8 +170,10 @@ impl RecordStream {
     pub async fn next(&mut self) -> Option<Result<Moment, Refusal>> {
         let stage = match self.stage {
             Next::First => {
-                // Whoever is quick is there already.
+                // Whoever is quick is there already, or nearly: what stands in the first state need not be put in its
+                // place later, by a script that a slow line still has to bring.
                 self.take_ready();
+                self.take_together(self.sources_until).await;
                 if self.silent.is_empty() { Stage::Complete } else { Stage::Growing }
             }
             Next::Growing => self.grown().await,

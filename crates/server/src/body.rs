@@ -106,10 +106,10 @@ impl ReplyBody {
         body
     }
 
-    /// Packs what it grows by. Nothing for a body that is whole.
-    pub(crate) fn packed(&mut self) -> bool {
+    /// Packs what it grows by, with this much effort. Nothing for a body that is whole.
+    pub(crate) fn packed(&mut self, effort: Compression) -> bool {
         let Some(growth) = &mut self.growth else { return false };
-        growth.packer = Some(GzEncoder::new(Vec::new(), Compression::fast()));
+        growth.packer = Some(GzEncoder::new(Vec::new(), effort));
         true
     }
 

@@ -8,7 +8,7 @@ mod page;
 mod reader;
 mod words;
 
-pub use assets::{PERMISSIONS, POLICY, SCRIPT, STYLE, asset};
+pub use assets::{PERMISSIONS, STYLE, asset, policy, script};
 pub use growing::{Ending, Growing};
 pub use page::{
     Looked, Page, Unopened, failed, launched, not_launched, printing, record, search, signed_out,

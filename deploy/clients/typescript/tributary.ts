@@ -755,7 +755,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The viewer's style and script, each under a name made from its content */
+        /** The style of the viewer's search form, under a name made from its content */
         get: operations["viewerAsset"];
         put?: never;
         post?: never;
@@ -2941,7 +2941,6 @@ export interface operations {
                 };
                 content: {
                     "text/css": string;
-                    "text/javascript": string;
                 };
             };
             400: components["responses"]["malformed"];

@@ -84,6 +84,20 @@ async fn whoever_answers_is_shown_and_the_slowest_holds_up_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_answers_almost_at_once_is_in_the_first_state_and_nobody_else_is_waited_for() {
+    let quick = Duration::from_millis(10);
+    for (second, is_over) in [(slow("slow", SECOND), false), (slow("slow", quick * 3 / 2), true)] {
+        let bench = Bench::new(vec![slow("quick", quick), second]);
+        let began = Instant::now();
+        let mut stream = begun(&bench, request()).await;
+        let first = shown(&mut stream).await;
+        assert!(says(&first, "quick"));
+        assert_eq!((says(&first, "slow"), first.is_last), (is_over, is_over));
+        assert!(began.elapsed() < quick * 5, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_state_is_what_is_answered_at_once() {
     let sources = || vec![source("gp", Does::Answers), slow("acute", SECOND), slow("other", SECOND * 2)];
     let bench = Bench::new(sources());

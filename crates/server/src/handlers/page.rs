@@ -1,4 +1,4 @@
-//! The viewer: `GET /`, `POST /record`, `POST /sign-out`, its style and script.
+//! The viewer: `GET /`, `POST /record`, `POST /sign-out`, the style of its form.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) fn search(exchange: &Exchange) -> Reply {
     page::framed(&exchange.edge, page::respond(StatusCode::OK, tributary_viewer::search(patients, None)))
 }
 
-/// The style or the script, by its name. It holds nothing of anybody, and never changes under one name.
+/// The style of the search form, by its name. It holds nothing of anybody, and never changes under one name.
 pub(crate) fn asset(exchange: Exchange, name: String) -> BoxFuture<Reply> {
     drop(exchange);
     Box::pin(async move { asset_of(&name) })

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tributary_broker::view::RecordView;
 use tributary_broker::{Answer, Moment, Stage, Verdict};
 use tributary_model::{Purpose, Requester};
-use tributary_viewer::{Ending, Growing, Looked, PERMISSIONS, POLICY, Page, Reader};
+use tributary_viewer::{Ending, Growing, Looked, PERMISSIONS, Page, Reader, policy};
 
 use crate::exchange::{Edge, Reply, reply, set};
 
@@ -14,7 +14,7 @@ const HTML: &str = "text/html; charset=utf-8";
 /// A page as a response.
 pub(crate) fn respond(status: StatusCode, page: String) -> Reply {
     let mut reply = reply(status, HTML, page);
-    set(&mut reply, "content-security-policy", &format!("{POLICY}; frame-ancestors 'none'"));
+    set(&mut reply, "content-security-policy", &format!("{}; frame-ancestors 'none'", policy()));
     set(&mut reply, "permissions-policy", PERMISSIONS);
     set(&mut reply, "referrer-policy", "no-referrer");
     reply
@@ -24,7 +24,7 @@ pub(crate) fn respond(status: StatusCode, page: String) -> Reply {
 pub(crate) fn framed(edge: &Edge, mut page: Reply) -> Reply {
     let origins = edge.settings.frame_ancestors.join(" ");
     if !origins.is_empty() {
-        set(&mut page, "content-security-policy", &format!("{POLICY}; frame-ancestors {origins}"));
+        set(&mut page, "content-security-policy", &format!("{}; frame-ancestors {origins}", policy()));
     }
     page
 }

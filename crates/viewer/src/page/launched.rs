@@ -1,7 +1,7 @@
 //! What stands before a record that another system opened, or that is to be printed; and the page for a launch that
 //! failed.
 
-use super::frame;
+use super::{Shows, frame};
 use crate::html::Html;
 use crate::reader::Reader;
 
@@ -142,7 +142,7 @@ impl Unopened {
 
 /// The page of a launch that shows nothing.
 pub fn not_launched(why: Unopened) -> String {
-    frame("No record was opened - Tributary", |html| {
+    frame("No record was opened - Tributary", Shows::Words, |html| {
         html.raw("<h1>No record was opened</h1>\n");
         html.element(
             "<div class=\"nhsuk-inset-text missing\" role=\"alert\"><p>",

@@ -6,7 +6,7 @@ use tributary_model::{Role, Section};
 
 use super::origin::Originals;
 use super::section::section;
-use super::{END, HEADER, banner, call, foot, frame, head, notices, strip};
+use super::{END, HEADER, Shows, banner, call, foot, frame, head, notices, strip};
 use crate::html::Html;
 use crate::reader::Reader;
 
@@ -61,7 +61,7 @@ pub(crate) fn close(html: &mut Html) {
 }
 
 fn failed(page: &Page<'_>, without: &str) -> String {
-    frame("No record can be shown - Tributary", |html| {
+    frame("No record can be shown - Tributary", Shows::Words, |html| {
         html.raw("<h1>No record can be shown</h1>\n");
         html.element("<div class=\"nhsuk-inset-text missing\" role=\"alert\"><p>", without, "</p></div>\n");
         html.raw("<section id=\"strip\" class=\"strip\" aria-labelledby=\"h-sources\">\n");
@@ -109,7 +109,7 @@ const COLUMN: usize = 4;
 
 /// Everything but the end: the shell with its places in their final order, each with what is known now.
 pub(crate) fn open(html: &mut Html, page: &Page<'_>, places: &Places) {
-    head(html, "Record - Tributary");
+    head(html, "Record - Tributary", Shows::Words);
     html.raw("<body class=\"record\">\n");
     html.raw("<a class=\"nhsuk-skip-link\" href=\"#s-plans\">Skip to plans</a>\n");
     html.raw("<a class=\"nhsuk-skip-link\" href=\"#s-allergies\">Skip to allergies</a>\n");

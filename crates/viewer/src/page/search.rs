@@ -1,6 +1,6 @@
 //! The search form, and the pages that show no record.
 
-use super::frame;
+use super::{Shows, frame};
 use crate::html::Html;
 
 const FORM: &str = "<form method=\"post\" action=\"/record\" autocomplete=\"off\" novalidate data-live>\n";
@@ -30,7 +30,7 @@ pub fn search(patients: &[(String, String)], wrong: Option<&str>) -> String {
         Some(_) => "Error: Find a record - Tributary",
         None => "Find a record - Tributary",
     };
-    frame(title, |html| {
+    frame(title, Shows::Form, |html| {
         if let Some(wrong) = wrong {
             html.raw(
                 "<div class=\"nhsuk-error-summary\" role=\"alert\"><h2 class=\"nhsuk-error-summary__title\">",
@@ -68,7 +68,7 @@ fn choices(html: &mut Html, patients: &[(String, String)]) {
 
 /// The page for a request that ended without a record and without a word from a source.
 pub fn failed(words: &str) -> String {
-    frame("No record can be shown - Tributary", |html| {
+    frame("No record can be shown - Tributary", Shows::Words, |html| {
         html.raw("<h1>No record can be shown</h1>\n");
         html.element("<div class=\"nhsuk-inset-text missing\" role=\"alert\"><p>", words, "</p></div>\n");
         html.raw("<p>This says nothing about what the record holds.</p>\n");
@@ -78,7 +78,7 @@ pub fn failed(words: &str) -> String {
 
 /// The page after the work is done.
 pub fn signed_out() -> String {
-    frame("Signed out - Tributary", |html| {
+    frame("Signed out - Tributary", Shows::Words, |html| {
         html.raw("<h1>You are signed out</h1>\n<p>Nothing of a record is kept on this device.</p>\n");
         html.raw("<p><a href=\"/\">Find a record</a></p>\n");
     })

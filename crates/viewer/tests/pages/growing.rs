@@ -7,7 +7,7 @@ use tributary_merge::view::{Era, RecordView};
 use tributary_model::{Role, Section, SectionState, SourceStatus};
 use tributary_viewer::{Ending, Growing};
 
-use crate::kit::{conflict, full, line, page, reader, source};
+use crate::kit::{conflict, full, line, page, reader, source, told};
 
 /// What a script makes of a body: the last content of each place.
 fn placed(body: &str) -> BTreeMap<String, String> {
@@ -40,7 +40,7 @@ fn the_pieces_put_together_are_the_whole_page() {
     let reader = reader(Role::Ambulance);
     let states = states();
     let mut growing = Growing::default();
-    let mut body = growing.begin(&page(&states[0], &reader));
+    let mut body = told(&growing.begin(&page(&states[0], &reader)));
     assert!(!body.contains("</body>") && !body.contains("data-end"));
     assert!(body.contains("Riverside Surgery: checking"));
     for (index, state) in states.iter().enumerate().skip(1) {
@@ -74,7 +74,7 @@ fn who_turns_out_to_have_died_is_shown_so_on_the_screen_and_on_paper() {
     let mut dead = full();
     dead.patient.died = "03-Mar-2026".to_owned();
     let mut growing = Growing::default();
-    let shell = growing.begin(&page(&living, &reader));
+    let shell = told(&growing.begin(&page(&living, &reader)));
     assert!(shell.contains("class=\"banner\"") && !shell.contains("deceased"));
     let piece = growing.advance(&page(&dead, &reader), Ending::More);
     assert!(piece.contains("<template data-look=\"banner deceased\" data-place=\"banner\">"), "{piece}");

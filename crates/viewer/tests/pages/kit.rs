@@ -11,7 +11,7 @@ use tributary_merge::view::{
 use tributary_model::{
     FhirDate, Role, Section, SectionState, Shown, SourceId, SourceKind, SourceStatus, Tally,
 };
-use tributary_viewer::{Page, Reader};
+use tributary_viewer::{Page, Reader, STYLE, script};
 
 pub(crate) fn now() -> Timestamp {
     "2026-03-10T02:10:00Z".parse().unwrap()
@@ -27,7 +27,21 @@ pub(crate) fn page<'a>(view: &'a RecordView, reader: &'a Reader) -> Page<'a> {
 }
 
 pub(crate) fn record(view: &RecordView, role: Role) -> String {
+    told(&whole(view, role))
+}
+
+/// The page as it is sent.
+pub(crate) fn whole(view: &RecordView, role: Role) -> String {
     tributary_viewer::record(&page(view, &reader(role)))
+}
+
+/// What a page tells: all of it but the style and the script that stand in every one.
+pub(crate) fn told(page: &str) -> String {
+    page.replacen(&format!("<style>{STYLE}</style>"), "", 1).replacen(
+        &format!("<script>{}</script>", script()),
+        "",
+        1,
+    )
 }
 
 pub(crate) fn source(id: &str, name: &str, status: SourceStatus, state: SectionState) -> SourceRow {

@@ -61,7 +61,7 @@ proptest! {
         prop_assert!(!page.contains("<script>"), "words never become markup");
         let reorders = page.contains('\u{202E}');
         prop_assert!(!reorders);
-        prop_assert_eq!(page.matches("<script").count(), 1);
+        prop_assert!(!page.contains("<script") && !page.contains("<style"), "ours stand there once");
         let names = page.matches("<li class=\"line").count();
         prop_assert_eq!(names, view.sections.iter().map(|one| one.lines.len()).sum::<usize>());
         for one in &view.sections {
