@@ -10,6 +10,9 @@
     reason = "a test may stop where it stands, and counts are whole numbers"
 )]
 
+#[expect(dead_code, reason = "what plays files of tests/web is for the suites about pages")]
+#[path = "web/run.rs"]
+mod browser;
 #[path = "ops/dashboards.rs"]
 mod dashboards;
 #[path = "ops/drill.rs"]
@@ -20,6 +23,8 @@ mod logs;
 mod maintenance;
 #[path = "ops/metrics.rs"]
 mod metrics;
+#[path = "ops/pictures.rs"]
+mod pictures;
 #[path = "ops/prometheus.rs"]
 mod prometheus;
 #[path = "ops/rules.rs"]

@@ -9,10 +9,23 @@ use crate::scene::text;
 
 pub(crate) const DASHBOARDS: [&str; 4] = ["overview", "source", "audit", "benefits"];
 /// Kinds of panels that show something.
-const KINDS: [&str; 4] = ["stat", "timeseries", "bargauge", "table"];
-/// Units that Grafana knows and that are used here.
-const UNITS: [&str; 8] =
-    ["short", "none", "s", "reqps", "bytes", "percentunit", "dateTimeAsIso", "dateTimeFromNow"];
+const KINDS: [&str; 5] = ["stat", "timeseries", "state-timeline", "bargauge", "table"];
+/// Units that Grafana knows and that are used here; `suffix:…` is written behind the number as it stands.
+const UNITS: [&str; 13] = [
+    "short",
+    "none",
+    "s",
+    "bytes",
+    "percentunit",
+    "dateTimeAsIso",
+    "dateTimeFromNow",
+    "suffix:/s",
+    "suffix:asks/s",
+    "suffix:events/s",
+    "suffix:records/s",
+    "suffix:a minute",
+    "suffix:an hour",
+];
 const COLUMNS: u64 = 24;
 
 fn dashboard(file: &str) -> Value {
@@ -75,6 +88,50 @@ fn every_panel_is_described_and_has_a_unit() {
                 assert_eq!(target["datasource"]["uid"], "${datasource}", "{title}");
             }
         }
+    }
+}
+
+#[test]
+fn what_is_not_known_is_told_and_has_no_good_colour() {
+    for file in DASHBOARDS {
+        for panel in panels(&dashboard(file)).iter().filter(|panel| panel["type"] == "stat") {
+            let title = panel["title"].as_str().unwrap();
+            let mappings = panel["fieldConfig"]["defaults"]["mappings"].as_array();
+            let of_nothing = mappings.into_iter().flatten().find(|one| one["options"]["match"] == "null+nan");
+            let of_nothing =
+                of_nothing.unwrap_or_else(|| panic!("{file}: {title}: no data looks like the base"));
+            assert_ne!(of_nothing["options"]["result"]["color"], "green", "{file}: {title}");
+        }
+    }
+}
+
+#[test]
+fn series_have_names_and_tables_are_one_table() {
+    for file in DASHBOARDS {
+        for panel in panels(&dashboard(file)) {
+            let title = panel["title"].as_str().unwrap();
+            let is_table = panel["type"] == "table";
+            let has_no_names = panel["options"]["textMode"] == "value";
+            for target in panel["targets"].as_array().into_iter().flatten() {
+                // Without a format each series would be a table of its own, of which one is shown.
+                assert_eq!(is_table, target["format"] == "table", "{file}: {title}");
+                // Without a legend Grafana writes the expression.
+                let is_named = target["legendFormat"] != "" || is_table || has_no_names;
+                assert!(is_named, "{file}: {title}: {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn links_lead_to_dashboards_that_are_there() {
+    let files = DASHBOARDS.map(dashboard);
+    let uids: BTreeSet<_> = files.iter().map(|one| one["uid"].as_str().unwrap()).collect();
+    let text = DASHBOARDS.map(|file| text(&format!("deploy/grafana/{file}.json"))).concat();
+    let links: Vec<_> = text.split("\"/d/").skip(1).map(|rest| rest.split('?').next().unwrap()).collect();
+    assert!(links.len() >= 2, "{links:?}");
+    for link in links {
+        assert!(uids.contains(link), "{link}");
     }
 }
 

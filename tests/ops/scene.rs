@@ -68,6 +68,13 @@ impl Scene {
     }
 }
 
+/// The configuration with an export of the audit log, to a file.
+pub(crate) fn handed_on(dir: &Path, usual: &str) -> String {
+    let export =
+        format!("[audit.export]\nfile = \"{0}/events\"\nstate_dir = \"{0}/state\"\n[maps]", dir.display());
+    usual.replace("[maps]", &export)
+}
+
 /// The text of a file of the repository.
 pub(crate) fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
