@@ -19,6 +19,7 @@ use moka::policy::EvictionPolicy;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tributary_audit::Digest;
 use tributary_fhir::Reply;
 use tributary_model::{MemoryBudget, SourceFault, SourceId, TraceId};
 use tributary_telemetry::Metrics;
@@ -53,6 +54,8 @@ pub(crate) enum Held {
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(crate) held: Held,
+    /// The digest of its entries, which every disclosure of it tells; nothing where nothing is held.
+    pub(crate) content: Option<Digest>,
     pub(crate) fetched_at: Timestamp,
     /// The name under which its own disclosure recorded the fetch, which every disclosure of it names.
     pub(crate) fetch: TraceId,

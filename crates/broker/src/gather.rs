@@ -1,12 +1,12 @@
 //! The fan-out: every source at once, one deadline, nobody awaited past it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
-use tributary_audit::BreakGlass;
-use tributary_fhir::Reply;
+use tributary_audit::{BreakGlass, Digest};
+use tributary_fhir::{Json, Reply};
 use tributary_merge::{Answer, Heard};
 use tributary_model::{
     Ask, Deadline, FaultClass, Freshness, Obligations, RecordRequest, SectionSet, SourceFault, SourceId,
@@ -37,9 +37,23 @@ pub(crate) struct Hearing {
     pub(crate) keep: Option<Keep>,
     /// Whether this request counts what became of the source: of those who share a fetch, one does.
     pub(crate) counting: Counting,
+    /// The digest of the entries, once it was asked for.
+    pub(crate) content: OnceLock<Digest>,
 }
 
 impl Hearing {
+    /// Digest of the entries of the reply. What stands around them, as the id of the Bundle, is new in each answer. They
+    /// are hashed once, however often they are disclosed: a kept reply brings its digest along.
+    pub(crate) fn content(&self) -> Option<Digest> {
+        let reply = self.reply()?;
+        Some(*self.content.get_or_init(|| {
+            let entries =
+                reply.documents.iter().map(|document| document.root().get("entry").map_or("", Json::raw));
+            let digests: String = entries.map(|entries| Digest::of(entries.as_bytes()).to_string()).collect();
+            Digest::of(digests.as_bytes())
+        }))
+    }
+
     /// The reply, if there is one.
     pub(crate) const fn reply(&self) -> Option<&Arc<Reply>> {
         if let Heard::Reply(reply) = &self.answer.heard { Some(reply) } else { None }
@@ -208,7 +222,8 @@ fn remembered(room: &Room, source: &SourceId, kept: Kept) -> Hearing {
         last_answered,
     };
     let (elapsed, fetch, counting) = (Duration::ZERO, Some(kept.fetch), Counting::Elsewhere);
-    Hearing { answer, elapsed, fetch, keep: None, counting }
+    let content = kept.content.map(OnceLock::from).unwrap_or_default();
+    Hearing { answer, elapsed, fetch, keep: None, counting, content }
 }
 
 /// Waits for a flight, until the sources' time is up.
@@ -253,7 +268,7 @@ fn answered(room: &Room, source: &SourceId, reply: Arc<Reply>, elapsed: Duration
         cached: false,
         last_answered: None,
     };
-    Hearing { answer, elapsed, fetch: None, keep: None, counting: Counting::Here }
+    Hearing { answer, elapsed, fetch: None, keep: None, counting: Counting::Here, content: OnceLock::new() }
 }
 
 /// A source that has nothing to say.
@@ -266,7 +281,7 @@ fn silent(room: &Room, source: &SourceId, fault: SourceFault, elapsed: Duration)
         cached: false,
         last_answered: room.last_answer(source),
     };
-    Hearing { answer, elapsed, fetch: None, keep: None, counting: Counting::Here }
+    Hearing { answer, elapsed, fetch: None, keep: None, counting: Counting::Here, content: OnceLock::new() }
 }
 
 /// Under a fixed clock no time passes, so that answers can be compared byte for byte.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tributary_audit::{BreakGlass, Digest, Made, Outcome, SourceEntry};
-use tributary_fhir::{Json, Reply};
+use tributary_fhir::Reply;
 use tributary_merge::view::SourceRow;
 use tributary_merge::{
     Answer as SourceAnswer, Heard, Inputs, Overview, Record, RecordView, SourceCard, SummaryFrame,
@@ -416,19 +416,12 @@ impl Became {
         let body = one.reply().map(|reply| Received {
             bytes: reply.bytes,
             digest: Digest::from_hex(&reply.digest),
-            content: Some(content(reply)),
+            content: one.content(),
             attempts: reply.attempts,
         });
         let source = &one.answer.source;
         Contribution { source, status, fault, body, elapsed: one.elapsed, fetch: one.fetch }.entry()
     }
-}
-
-/// Digest of the entries of a reply. What stands around them, as the id of the Bundle, is new in each answer.
-fn content(reply: &Reply) -> Digest {
-    let entries = reply.documents.iter().map(|document| document.root().get("entry").map_or("", Json::raw));
-    let digests: String = entries.map(|entries| Digest::of(entries.as_bytes()).to_string()).collect();
-    Digest::of(digests.as_bytes())
 }
 
 /// Keeps what may be kept: replies proved to be the patient's, and that there is none. Not before the disclosure
@@ -452,7 +445,8 @@ pub(crate) fn keep_one(room: &Room, statuses: &Statuses, one: &Hearing, (key, un
     };
     let Some(keep) = one.keep.as_ref().filter(|_| !room.mixups.is_off(source)) else { return };
     let Some(fetch) = one.fetch else { return };
-    room.cache.keep(key, Kept { held, fetched_at: one.answer.fetched_at, fetch, began: keep.began, until });
+    let (content, fetched_at) = (one.content(), one.answer.fetched_at);
+    room.cache.keep(key, Kept { held, content, fetched_at, fetch, began: keep.began, until });
 }
 
 /// What the statuses amount to; `wait` is what callers are told if all were too busy.

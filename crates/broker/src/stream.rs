@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -362,7 +362,8 @@ impl RecordStream {
     fn silent_one(&self, source: &SourceId, flight: &Flight) -> Hearing {
         let counting = crate::gather::counting(flight);
         let (elapsed, fetch) = (self.began.elapsed(), Some(flight.fetch));
-        Hearing { answer: self.answer_of(source, Silence::Final), elapsed, fetch, keep: None, counting }
+        let (answer, content) = (self.answer_of(source, Silence::Final), OnceLock::new());
+        Hearing { answer, elapsed, fetch, keep: None, counting, content }
     }
 }
 

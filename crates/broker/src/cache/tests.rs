@@ -37,7 +37,7 @@ fn ask(user: &str) -> Ask {
 
 fn grant() -> crate::key::Grant {
     crate::key::Grant {
-        policy: tributary_audit::Digest::of(b""),
+        policy: Digest::of(b""),
         relationship: tributary_model::Relationship::Unknown,
         glass: tributary_audit::BreakGlass::NotAsked,
     }
@@ -55,6 +55,7 @@ fn key(user: &str) -> Key {
 fn fetched(began: u64) -> Kept {
     Kept {
         held: Held::Reply(Arc::default()),
+        content: None,
         fetched_at: Timestamp::UNIX_EPOCH,
         fetch: TraceId::random(),
         began: ticket(began),

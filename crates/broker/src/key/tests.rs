@@ -305,6 +305,7 @@ const ALTERATIONS: &[(&str, Alter)] = &[
 fn kept() -> Kept {
     Kept {
         held: Held::Reply(Arc::default()),
+        content: None,
         fetched_at: Timestamp::UNIX_EPOCH,
         fetch: TraceId::random(),
         began: crate::flights::Flights::default().draw(),

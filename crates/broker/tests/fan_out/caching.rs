@@ -49,6 +49,10 @@ async fn every_use_of_a_kept_reply_is_a_disclosure_of_its_own() {
     let used: Vec<_> = disclosures[1..].iter().map(|one| one["sources"][0].clone()).collect();
     assert!(used.iter().all(|one| one["status"] == "ok-cached"), "{used:?}");
     assert!(used[0]["fetch_id"].is_string());
+    // What it says is told as it was when it came, so that a replay can tell whether the source says something else.
+    let first = &disclosures[0]["sources"][0];
+    assert!(first["content"].is_string(), "{first}");
+    assert!(used.iter().all(|one| one["content"] == first["content"]), "{used:?}");
     assert_eq!(used[0]["fetch_id"], used[1]["fetch_id"]);
 }
 
