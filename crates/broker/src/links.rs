@@ -51,10 +51,11 @@ impl LinkKey {
         Self(bytes)
     }
 
-    /// A new key: links end with the process.
+    /// A new key: links end with the process. It is the system's own randomness: the library of ciphers first measures
+    /// for tens of milliseconds how unsteady the processor is, and a broker begins with this key.
     pub fn random() -> Result<Self, NoRandomness> {
         let mut bytes = [0; 32];
-        SystemRandom::new().fill(&mut bytes).map_err(|_none| NoRandomness)?;
+        getrandom::fill(&mut bytes).map_err(|_none| NoRandomness)?;
         Ok(Self(bytes))
     }
 }

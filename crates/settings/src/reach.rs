@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tributary_guard::Reach;
+use tributary_model::{Capability, SourceId};
 use url::Url;
 
 use super::{KeysFrom, LedgerFiles, ListenerTls, Mistake, Settings, TlsFiles};
@@ -52,6 +53,22 @@ impl Named<'_> {
     }
 }
 
+/// What the settings name at a port: a key, or one of thousands of sources.
+#[derive(Clone, Copy)]
+enum Place<'s> {
+    Key(&'static str),
+    Source(&'s SourceId),
+}
+
+impl Place<'_> {
+    fn key(self) -> String {
+        match self {
+            Self::Key(key) => key.to_owned(),
+            Self::Source(id) => format!("source.{id}"),
+        }
+    }
+}
+
 /// The folder of a file; of one at the root, which would be everything, the file alone.
 fn folder_of(file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| folder.parent().is_some());
@@ -69,7 +86,11 @@ impl Settings {
             read: dirs.into_iter().chain(OF_THE_MACHINE.iter().map(PathBuf::from)).collect(),
             write: self.written(),
             bind: self.bound(),
-            connect: self.ports().map(|ports| ports.into_iter().map(|(_, port)| port).collect()),
+            connect: self.ports().map(|ports| {
+                // Thousands of sources are at one port, and each rule is a call of the kernel.
+                let ports: BTreeSet<u16> = ports.into_iter().map(|(_, port)| port).collect();
+                ports.into_iter().collect()
+            }),
         }
     }
 
@@ -106,8 +127,8 @@ impl Settings {
             Some(ports) => {
                 let unknown = ports.into_iter().filter(|(_, port)| !known.contains(port));
                 unknown
-                    .map(|(key, _)| {
-                        told(key, "leads to a port that this process may not connect to: restart it")
+                    .map(|(place, _)| {
+                        told(place.key(), "leads to a port that this process may not connect to: restart it")
                     })
                     .collect()
             }
@@ -154,16 +175,15 @@ impl Settings {
 
     /// The ports that are connected to, with the keys of what is there; `None` where they are not known beforehand,
     /// since a directory tells them.
-    fn ports(&self) -> Option<Vec<(String, u16)>> {
+    fn ports(&self) -> Option<Vec<(Place<'_>, u16)>> {
         let national = &self.national;
         if national.sds.as_ref().is_some_and(|sds| sds.practice.is_some()) {
             return None;
         }
-        let of = |key: String, url: &str| Some((key, Url::parse(url).ok()?.port_or_known_default()?));
+        let of = |key, url: &str| Some((Place::Key(key), Url::parse(url).ok()?.port_or_known_default()?));
         let sources = self.sources.iter().flat_map(|entry| {
-            let roots = tributary_model::Capability::ALL.iter().filter_map(|one| entry.root(*one));
-            let all = roots.chain([&entry.base_url]);
-            all.filter_map(|root| of(format!("source.{}", entry.id), root.as_str())).collect::<Vec<_>>()
+            let roots = Capability::ALL.iter().filter_map(|one| entry.root(*one));
+            roots.map(|root| (Place::Source(&entry.id), root.port()))
         });
         let others = [
             ("spine.proxy_url", self.spine.as_ref().map(|spine| spine.proxy_url.as_str())),
@@ -171,22 +191,21 @@ impl Settings {
             ("pds.base_url", national.pds.as_ref().map(|pds| pds.base_url.as_str())),
             ("sds.base_url", national.sds.as_ref().map(|sds| sds.base_url.as_str())),
         ];
-        let others = others.into_iter().filter_map(|(key, url)| of(key.to_owned(), url?));
+        let others = others.into_iter().filter_map(|(key, url)| of(key, url?));
         let witnesses = self.audit.witnesses.iter();
-        let witnesses = witnesses.filter_map(|witness| of("audit.witness".to_owned(), &witness.url));
+        let witnesses = witnesses.filter_map(|witness| of("audit.witness", &witness.url));
         let export = self.audit.export.iter().filter_map(|export| export.url.as_ref());
-        let export = export.filter_map(|url| of("audit.export.url".to_owned(), url.as_str()));
+        let export = export.filter_map(|url| of("audit.export.url", url.as_str()));
         let issuers = self.callers.issuers.iter().filter_map(|issuer| match &issuer.keys {
             KeysFrom::File(_) => None,
-            KeysFrom::Url(address) => of("issuer.jwks_url".to_owned(), address.url.as_str()),
+            KeysFrom::Url(address) => of("issuer.jwks_url", address.url.as_str()),
         });
         let postgres = self.audit.postgres.iter();
-        let postgres = postgres.map(|postgres| ("audit.postgres.port".to_owned(), postgres.port));
+        let postgres = postgres.map(|postgres| (Place::Key("audit.postgres.port"), postgres.port));
         let traces = self.telemetry.otlp.iter();
-        let traces =
-            traces.filter_map(|otlp| of("telemetry.otlp.endpoint".to_owned(), otlp.endpoint.as_str()));
+        let traces = traces.filter_map(|otlp| of("telemetry.otlp.endpoint", otlp.endpoint.as_str()));
         let others = others.chain(traces).chain(witnesses).chain(export).chain(issuers).chain(postgres);
-        let usual = USUAL_PORTS.iter().map(|port| (String::new(), *port));
+        let usual = USUAL_PORTS.iter().map(|port| (Place::Key(""), *port));
         Some(usual.chain(sources).chain(others).collect())
     }
 }
@@ -248,7 +267,7 @@ mod tests {
             .map(PathBuf::from);
         assert_eq!(named, expected.iter().collect::<Vec<_>>());
         assert_eq!(reach.write, [PathBuf::from("/etc/tributary/log")]);
-        assert_eq!((reach.bind, reach.connect), (vec![7001, 7002], Some(vec![53, 443, 7003, 7003])));
+        assert_eq!((reach.bind, reach.connect), (vec![7001, 7002], Some(vec![53, 443, 7003])));
         assert_eq!(folder_of(Path::new("/key.pem")), Path::new("/key.pem"), "the root is not opened");
     }
 
@@ -265,6 +284,6 @@ mod tests {
         assert_eq!(beyond(&TEXT.replace("\"maps\"", "\"/srv/maps\"")), ["maps.dir"]);
         assert_eq!(beyond(&TEXT.replace("/srv/tls/ca.pem", "/srv/ca.pem")), ["source[1].tls.ca_file"]);
         assert_eq!(beyond(&TEXT.replace(":7003/", "/")), [""; 0]);
-        assert_eq!(beyond(&TEXT.replace(":7003/", ":7004/")), ["source.a"; 2]);
+        assert_eq!(beyond(&TEXT.replace(":7003/", ":7004/")), ["source.a"]);
     }
 }

@@ -1,6 +1,7 @@
 //! The one HTTP client towards sources. Every limit on what a source can do to us over the wire is here.
 
 mod address;
+mod authorities;
 mod body;
 mod buffer;
 mod certificate;
@@ -31,6 +32,7 @@ use rustls_pki_types::CertificateDer;
 use tributary_model::{Deadline, FaultClass, Lease, MemoryBudget, Requests, SourceFault, TraceContext};
 use url::Url;
 
+use authorities::Machine;
 use connect::{Connector, Means};
 use exchange::{Answer, HttpClient};
 use lobby::Lobby;
@@ -134,6 +136,7 @@ struct Shared {
     names: Arc<Names>,
     lobby: Arc<Lobby>,
     torrents: Torrents,
+    machine: Arc<Machine>,
     /// One client for each set of demands: a TLS configuration weighs kilobytes, and there are thousands of sources.
     by_demands: Mutex<HashMap<[u8; 32], Weak<Inner>>>,
 }
@@ -156,9 +159,17 @@ impl Egress {
             names: Arc::new(Names::new(resolver)),
             lobby: Arc::default(),
             torrents: Torrents::default(),
+            machine: Arc::new(Machine::with(&settings.extra_roots)?),
             by_demands: Mutex::default(),
         };
         Self::of(&Arc::new(shared), &SourceTls::default())
+    }
+
+    /// Does what the first handshake would wait for: draws the first random number, and reads whom this machine
+    /// believes. Takes tens of milliseconds, and reads files.
+    pub fn make_ready(&self) {
+        self.0.shared.machine.draw();
+        let _known_now = self.0.shared.machine.read();
     }
 
     /// A client for a source with its own demands. Sources with the same demands share its connections.
@@ -172,7 +183,7 @@ impl Egress {
         if let Some(inner) = known.get(&fingerprint).and_then(Weak::upgrade) {
             return Ok(Self(inner));
         }
-        let config = tls::config(tls, &shared.settings.extra_roots)?;
+        let config = tls::config(tls, &shared.machine)?;
         let client = exchange::client(Connector::new(Means {
             names: Arc::clone(&shared.names),
             lobby: Arc::clone(&shared.lobby),

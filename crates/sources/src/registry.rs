@@ -127,9 +127,12 @@ impl SourceEntry {
         self.max_in_flight.max(1)
     }
 
-    fn check(&self) -> Result<(), RegistryError> {
+    fn check(&self, context: &Context) -> Result<(), RegistryError> {
         if self.protocol == Protocol::GpConnectStructured && self.asid.is_none() {
             return Err(RegistryError::NoAsid(self.id.clone()));
+        }
+        if self.route == Route::Spine && context.spine_proxy.is_none() {
+            return Err(RegistryError::NoProxy(self.id.clone()));
         }
         Ok(())
     }
@@ -219,6 +222,18 @@ impl Registry {
         Self { sources: Arc::default() }.followed_by(entries, egress, context)
     }
 
+    /// The client for a source, if it can be registered with these demands of TLS. No stack is built.
+    pub fn client_for(
+        entry: &SourceEntry,
+        tls: Option<&SourceTls>,
+        egress: &Egress,
+        context: &Context,
+    ) -> Result<Egress, RegistryError> {
+        entry.check(context)?;
+        let own = tls.map_or_else(|| Ok(egress.clone()), |tls| egress.with_tls(tls));
+        own.map_err(|_refused| RegistryError::Tls(entry.id.clone()))
+    }
+
     /// The registry that takes this one's place, built with the same client and the same context.
     ///
     /// A source that is asked as before keeps its stack, with what it has learnt and its connections: a new
@@ -232,19 +247,14 @@ impl Registry {
         let context = &Arc::new(context.clone());
         let mut sources = BTreeMap::new();
         for entry in entries {
-            entry.check()?;
-            if entry.route == Route::Spine && context.spine_proxy.is_none() {
-                return Err(RegistryError::NoProxy(entry.id));
-            }
+            entry.check(context)?;
             let id = entry.id.clone();
             let before = self.get(&id).filter(|before| before.entry.is_asked_as(&entry));
-            let source = match (before, &entry.tls) {
-                (Some(before), _) => Source { entry: Arc::new(entry), ..before.clone() },
-                (None, None) => Source::build(entry, egress, context),
-                (None, Some(tls)) => {
-                    let own = egress.with_tls(tls).map_err(|_refused| RegistryError::Tls(id.clone()))?;
-                    Source::build(entry, &own, context)
-                }
+            let source = if let Some(before) = before {
+                Source { entry: Arc::new(entry), ..before.clone() }
+            } else {
+                let own = Self::client_for(&entry, entry.tls.as_ref(), egress, context)?;
+                Source::build(entry, &own, context)
             };
             if before.is_none() {
                 context.observers.registered(&source.entry);

@@ -10,7 +10,10 @@ use url::{Host, Url};
 /// It is kept as it was written. The Spine proxy compares addresses letter by letter, so a port added, a case
 /// changed or a slash collapsed would be another endpoint.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceRoot(Arc<str>);
+pub struct ServiceRoot {
+    text: Arc<str>,
+    port: u16,
+}
 
 /// Why a text cannot be a service root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,19 +46,27 @@ impl ServiceRoot {
             }
             "http" if !is_loopback(&url) => Err(RootError::Plain),
             "https" | "http" if text.bytes().any(|byte| !byte.is_ascii_graphic()) => Err(RootError::Address),
-            "https" | "http" => Ok(Self(text.into())),
+            "https" | "http" => {
+                let port = url.port_or_known_default().ok_or(RootError::Address)?;
+                Ok(Self { text: text.into(), port })
+            }
             _ => Err(RootError::Scheme),
         }
     }
 
     /// As it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The TCP port: as written, or that of its protocol.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Without slashes at its end: what addresses below it begin with.
     pub fn stem(&self) -> &str {
-        self.0.trim_end_matches('/')
+        self.text.trim_end_matches('/')
     }
 
     /// Whether both name one place, whatever their last slash.
@@ -76,13 +87,13 @@ pub fn is_loopback(url: &Url) -> bool {
 
 impl fmt::Display for ServiceRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for ServiceRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -100,6 +111,11 @@ mod tests {
             "http://localhost",
         ] {
             assert_eq!(ServiceRoot::parse(good).unwrap().as_str(), good);
+        }
+        for (root, port) in
+            [("https://a.test", 443), ("https://a.test:7003/", 7003), ("http://localhost", 80)]
+        {
+            assert_eq!(ServiceRoot::parse(root).unwrap().port(), port);
         }
         for (bad, error) in [
             ("", RootError::Address),

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use tributary_audit::Digest;
-use tributary_broker::{Maps, Policy};
+use tributary_broker::{CodeLists, Maps};
 use tributary_sources::Registry;
 
 use crate::error::StartError;
-use crate::wire::{entries, outward};
+use crate::rules::Rules;
+use crate::wire::{demands, outward};
 use crate::{callers, codelists, maps, policy};
 use tributary_settings::secrets;
 use tributary_settings::{Mistake, Settings};
@@ -30,12 +31,39 @@ impl Asked {
     }
 }
 
-/// Settings in which no mistake was found, the maps and the policy that they name.
+/// Settings in which no mistake was found, and the rules that they name.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) settings: Settings,
-    pub(crate) maps: Maps,
-    pub(crate) policy: Policy,
+    pub(crate) rules: Rules,
+}
+
+/// The text of a configuration, read once. What it names was not looked at.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// Of its text; of nothing where it could not be read.
+    digest: Digest,
+    settings: Result<Settings, Vec<Mistake>>,
+}
+
+impl Reading {
+    /// Reads a configuration.
+    pub(crate) fn of(config: &Path) -> Self {
+        match fs::read_to_string(config) {
+            Err(error) => Self { digest: Digest::of(b""), settings: Err(vec![Settings::unreadable(&error)]) },
+            Ok(text) => {
+                let settings = Settings::parse_at(&text, config);
+                let digest =
+                    settings.as_ref().map_or_else(|_| Digest::of(text.as_bytes()), |read| read.digest);
+                Self { digest, settings }
+            }
+        }
+    }
+
+    /// The settings, if they could be read; whether they may take effect is for [`check`] to say.
+    pub(crate) fn settings(&self) -> Option<&Settings> {
+        self.settings.as_ref().ok()
+    }
 }
 
 /// A configuration that takes no effect.
@@ -46,14 +74,11 @@ pub(crate) struct Refused {
     pub(crate) mistakes: Vec<Mistake>,
 }
 
-/// Reads a configuration, its certificates, keys, secrets, maps and lists. Every mistake is told.
-pub(crate) fn read(config: &Path, asked: Asked) -> Result<Checked, Refused> {
-    let nothing = Digest::of(b"");
-    let text = fs::read_to_string(config)
-        .map_err(|error| Refused { digest: nothing, mistakes: vec![Settings::unreadable(&error)] })?;
-    let digest = Digest::of(text.as_bytes());
+/// Reads what a configuration names: its certificates, keys, secrets, maps and lists. Every mistake is told.
+pub(crate) fn check(reading: Reading, asked: Asked) -> Result<Checked, Refused> {
+    let Reading { digest, settings } = reading;
     let refused = |mistakes| Refused { digest, mistakes };
-    let mut settings = Settings::parse_at(&text, config).map_err(refused)?;
+    let mut settings = settings.map_err(refused)?;
     if asked == Asked::InsecureDemo {
         settings.believe().map_err(|mistake| refused(vec![mistake]))?;
     }
@@ -69,9 +94,10 @@ pub(crate) fn read(config: &Path, asked: Asked) -> Result<Checked, Refused> {
             Maps::default()
         }
     };
-    if let Err(error) = codelists::load(settings.codelists.as_deref()) {
+    let lists = codelists::load(settings.codelists.as_deref()).unwrap_or_else(|error| {
         mistakes.push(Mistake { path: "codelists.dir".to_owned(), line: None, says: error.to_string() });
-    }
+        CodeLists::default()
+    });
     let policy = policy::load(settings.policy.file.as_deref());
     mistakes.extend(policy.as_ref().err().into_iter().flatten().cloned());
     mistakes.extend(secrets::mistakes(&settings.national));
@@ -86,14 +112,14 @@ pub(crate) fn read(config: &Path, asked: Asked) -> Result<Checked, Refused> {
     mistakes.extend(settings.audit.file_mistakes());
     mistakes.extend(settings.telemetry.file_mistakes());
     match policy {
-        Ok(policy) if mistakes.is_empty() => Ok(Checked { settings, maps, policy }),
+        Ok(policy) if mistakes.is_empty() => Ok(Checked { settings, rules: Rules { maps, lists, policy } }),
         Ok(_) | Err(_) => Err(refused(mistakes)),
     }
 }
 
 impl Checked {
-    /// What only building shows: whether the parts fit together, as a certificate and its key must. What was built
-    /// is thrown away.
+    /// What only building shows: whether the parts fit together, as a certificate and its key must. Built is what
+    /// may not fit, not the stacks of thousands of sources, and it is thrown away.
     pub(crate) fn misfit(&self) -> Option<Mistake> {
         let settings = &self.settings;
         let built = || -> Result<(), StartError> {
@@ -103,7 +129,13 @@ impl Checked {
                 &tributary_model::MemoryBudget::default(),
             )?;
             outward.practices(settings)?;
-            Registry::build(entries(settings)?, &outward.egress, &outward.context)?;
+            let mut clients = Vec::new();
+            for demanded in demands(settings) {
+                let (entry, tls) = demanded?;
+                let own = Registry::client_for(entry, tls.as_ref(), &outward.egress, &outward.context)?;
+                // Kept for now: sources with the same demands share one, as long as there is one.
+                clients.extend(tls.map(|_| own));
+            }
             Ok(())
         };
         built().err().map(|error| error.mistake(settings))
@@ -119,4 +151,36 @@ fn link_key_mistake(settings: &Settings) -> Option<Mistake> {
         Ok(_) => secrets::exposure(file)?.of(file),
     };
     Some(Mistake { path: "server.link_key_file".to_owned(), line: None, says })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[audit]\ndir = \"log\"\n\
+                        [[source]]\nid = \"a\"\nkind = \"acute\"\nprotocol = \"fhir-r4\"\n\
+                        base_url = \"https://a.example.test/r4\"\n[demo]\ninsecure = true\n";
+
+    #[test]
+    fn what_the_process_was_shut_in_by_is_what_is_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("tributary.toml");
+        fs::write(&config, TEXT).unwrap();
+        let reading = Reading::of(&config);
+        // Somebody writes to the file while the process begins.
+        fs::write(&config, "no configuration").unwrap();
+        assert_eq!(reading.settings().unwrap().sources.len(), 1);
+        let checked = check(reading, Asked::AsConfigured).unwrap();
+        assert_eq!(checked.settings.digest, Digest::of(TEXT.as_bytes()));
+        let now = check(Reading::of(&config), Asked::AsConfigured).unwrap_err();
+        assert_eq!((now.digest, now.mistakes.is_empty()), (Digest::of(b"no configuration"), false));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_mistake_and_has_no_digest() {
+        let reading = Reading::of(Path::new("/nowhere/tributary.toml"));
+        assert!(reading.settings().is_none());
+        let refused = check(reading, Asked::AsConfigured).unwrap_err();
+        assert_eq!((refused.digest, refused.mistakes.len()), (Digest::of(b""), 1));
+    }
 }

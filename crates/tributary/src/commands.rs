@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tributary_guard::Hardening;
 
-use crate::protection::Shelter;
+use serve::Sheltered;
 
 /// Exit codes that mean the same in every command.
 pub(crate) const FAILED: u8 = 1;
@@ -75,12 +75,12 @@ pub fn run() -> ExitCode {
         // Read from files that are out of reach afterwards.
         builder.worker_threads(std::thread::available_parallelism().map_or(1, usize::from));
     }
-    let shelter = cli.command.shelter();
+    let sheltered = cli.command.shelter();
     let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let done = runtime.block_on(cli.command.run(&hardening, shelter));
+    let done = runtime.block_on(cli.command.run(&hardening, sheltered));
     done.map_or_else(|error| failed(error.as_ref()), ExitCode::from)
 }
 
@@ -94,25 +94,28 @@ pub(crate) type Done = Result<u8, Box<dyn Error + Send + Sync>>;
 
 impl Command {
     /// Shuts the process in, where that can be: only who serves knows beforehand what it will need.
-    fn shelter(&self) -> Shelter {
+    fn shelter(&self) -> Option<Sheltered> {
         match self {
-            Self::Serve(arguments) => serve::shelter(arguments),
+            Self::Serve(arguments) => Some(serve::shelter(arguments)),
             #[cfg(feature = "demo")]
-            Self::Demo(_) => Shelter::none(),
+            Self::Demo(_) => None,
             Self::Check(_)
             | Self::Doctor(_)
             | Self::Query(_)
             | Self::Policy(_)
             | Self::Witness(_)
-            | Self::Audit(_) => Shelter::none(),
+            | Self::Audit(_) => None,
         }
     }
 
-    async fn run(self, hardening: &Hardening, shelter: Shelter) -> Done {
+    async fn run(self, hardening: &Hardening, sheltered: Option<Sheltered>) -> Done {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(arguments) => Box::pin(demo::run(arguments)).await,
-            Self::Serve(arguments) => Box::pin(serve::run(arguments, hardening, shelter)).await,
+            Self::Serve(arguments) => {
+                let sheltered = sheltered.unwrap_or_else(|| serve::unsheltered(&arguments));
+                Box::pin(serve::run(arguments, hardening, sheltered)).await
+            }
             Self::Check(arguments) => check::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments).await,
             Self::Query(arguments) => query::run(arguments).await,

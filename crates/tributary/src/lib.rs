@@ -15,6 +15,7 @@ pub mod policy;
 mod protection;
 mod reload;
 mod replay;
+mod rules;
 pub mod running;
 pub mod show;
 mod wire;
@@ -22,6 +23,7 @@ mod witnessing;
 
 pub use error::StartError;
 pub use protection::NotProtected;
+pub use rules::Rules;
 pub use running::Running;
 pub use tributary_settings as settings;
 pub use tributary_settings::Settings;

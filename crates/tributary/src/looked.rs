@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, TryAcquireError};
 use tributary_audit::{AuditRead, AuditReadKind, Event, Trail};
+use tributary_broker::Policy;
 use tributary_ledger::report::{LookOutcome, Looks, Names};
 use tributary_ledger::{Found, LedgerError, Query, Stored, in_directory_up_to, in_postgres};
 use tributary_model::{Requester, Role};
 use tributary_server::{LookAside, LookRow, Looked, LookedRequest, NotLooked, WhoLooked};
 
-use crate::policy;
 use crate::wire::Ground;
 use tributary_settings::Settings;
 
@@ -27,13 +27,14 @@ struct Desk {
 }
 
 /// The function that the edge asks; `None` where the database of the log is none that can be used.
-pub(crate) fn who_looked(settings: &Settings, ground: &Ground) -> Option<WhoLooked> {
+pub(crate) fn who_looked(settings: &Settings, policy: &Policy, ground: &Ground) -> Option<WhoLooked> {
     let stored = match &settings.audit.postgres {
         Some(postgres) => Stored::Postgres(Box::new(postgres.store().ok()?)),
         None => Stored::Directory(settings.audit.dir.clone()),
     };
     let places = Arc::new(Semaphore::new(READERS));
-    let desk = Arc::new(Desk { stored, names: names(settings), trail: ground.trail.clone(), places });
+    let desk =
+        Arc::new(Desk { stored, names: names(settings, Some(policy)), trail: ground.trail.clone(), places });
     Some(WhoLooked::new(move |request| {
         let desk = Arc::clone(&desk);
         async move { desk.tell(request).await }
@@ -155,15 +156,12 @@ fn in_rows(looks: Looks, covers: &str, audit: String) -> Looked {
 }
 
 /// What things in the log are called.
-pub(crate) fn names(settings: &Settings) -> Names {
+pub(crate) fn names(settings: &Settings, policy: Option<&Policy>) -> Names {
     let mut names = Names::default();
     // A policy that cannot be read leaves the ids of its rules.
-    if let Ok(policy) = policy::load(settings.policy.file.as_deref()) {
-        let says =
-            policy.table.rules().iter().map(|rule| {
-                (rule.id.to_string(), format!("of this rule: {}", rule.says.trim_end_matches('.')))
-            });
-        names.rules.extend(says);
+    for rule in policy.into_iter().flat_map(|policy| policy.table.rules()) {
+        let says = format!("of this rule: {}", rule.says.trim_end_matches('.'));
+        names.rules.insert(rule.id.to_string(), says);
     }
     for source in &settings.sources {
         names.sources.insert(source.id.to_string(), source.name.clone());

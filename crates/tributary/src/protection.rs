@@ -4,7 +4,9 @@ use std::path::Path;
 
 use tributary_guard::{Hardening, NotConfined, NotHardened, NotLocked, Reach, Sandbox, Wall};
 
-use tributary_settings::{ProcessSettings, SandboxDemand, Settings};
+use tributary_settings::{ProcessSettings, SandboxDemand};
+
+use crate::checked::Reading;
 
 /// Why a broker does not start for want of protection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,10 +36,10 @@ impl Shelter {
         Self { sandbox: Sandbox::none(), reach: None }
     }
 
-    /// Shuts the process in, as the configuration says. Called while there is one thread; one that cannot be read is
-    /// told later, and nothing is served with it.
-    pub(crate) fn enter(config: &Path) -> Self {
-        let Ok(settings) = Settings::load(config) else { return Self::none() };
+    /// Shuts the process in, as its configuration says. Called while there is one thread; one that could not be read
+    /// is told later, and nothing is served with it.
+    pub(crate) fn enter(config: &Path, reading: &Reading) -> Self {
+        let Some(settings) = reading.settings() else { return Self::none() };
         if settings.process.sandbox == SandboxDemand::Off {
             return Self::none();
         }

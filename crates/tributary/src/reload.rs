@@ -10,8 +10,9 @@ use tributary_telemetry::{Listener, Metrics, ReloadOutcome};
 
 use crate::callers::{KeptCallers, Registered};
 use crate::certificates;
-use crate::checked::{self, Asked, Checked, Refused};
+use crate::checked::{self, Asked, Checked, Reading, Refused};
 use crate::error::StartError;
+use crate::looked::who_looked;
 use crate::observe::MapRows;
 use crate::policy;
 use crate::running::{Identities, Running, SecondFront, gpconnect_edge, launch_edge};
@@ -48,8 +49,9 @@ impl Running {
         let standing = Standing { settings: now, policy, ground, kept, callers };
         let reach = self.shelter.reach.clone();
         let built = tokio::task::spawn_blocking(move || {
-            let beyond = beyond(&config, reach.as_ref());
-            match build(&config, &standing) {
+            let reading = Reading::of(&config);
+            let beyond = beyond(&reading, reach.as_ref());
+            match build(reading, &standing) {
                 Ok(next) if beyond.is_empty() => Ok(next),
                 Ok(next) => Err(Refused { digest: next.settings.digest, mistakes: beyond }),
                 Err(Refused { digest, mistakes }) => {
@@ -87,6 +89,7 @@ impl Running {
         if let (Some(tls), Some(identity)) = (&self.tls, identities.data) {
             tls.swap(identity);
         }
+        self.who_looked = who_looked(&settings, &policy, &self.ground);
         self.front.swap(broker.clone(), self.edge(&settings, callers.data.clone()));
         if let (Some(SecondFront { address, tls, front }), Some(callers)) =
             (&self.gpconnect, callers.gpconnect)
@@ -100,7 +103,7 @@ impl Running {
             if let Some(identity) = identities.launch {
                 tls.swap(identity);
             }
-            let edge = launch_edge(&settings, &self.ground, (*address, tls.clone()), callers);
+            let edge = launch_edge(&settings, self.who_looked.clone(), (*address, tls.clone()), callers);
             front.swap(broker.clone(), edge);
         }
         (self.callers, self.kept_callers) = (callers.data, callers.kept);
@@ -156,15 +159,15 @@ struct Standing {
 }
 
 /// What the process could not open, by its key: "permission denied" alone would not say why.
-fn beyond(config: &Path, reach: Option<&Reach>) -> Vec<Mistake> {
-    let settings = Settings::load(config);
-    reach.zip(settings.as_ref().ok()).map(|(reach, settings)| settings.beyond(reach)).unwrap_or_default()
+fn beyond(reading: &Reading, reach: Option<&Reach>) -> Vec<Mistake> {
+    reach.zip(reading.settings()).map(|(reach, settings)| settings.beyond(reach)).unwrap_or_default()
 }
 
 /// Everything that can go wrong goes wrong here, where nothing has changed yet.
-fn build(config: &Path, standing: &Standing) -> Result<Next, Refused> {
+fn build(reading: Reading, standing: &Standing) -> Result<Next, Refused> {
     let Standing { settings: now, policy: in_force, ground, kept, callers } = standing;
-    let Checked { settings, maps, policy } = checked::read(config, Asked::when(now))?;
+    let Checked { settings, rules } = checked::check(reading, Asked::when(now))?;
+    let policy = rules.policy.clone();
     let refused = |mistakes| Refused { digest: settings.digest, mistakes };
     let fixed = now.needs_restart(&settings);
     if !fixed.is_empty() {
@@ -174,8 +177,9 @@ fn build(config: &Path, standing: &Standing) -> Result<Next, Refused> {
         return Err(refused(vec![unapproved]));
     }
     let unfit = |error: StartError| refused(vec![error.mistake(&settings)]);
-    let rows = MapRows::of(&maps);
-    let (broker, kept) = wire(&settings, (maps, policy.clone()), ground, Some(kept)).map_err(unfit)?;
+    let rows = MapRows::of(&rules.maps);
+    let (broker, kept) = wire(&settings, rules, ground, Some(kept)).map_err(unfit)?;
+    kept.make_ready();
     let identities = Identities::load(&settings).map_err(unfit)?;
     let callers = Registered::by(&settings, callers, &ground.metrics).map_err(unfit)?;
     let (ends, lists) = (certificates::ends(&settings), certificates::lists(&settings));

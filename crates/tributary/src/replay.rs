@@ -162,7 +162,7 @@ pub(crate) async fn replay(
     who: &str,
     case: &str,
 ) -> Result<Comparison, CannotReplay> {
-    let Checked { mut settings, maps, policy } = checked;
+    let Checked { mut settings, rules } = checked;
     let dir = settings.audit.dir.join(OWN_LOG);
     settings.audit.dir.clone_from(&dir);
     // Its own log is a directory of its own, in which nobody is asked to witness.
@@ -182,7 +182,7 @@ pub(crate) async fn replay(
         memory: MemoryBudget::new(settings.limits.memory_bytes),
         data: settings.server.listen,
     };
-    let (broker, kept) = wire_for(&settings, (maps, policy), &ground, None, Some(Purpose::Audit))?;
+    let (broker, kept) = wire_for(&settings, rules, &ground, None, Some(Purpose::Audit))?;
     let public_root = settings.server.base_url(ground.data);
     let request = then.request(who, &public_root, Deadline::after(settings.limits.deadline_default));
     let answered = broker.answer(request).await;

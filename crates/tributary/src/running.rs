@@ -8,10 +8,10 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tributary_audit::{AuditError, ConfigChange, ConfigEvent, Event, Notary, Trail};
-use tributary_broker::{Broker, Lasting, Maps, Policy};
+use tributary_broker::{Broker, Lasting, Policy};
 use tributary_ledger::postgres;
 use tributary_model::{Clock, FixedClock, MemoryBudget, Priority, SystemClock};
-use tributary_server::{Callers, Front, Limits, Listeners, Tls, TlsIdentity, serve};
+use tributary_server::{Callers, Front, Limits, Listeners, Tls, TlsIdentity, WhoLooked, serve};
 use tributary_telemetry::Metrics;
 
 use crate::callers::{KeptCallers, Registered};
@@ -19,10 +19,9 @@ use crate::certificates;
 use crate::error::StartError;
 use crate::feeds::Feeds;
 use crate::looked::who_looked;
-use crate::maps;
 use crate::observe::{AuditCounts, MapRows};
-use crate::policy;
 use crate::protection::Shelter;
+use crate::rules::Rules;
 use crate::wire::{Ground, Kept, announced, counted, wire};
 use crate::witnessing;
 use tributary_settings::{ListenerTls, PostgresSettings, Settings};
@@ -36,6 +35,8 @@ pub struct Running {
     pub(crate) kept: Arc<Kept>,
     /// Who may see what.
     pub(crate) policy: Policy,
+    /// Reads the log for patients.
+    pub(crate) who_looked: Option<WhoLooked>,
     pub(crate) front: Front,
     /// Who we are to callers; the listener looks here for each handshake.
     pub(crate) tls: Option<Tls>,
@@ -68,7 +69,13 @@ impl fmt::Debug for Running {
 impl Running {
     /// Starts a broker. Port 0 in the settings means any free port.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let maps = maps::load(settings.maps.as_deref())?;
+        let rules = Rules::load(&settings)?;
+        // Boxed: whoever waits for it need not hold all of it on the stack.
+        Box::pin(Self::start_by(settings, rules)).await
+    }
+
+    /// Starts a broker with rules that are read.
+    pub async fn start_by(settings: Settings, rules: Rules) -> Result<Self, StartError> {
         let as_of = settings.demo.as_ref().and_then(|demo| demo.as_of);
         let clock: Arc<dyn Clock> = match as_of {
             Some(instant) => Arc::new(FixedClock(instant)),
@@ -82,14 +89,14 @@ impl Running {
             launch: None,
         };
         // Boxed: whoever waits for it need not hold all of it on the stack.
-        Box::pin(Self::start_on(listeners, settings, maps, clock)).await
+        Box::pin(Self::start_on(listeners, settings, rules, clock)).await
     }
 
-    /// Starts a broker on sockets that are bound, with maps that are loaded; `clock` dates its rules.
+    /// Starts a broker on sockets that are bound, with rules that are read; `clock` dates them.
     pub async fn start_on(
         mut listeners: Listeners,
         settings: Settings,
-        maps: Maps,
+        rules: Rules,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let address = |listener: &TcpListener, wanted| {
@@ -107,9 +114,9 @@ impl Running {
         let lasting = Lasting::new(trail.clone(), Arc::clone(&metrics));
         let memory = MemoryBudget::new(settings.limits.memory_bytes);
         let ground = Ground { trail, metrics, lasting, clock, memory, data };
-        MapRows::of(&maps).note(&ground.metrics);
-        let policy = policy::load(settings.policy.file.as_deref()).map_err(StartError::policy)?;
-        let (broker, kept) = wire(&settings, (maps, policy.clone()), &ground, None)?;
+        MapRows::of(&rules.maps).note(&ground.metrics);
+        let policy = rules.policy.clone();
+        let (broker, kept) = wire(&settings, rules, &ground, None)?;
         tracing::info!({ config.digest = settings.name() }, "configuration in force");
         let Identities { data: own, gpconnect: other, launch: third } = Identities::load(&settings)?;
         ground.metrics.certificates_end(&certificates::ends(&settings));
@@ -119,29 +126,26 @@ impl Running {
         // Bound first: the others give out its address.
         let browsers = browsers(&settings).await?;
         let launch_addr = browsers.as_ref().map(|(address, _)| *address);
+        let who_looked = who_looked(&settings, &policy, &ground);
         let edge_settings = tributary_server::Settings {
-            who_looked: who_looked(&settings, &ground),
+            who_looked: who_looked.clone(),
             launch_base_url: launch_base_url(&settings, data, launch_addr),
             ..edge(&settings, data, tls.clone(), registered.data.clone())
         };
         let front = Front::new(broker.clone(), Arc::clone(&ground.metrics), edge_settings);
         let second = (front.clone(), broker.clone());
         let gpconnect = gpconnect_front(&settings, &second, registered.gpconnect, other).await?;
-        let launch = launch_front(&settings, &ground, &second, (browsers, registered.launch, third));
+        let launch =
+            launch_front(&settings, who_looked.clone(), &second, (browsers, registered.launch, third));
         let (gpconnect_listener, gpconnect) = gpconnect.unzip();
         let (launch_listener, launch) = launch.unzip();
         listeners.gpconnect = gpconnect_listener;
         listeners.launch = launch_listener;
         let (callers, kept_callers) = (registered.data, registered.kept);
         let (stop, stopped) = oneshot::channel();
-        let shutdown = async move {
-            // Whoever drops the handle wants the broker to run on.
-            if stopped.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         let feeds = Feeds::begin(&settings, &ground, &settings.server.base_url(data))?;
-        let serving = tokio::spawn(serve(listeners, front.clone(), shutdown));
+        let serving = tokio::spawn(serve(listeners, front.clone(), until_told(stopped)));
+        kept.make_ready();
         let (settings, kept) = (Arc::new(settings), Arc::new(kept));
         Ok(Self {
             admin,
@@ -150,6 +154,7 @@ impl Running {
             broker,
             kept,
             policy,
+            who_looked,
             front,
             tls,
             callers,
@@ -175,7 +180,7 @@ impl Running {
         let standing: Vec<_> = self.shelter.standing().collect();
         let sandbox = if standing.is_empty() { "none".to_owned() } else { standing.join(" ") };
         let posture = format!("sandbox: {sandbox}\n");
-        let who_looked = who_looked(settings, &self.ground);
+        let who_looked = self.who_looked.clone();
         let usual = edge(settings, self.ground.data, self.tls.clone(), callers);
         let launch_base_url = launch_base_url(settings, self.ground.data, self.launch_addr());
         tributary_server::Settings { posture, who_looked, launch_base_url, ..usual }
@@ -210,6 +215,13 @@ impl Running {
         self.broker.close(self.settings.server.drain).await;
         self.feeds.end().await;
         Ok(())
+    }
+}
+
+/// Whoever drops the handle wants the broker to run on.
+async fn until_told(stopped: oneshot::Receiver<()>) {
+    if stopped.await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -249,13 +261,13 @@ type Browsers = (Option<(SocketAddr, TcpListener)>, Option<Callers>, Option<TlsI
 
 fn launch_front(
     settings: &Settings,
-    ground: &Ground,
+    who_looked: Option<WhoLooked>,
     (front, broker): &(Front, Broker),
     (browsers, callers, identity): Browsers,
 ) -> Option<Second> {
     let (address, listener) = browsers?;
     let tls = Tls::new(identity?);
-    let edge = launch_edge(settings, ground, (address, tls.clone()), callers?);
+    let edge = launch_edge(settings, who_looked, (address, tls.clone()), callers?);
     let front = front.beside(broker.clone(), edge);
     Some(((listener, front.clone()), SecondFront { address, tls, front }))
 }
@@ -328,7 +340,7 @@ pub(crate) fn gpconnect_edge(
 /// The edge of the listener for browsers: that of the other, but for who calls and what they call us.
 pub(crate) fn launch_edge(
     settings: &Settings,
-    ground: &Ground,
+    who_looked: Option<WhoLooked>,
     (address, tls): (SocketAddr, Tls),
     callers: Callers,
 ) -> tributary_server::Settings {
@@ -337,7 +349,7 @@ pub(crate) fn launch_edge(
     tributary_server::Settings {
         public_base_url: base_url.clone(),
         launch_base_url: Some(base_url),
-        who_looked: who_looked(settings, ground),
+        who_looked,
         ..usual
     }
 }

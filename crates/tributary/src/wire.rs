@@ -6,13 +6,15 @@ pub(crate) mod national;
 mod ports;
 mod traces;
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
-use tributary_broker::{Broker, FindPractice, Limits, Locator, Maps, Mode, Parts, Policy, Tracing};
+use tributary_broker::{Broker, FindPractice, Limits, Locator, Mode, Parts, Tracing};
 use tributary_model::{Maintenance, MemoryBudget, Purpose, SourceId, SourceKind, SystemClock};
+use tributary_sources::egress::SourceTls;
 use tributary_sources::national::pds::Pds;
 use tributary_sources::national::practice::Practices;
 use tributary_sources::national::sds::Sds;
@@ -20,8 +22,8 @@ use tributary_sources::{
     BrokerIdentity, Context, Egress, EgressSettings, Fixed, Route, SourceEntry, Traced, UnobservedSources,
 };
 
-use crate::codelists;
 use crate::error::StartError;
+use crate::rules::Rules;
 use tributary_settings::{Settings, TlsFiles};
 
 use kept::{Gathered, SealedBy};
@@ -35,7 +37,7 @@ pub(crate) use traces::TraceFeed;
 /// Puts a broker together, with what the one before it leaves, if there is one. Nobody is contacted.
 pub(crate) fn wire(
     settings: &Settings,
-    rules: (Maps, Policy),
+    rules: Rules,
     ground: &Ground,
     before: Option<&Kept>,
 ) -> Result<(Broker, Kept), StartError> {
@@ -45,14 +47,13 @@ pub(crate) fn wire(
 /// The same, with another purpose on record than requests name.
 pub(crate) fn wire_for(
     settings: &Settings,
-    (maps, policy): (Maps, Policy),
+    Rules { maps, lists, policy }: Rules,
     ground: &Ground,
     before: Option<&Kept>,
     recorded_purpose: Option<Purpose>,
 ) -> Result<(Broker, Kept), StartError> {
     let gathered = Gathered::by(settings, ground, before)?;
     let link_key = SealedBy::of(settings, before)?;
-    let lists = codelists::load(settings.codelists.as_deref())?;
     let practices = gathered.practices.clone();
     let find = practices.clone().map(|practices| FindPractice::by(move |ods| found(practices.source(ods))));
     let broker = Broker::new(Parts {
@@ -140,17 +141,25 @@ fn identity(settings: &Settings, base_url: &str) -> BrokerIdentity {
 
 /// The sources, with the certificates that belong to them.
 pub(crate) fn entries(settings: &Settings) -> Result<Vec<SourceEntry>, StartError> {
+    let with_tls = |(entry, tls): (&SourceEntry, _)| SourceEntry { tls, ..entry.clone() };
+    demands(settings).map(|demanded| demanded.map(with_tls)).collect()
+}
+
+/// Every source with what it demands of TLS. The files of the Spine proxy, which thousands may share, are read once.
+pub(crate) fn demands(
+    settings: &Settings,
+) -> impl Iterator<Item = Result<(&SourceEntry, Option<SourceTls>), StartError>> {
     let of_spine = settings.spine.as_ref().and_then(|spine| spine.tls.as_ref());
-    let with_tls = |entry: &SourceEntry| {
-        let by_route = if entry.route == Route::Spine { of_spine } else { None };
-        let files = settings.source_tls.get(&entry.id).or(by_route);
-        let tls = files
-            .map(TlsFiles::load)
-            .transpose()
-            .map_err(|_told_by_check| StartError::Tls(entry.id.clone()))?;
-        Ok(SourceEntry { tls, ..entry.clone() })
-    };
-    settings.sources.iter().map(with_tls).collect()
+    let spine = LazyCell::new(move || of_spine.map(TlsFiles::load).transpose());
+    settings.sources.iter().map(move |entry| {
+        let tls = match settings.source_tls.get(&entry.id) {
+            Some(files) => files.load().map(Some),
+            None if entry.route == Route::Spine => spine.clone(),
+            None => Ok(None),
+        };
+        let tls = tls.map_err(|_told_by_check| StartError::Tls(entry.id.clone()))?;
+        Ok((entry, tls))
+    })
 }
 
 fn locator(settings: &Settings, pds: Option<Pds>, practices: Option<Practices>) -> Locator {

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::{ResolvesClientCert, Resumption, WantsClientCert, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore, SignatureScheme, SupportedProtocolVersion, WantsVerifier,
-};
+use rustls::{ClientConfig, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
 
 use super::EgressError;
+use super::authorities::Machine;
 
 /// HTTP/2 in the handshake.
 pub(super) const H2: &[u8] = b"h2";
@@ -111,11 +110,8 @@ pub(super) fn fingerprint(tls: &SourceTls) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The client's configuration.
-pub(super) fn config(
-    tls: &SourceTls,
-    extra_roots: &[CertificateDer<'static>],
-) -> Result<ClientConfig, EgressError> {
+/// The client's configuration; the machine's authorities are believed where the source names none.
+pub(super) fn config(tls: &SourceTls, machine: &Arc<Machine>) -> Result<ClientConfig, EgressError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions: &[&SupportedProtocolVersion] = match tls.versions {
         TlsVersions::Both => &[&TLS13, &TLS12],
@@ -126,7 +122,8 @@ pub(super) fn config(
         .with_protocol_versions(versions)
         .map_err(|_discarded| EgressError::Tls)?;
     let builder = if tls.roots.is_empty() {
-        believing_the_machine(builder, extra_roots, provider)?
+        let machine = Arc::clone(machine);
+        builder.dangerous().with_custom_certificate_verifier(machine)
     } else {
         builder.with_webpki_verifier(own_verifier(tls, provider)?)
     };
@@ -134,23 +131,6 @@ pub(super) fn config(
     config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
     config.resumption = Resumption::in_memory_sessions(RESUMABLE);
     Ok(config)
-}
-
-fn believing_the_machine(
-    builder: ConfigBuilder<ClientConfig, WantsVerifier>,
-    extra_roots: &[CertificateDer<'static>],
-    provider: Arc<CryptoProvider>,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, EgressError> {
-    let extra = extra_roots.iter().cloned();
-    match rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider) {
-        Ok(verifier) => Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))),
-        Err(_no_roots) if extra_roots.is_empty() => {
-            // A machine without root certificates trusts nobody; sources on loopback still work.
-            tracing::warn!("no root certificates on this machine, every https source will be refused");
-            Ok(builder.with_root_certificates(RootCertStore::empty()))
-        }
-        Err(_refused) => Err(EgressError::Tls),
-    }
 }
 
 /// Believes the source's own authorities, and nobody they called back.

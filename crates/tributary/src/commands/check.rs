@@ -8,7 +8,8 @@ use tributary_broker::{MAP_NAMES, Maps};
 use tributary_model::Section;
 
 use super::{BAD_CONFIGURATION, Done, say};
-use crate::checked::{self, Asked, Checked};
+use crate::checked::{self, Asked, Checked, Reading};
+use crate::rules::Rules;
 use tributary_settings::{Mistake, Settings};
 
 /// Arguments of `check`.
@@ -20,9 +21,11 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Done {
-    let Some(Checked { settings, maps, policy }) = sound(&arguments.config, Asked::AsConfigured) else {
+    let config = &arguments.config;
+    let Some(Checked { settings, rules }) = sound(config, Reading::of(config), Asked::AsConfigured) else {
         return Ok(BAD_CONFIGURATION);
     };
+    let Rules { maps, policy, .. } = rules;
     let mut out = io::stdout().lock();
     summary(&mut out, &settings, &maps)?;
     let from = settings
@@ -35,8 +38,8 @@ pub(super) fn run(arguments: &Arguments) -> Done {
 }
 
 /// A configuration that can be served, or nothing after every mistake was told.
-pub(super) fn sound(config: &Path, asked: Asked) -> Option<Checked> {
-    let read = checked::read(config, asked).map_err(|refused| refused.mistakes);
+pub(super) fn sound(config: &Path, reading: Reading, asked: Asked) -> Option<Checked> {
+    let read = checked::check(reading, asked).map_err(|refused| refused.mistakes);
     let fitting = read.and_then(|checked| match checked.misfit() {
         None => Ok(checked),
         Some(misfit) => Err(vec![misfit]),
@@ -46,7 +49,7 @@ pub(super) fn sound(config: &Path, asked: Asked) -> Option<Checked> {
 
 /// Settings without a mistake in them or in what they name, whether or not the parts fit together.
 pub(super) fn load(config: &Path) -> Option<Settings> {
-    let read = checked::read(config, Asked::AsConfigured).map(|checked| checked.settings);
+    let read = checked::check(Reading::of(config), Asked::AsConfigured).map(|checked| checked.settings);
     read.map_err(|refused| tell(config, &refused.mistakes)).ok()
 }
 

@@ -18,6 +18,7 @@ use tributary_server::Listeners;
 use tributary_telemetry::{LevelFilter, LogFormat};
 
 use super::{Done, FAILED, query, say, serve};
+use crate::rules::Rules;
 use crate::running::Running;
 use crate::show::{self, Colour};
 use tributary_settings::Settings;
@@ -47,8 +48,8 @@ pub(super) async fn run(arguments: Arguments) -> Done {
     let audit = AuditDir::of(arguments.audit_dir);
     let settings = story::settings(&federation, audit.path());
     let listeners = listeners(&settings).await?;
-    let maps = story::maps()?;
-    let running = Running::start_on(listeners, settings, maps, Arc::new(FixedClock(story.as_of))).await?;
+    let rules = Rules { maps: story::maps()?, ..Rules::load(&settings)? };
+    let running = Running::start_on(listeners, settings, rules, Arc::new(FixedClock(story.as_of))).await?;
     let client = Client::new(&format!("http://{}", running.data_addr()))?;
     tour::lead(&running, &federation, client.clone());
     if !arguments.once {

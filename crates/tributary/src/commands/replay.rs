@@ -7,7 +7,7 @@ use clap::Args;
 use tributary_guard::Hardening;
 
 use super::{Done, FAILED, check, say};
-use crate::checked::Asked;
+use crate::checked::{Asked, Reading};
 use crate::protection::protect;
 use crate::replay::{Comparison, Then, replay};
 
@@ -50,7 +50,10 @@ pub(super) async fn run(arguments: &Arguments, hardening: &Hardening) -> Done {
         Ok(then) => then,
         Err(why) => return Ok(cannot(arguments.id, &super::chain(&why))),
     };
-    let Some(checked) = check::sound(&arguments.config, Asked::AsConfigured) else { return Ok(CANNOT) };
+    let Some(checked) = check::sound(&arguments.config, Reading::of(&arguments.config), Asked::AsConfigured)
+    else {
+        return Ok(CANNOT);
+    };
     // The record is held in memory for a moment, as it is by a broker.
     protect(checked.settings.process, hardening)?;
     match replay(checked, &then, &arguments.who, &arguments.case).await {

@@ -10,7 +10,7 @@ use tributary_guard::Hardening;
 use tributary_model::SystemClock;
 
 use super::{BAD_CONFIGURATION, Done, check, say};
-use crate::checked::{Asked, Checked};
+use crate::checked::{Asked, Checked, Reading};
 use crate::protection::{Shelter, protect};
 use crate::running::Running;
 
@@ -25,14 +25,28 @@ pub struct Arguments {
     insecure_demo: bool,
 }
 
-/// Shuts the process in as far as its configuration says.
-pub(super) fn shelter(arguments: &Arguments) -> Shelter {
-    Shelter::enter(&arguments.config)
+/// A process that is shut in as far as its configuration says, and that configuration.
+#[derive(Debug)]
+pub(super) struct Sheltered {
+    shelter: Shelter,
+    reading: Reading,
 }
 
-pub(super) async fn run(arguments: Arguments, hardening: &Hardening, shelter: Shelter) -> Done {
+/// Reads the configuration, and shuts the process in.
+pub(super) fn shelter(arguments: &Arguments) -> Sheltered {
+    let reading = Reading::of(&arguments.config);
+    Sheltered { shelter: Shelter::enter(&arguments.config, &reading), reading }
+}
+
+/// Reads the configuration in a process that shares its memory with others, such as tests.
+pub(super) fn unsheltered(arguments: &Arguments) -> Sheltered {
+    Sheltered { shelter: Shelter::none(), reading: Reading::of(&arguments.config) }
+}
+
+pub(super) async fn run(arguments: Arguments, hardening: &Hardening, sheltered: Sheltered) -> Done {
     let asked = if arguments.insecure_demo { Asked::InsecureDemo } else { Asked::AsConfigured };
-    let Some(Checked { settings, .. }) = check::sound(&arguments.config, asked) else {
+    let Sheltered { shelter, reading } = sheltered;
+    let Some(Checked { settings, rules }) = check::sound(&arguments.config, reading, asked) else {
         return Ok(BAD_CONFIGURATION);
     };
     tributary_telemetry::init_logs(settings.log.format, settings.log.level, Arc::new(SystemClock))?;
@@ -44,7 +58,7 @@ pub(super) async fn run(arguments: Arguments, hardening: &Hardening, shelter: Sh
     let audit = settings.audit.clone();
     let scheme = settings.server.scheme();
     let is_demo = settings.demo.is_some();
-    let mut running = Running::start(settings).await?;
+    let mut running = Running::start_by(settings, rules).await?;
     running.is_sheltered(shelter);
     say(format_args!("records  {scheme}://{}", running.data_addr()));
     say(format_args!("admin    http://{}", running.admin_addr()));

@@ -122,7 +122,7 @@ fn mistakes_end_serve_and_check_with_two() {
             let words = ["tributary", command, "--config", config.to_str().unwrap()];
             let cli = Cli::try_parse_from(words).unwrap();
             assert_eq!(
-                runtime.block_on(cli.command.run(&Hardening::default(), Shelter::none())).unwrap(),
+                runtime.block_on(cli.command.run(&Hardening::default(), None)).unwrap(),
                 2,
                 "{command}"
             );

@@ -91,7 +91,8 @@ async fn an_audit_log_in_use_is_refused() {
     let (data, admin) = (any().await.unwrap(), any().await.unwrap());
     let listeners = Listeners { data, admin, gpconnect: None, launch: None };
     let clock = Arc::new(SystemClock);
-    let error = Running::start_on(listeners, settings, Maps::default(), clock).await.unwrap_err();
+    let rules = Rules::load(&settings).unwrap();
+    let error = Running::start_on(listeners, settings, rules, clock).await.unwrap_err();
     assert!(matches!(error, StartError::Audit(_, AuditError::InUse)), "{error}");
     let expected = format!("the audit log in {} cannot be opened", audit.path().display());
     assert_eq!(error.to_string(), expected);

@@ -112,6 +112,15 @@ impl Gathered {
     }
 }
 
+impl Kept {
+    /// Makes ready for the first source with a certificate, beside everything else that is done.
+    pub(crate) fn make_ready(&self) {
+        let egress = self.outward.egress.clone();
+        // Whoever needs it earlier does it, so nobody waits for this to end.
+        drop(tokio::task::spawn_blocking(move || egress.make_ready()));
+    }
+}
+
 impl Roots {
     fn of(settings: &Settings, base_url: &str, memory: &MemoryBudget) -> Result<Self, StartError> {
         let mut national = settings.national.clone();

@@ -14,6 +14,7 @@ use tributary_ledger::{Found, READS, Reader, Stored, note_in_directory, note_in_
 use tributary_model::{NhsNumber, OdsCode};
 
 use crate::looked::names;
+use crate::policy;
 use tributary_settings::Settings;
 
 /// Which log is read.
@@ -77,7 +78,11 @@ impl Place {
             },
             (None, None) => return Err("neither a directory nor a configuration is named".into()),
         };
-        let names = settings.as_ref().map(names).unwrap_or_default();
+        let names = settings.as_ref().map(|settings| {
+            let policy = policy::load(settings.policy.file.as_deref());
+            names(settings, policy.as_ref().ok())
+        });
+        let names = names.unwrap_or_default();
         let address = settings.as_ref().map(|settings| settings.server.base_url(settings.server.listen));
         let address = address.unwrap_or_else(|| "urn:x-tributary:node:local".to_owned());
         Ok(Opened { stored, names, address, reads: self.reads.clone() })

@@ -41,7 +41,7 @@ pub(super) fn lead(running: &Running, federation: &Federation, client: Client) {
         client,
         providers: federation.providers().to_vec(),
         names: facts.iter().map(|facts| (facts.id.to_owned(), facts.name.to_owned())).collect(),
-        audit_names: crate::looked::names(&running.settings),
+        audit_names: crate::looked::names(&running.settings, Some(&running.policy)),
         audit_dir: running.settings.audit.dir.clone(),
         data: running.data_addr(),
         admin: running.admin_addr(),
