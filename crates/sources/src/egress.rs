@@ -165,11 +165,9 @@ impl Egress {
         Self::of(&Arc::new(shared), &SourceTls::default())
     }
 
-    /// Does what the first handshake would wait for: draws the first random number, and reads whom this machine
-    /// believes. Takes tens of milliseconds, and reads files.
+    /// Does what the first handshake would wait for. Takes tens of milliseconds, and reads files.
     pub fn make_ready(&self) {
-        self.0.shared.machine.draw();
-        let _known_now = self.0.shared.machine.read();
+        self.0.shared.machine.make_ready();
     }
 
     /// A client for a source with its own demands. Sources with the same demands share its connections.

@@ -10,8 +10,7 @@ use rustls_platform_verifier::Verifier;
 
 use super::EgressError;
 
-/// Believes whom the machine believes, and these. Whom the machine believes stands in hundreds of files: they are read
-/// when the first certificate is to be looked at, or [`Machine::read`] is called, and once.
+/// Believes whom the machine believes, whose hundreds of files are read when they are first needed, and these.
 #[derive(Debug)]
 pub(super) struct Machine {
     extra_roots: Vec<CertificateDer<'static>>,
@@ -47,11 +46,10 @@ impl Machine {
         self.verifier.get_or_init(read).as_ref()
     }
 
-    /// Draws the first random number. The library measures how unsteady the processor is before that, which takes tens
-    /// of milliseconds, once in a process.
-    pub(super) fn draw(&self) {
+    /// Draws the first random number, before which the library measures how unsteady the processor is, and reads.
+    pub(super) fn make_ready(&self) {
         // Whoever needs one hears that there is none.
-        let _first = self.provider.secure_random.fill(&mut [0; 32]);
+        let _first = (self.provider.secure_random.fill(&mut [0; 32]), self.read());
     }
 
     fn believing(&self) -> Result<&Verifier, Error> {
