@@ -198,7 +198,8 @@ fn failure(fault: SourceFault) -> RelayFailure {
 
 fn count(room: &Room, port: &SourcePort, fault: Option<SourceFault>, elapsed: Duration) {
     let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
-    room.metrics.sources().asked(&port.counted_as, status, elapsed.as_secs_f64());
+    let class = fault.map(|fault| fault.class);
+    room.metrics.sources().asked(&port.counted_as, status, class, elapsed.as_secs_f64());
     if let Some(fault) = fault {
         room.metrics.sources().failed(&port.counted_as, fault.class);
     }

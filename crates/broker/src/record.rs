@@ -389,7 +389,8 @@ impl Became {
         // one ask.
         if one.counting == Counting::Here {
             if status != SourceStatus::NotQueried {
-                room.metrics.sources().asked(&port.counted_as, status, one.elapsed.as_secs_f64());
+                let class = fault.map(|fault| fault.class);
+                room.metrics.sources().asked(&port.counted_as, status, class, one.elapsed.as_secs_f64());
             }
             if let Some(fault) = fault {
                 room.metrics.sources().failed(&port.counted_as, fault.class);

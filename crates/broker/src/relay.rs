@@ -231,7 +231,8 @@ impl Call<'_> {
         let card = &self.port.card;
         let status = fault.map_or(SourceStatus::Ok, |fault| fault.status());
         let counted_as = &self.port.counted_as;
-        room.metrics.sources().asked(counted_as, status, elapsed.as_secs_f64());
+        let class = fault.map(|fault| fault.class);
+        room.metrics.sources().asked(counted_as, status, class, elapsed.as_secs_f64());
         match fault {
             Some(fault) => room.metrics.sources().failed(counted_as, fault.class),
             None => room.note_answer(&card.id, room.clock.now()),

@@ -96,7 +96,7 @@ pub(crate) const SOURCE_ASKS: MetricFact =
 pub(crate) const SOURCE_DURATION: MetricFact = seconds(
     "tributary_source_duration_seconds",
     &["source"],
-    "From the first attempt of an ask to its outcome.",
+    "From the first attempt of an ask to its outcome. Asks that the breaker refuses are not among them.",
 );
 pub(crate) const SOURCE_INFLIGHT: MetricFact =
     gauge("tributary_source_inflight", &["source"], "Asks without an outcome yet.");

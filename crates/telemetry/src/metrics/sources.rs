@@ -104,11 +104,14 @@ impl SourceMetrics {
         self.kind(source).is_some()
     }
 
-    /// An ask has its outcome.
-    pub fn asked(&self, source: &SourceId, status: SourceStatus, seconds: f64) {
+    /// An ask has its outcome, and this fault if it has one. What the breaker refuses takes no time, and says nothing of
+    /// how fast the source is: with it, a source that hangs would look quick.
+    pub fn asked(&self, source: &SourceId, status: SourceStatus, fault: Option<FaultClass>, seconds: f64) {
         if let Some(kind) = self.kind(source) {
             self.asks.with_label_values(&[source.as_str(), kind.code(), status.code()]).inc();
-            self.duration.with_label_values(&[source.as_str()]).observe(seconds);
+            if fault != Some(FaultClass::Breaker) {
+                self.duration.with_label_values(&[source.as_str()]).observe(seconds);
+            }
         }
     }
 

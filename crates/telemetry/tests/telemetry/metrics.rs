@@ -22,7 +22,7 @@ fn used() -> Metrics {
     metrics.http_request("/fhir/R4/Patient/$record", "POST", 200, 0.2);
     metrics.record_answered(Completeness::Partial);
     let of_source = metrics.sources();
-    of_source.asked(&source, SourceStatus::Timeout, 3.0);
+    of_source.asked(&source, SourceStatus::Timeout, Some(FaultClass::NoHead), 3.0);
     of_source.failed(&source, FaultClass::NoHead);
     of_source.quarantined(&source, FaultClass::IdentityNumber);
     of_source.stood_in_a_record(&source, SourceStatus::Timeout);
@@ -122,7 +122,7 @@ fn thousands_of_sources_are_not_thousands_of_zeros() {
         (0..7000).map(|n| (SourceId::parse(&format!("gp-{n}")).unwrap(), SourceKind::Gp)).collect();
     let metrics = Metrics::new(&many).unwrap();
     assert!(!metrics.render().contains("gp-"));
-    metrics.sources().asked(&many[6999].0, SourceStatus::Ok, 0.1);
+    metrics.sources().asked(&many[6999].0, SourceStatus::Ok, None, 0.1);
     assert!(metrics.render().contains(r#"source="gp-6999",status="ok"} 1"#));
 }
 
@@ -142,12 +142,28 @@ fn labels_cannot_be_chosen_by_strangers() {
     let metrics = Metrics::new(&sources()).unwrap();
     metrics.http_request("/_ping", "9990000107", 200, 0.1);
     let stranger = SourceId::parse("stranger").unwrap();
-    metrics.sources().asked(&stranger, SourceStatus::Ok, 0.1);
+    metrics.sources().asked(&stranger, SourceStatus::Ok, None, 0.1);
     metrics.sources().breaker(&stranger, BreakerState::Shut);
     drop(metrics.sources().in_flight(&stranger));
     let page = metrics.render();
     assert!(page.contains(r#"method="other""#));
     assert!(!page.contains("9990000107") && !page.contains("stranger"));
+}
+
+#[test]
+fn what_the_breaker_refuses_does_not_make_a_source_look_quick() {
+    let metrics = Metrics::new(&sources()).unwrap();
+    let [(source, _), _] = sources();
+    metrics.sources().asked(&source, SourceStatus::Timeout, Some(FaultClass::NoHead), 3.0);
+    metrics.sources().asked(&source, SourceStatus::Unavailable, Some(FaultClass::Breaker), 0.0);
+    let page = metrics.render();
+    for line in [
+        "tributary_source_duration_seconds_count{source=\"gp-a99901\"} 1",
+        "tributary_source_asks_total{kind=\"gp\",source=\"gp-a99901\",status=\"timeout\"} 1",
+        "tributary_source_asks_total{kind=\"gp\",source=\"gp-a99901\",status=\"unavailable\"} 1",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
 }
 
 #[test]
