@@ -34,16 +34,9 @@ pub(crate) struct Claims<'a> {
 
 /// The value of the header `Authorization`: the token has three parts, the third empty.
 pub(crate) fn bearer(claims: &Claims<'_>) -> String {
-    let payload = payload(claims);
-    // No more than it takes: it is held for as long as the source is awaited.
-    let encoded = base64::encoded_len(payload.len(), false).unwrap_or_default();
-    let mut text = String::with_capacity(SCHEME.len() + HEADER.len() + 1 + encoded + 1);
-    text.push_str(SCHEME);
-    text.push_str(HEADER);
-    text.push('.');
-    URL_SAFE_NO_PAD.encode_string(payload, &mut text);
-    text.push('.');
-    text
+    let payload = URL_SAFE_NO_PAD.encode(payload(claims));
+    // Put together without room to spare: it is held for as long as the source is awaited.
+    [SCHEME, HEADER, ".", &payload, "."].concat()
 }
 
 fn payload(claims: &Claims<'_>) -> String {

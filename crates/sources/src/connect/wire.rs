@@ -99,7 +99,7 @@ impl Wire {
         let from = self.identity.asids.of(requester).ok_or(SourceFault::new(FaultClass::NoAsid))?;
         let trace = TraceId::random().to_string();
         let mut headers = self.bearer(requester, endpoint.root.as_str(), interaction.scope(), &trace)?;
-        headers.insert(TRACE_ID, owned(trace)?);
+        headers.insert(TRACE_ID, value(trace)?);
         headers.insert(FROM, value(from)?);
         headers.insert(TO, value(&endpoint.asid)?);
         headers.insert(INTERACTION, HeaderValue::from_static(interaction.urn()));
@@ -148,7 +148,7 @@ impl Wire {
     pub(crate) fn search_headers(&self, requester: &Requester) -> Result<HeaderMap, SourceFault> {
         let id = TraceId::random().to_string();
         let mut headers = self.bearer(requester, self.entry.base_url.as_str(), Scope::Patient, &id)?;
-        headers.insert(REQUEST_ID, owned(id)?);
+        headers.insert(REQUEST_ID, value(id)?);
         Ok(headers)
     }
 
@@ -161,7 +161,7 @@ impl Wire {
     ) -> Result<HeaderMap, SourceFault> {
         let issued_at = u64::try_from(self.clock.now().as_second()).unwrap_or(0);
         let claims = Claims { identity: &self.identity, requester, audience, scope, issued_at, trace };
-        let mut bearer = owned(bearer(&claims))?;
+        let mut bearer = value(bearer(&claims))?;
         bearer.set_sensitive(true);
         let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(header::AUTHORIZATION, bearer);
@@ -178,12 +178,8 @@ impl Wire {
 /// The operation that gives a structured record, below its service root.
 pub(crate) const STRUCTURED_RECORD: &str = "Patient/$gpc.getstructuredrecord";
 
-fn value(text: &str) -> Result<HeaderValue, SourceFault> {
-    HeaderValue::from_str(text).map_err(|_not_a_header| our_request())
-}
-
-fn owned(text: String) -> Result<HeaderValue, SourceFault> {
-    HeaderValue::try_from(text).map_err(|_not_a_header| our_request())
+fn value(text: impl TryInto<HeaderValue>) -> Result<HeaderValue, SourceFault> {
+    text.try_into().map_err(|_not_a_header| our_request())
 }
 
 /// We could not even write the request.
