@@ -14,9 +14,10 @@ pub(crate) fn look(view: &RecordView) -> &'static str {
 /// The banner. Order: name, born, gender, NHS number (PAB-0009 to 0012).
 pub(super) fn banner(html: &mut Html, view: &RecordView) {
     let patient = &view.patient;
-    let name = said(&patient.name, "Name not recorded");
+    let otherwise = otherwise(view);
+    let name = said(&patient.name, if is_asked(view) { "Checking the name" } else { "Name not recorded" });
     html.element("<h1 class=\"name\">", name, "</h1>\n<dl>\n");
-    html.element("<div><dt>Born</dt><dd>", said(&patient.born, "Not recorded"), "</dd></div>\n");
+    html.element("<div><dt>Born</dt><dd>", said(&patient.born, otherwise), "</dd></div>\n");
     if !patient.died.is_empty() {
         html.element("<div class=\"died\"><dt>Died</dt><dd>", &patient.died, "");
         if let Some(age) = patient.died_aged {
@@ -24,22 +25,32 @@ pub(super) fn banner(html: &mut Html, view: &RecordView) {
         }
         html.raw("</dd></div>\n");
     }
-    html.element("<div><dt>Gender</dt><dd>", said(&patient.gender, "Not recorded"), "</dd></div>\n");
+    html.element("<div><dt>Gender</dt><dd>", said(&patient.gender, otherwise), "</dd></div>\n");
     html.element("<div><dt>NHS No.</dt><dd class=\"number\">", &patient.nhs_number, "</dd></div>\n</dl>\n");
     more(html, view);
 }
 
 /// The second zone, closed until somebody opens it (PAB-0065).
 fn more(html: &mut Html, view: &RecordView) {
-    let patient = &view.patient;
+    let (patient, otherwise) = (&view.patient, otherwise(view));
     html.raw("<details class=\"more\"><summary>More<span class=\"nhsuk-u-visually-hidden\"> about this person</span></summary>\n<dl>\n");
-    html.element("<div><dt>Address</dt><dd>", said(&patient.address, "Not recorded"), "</dd></div>\n");
-    html.element("<div><dt>Telephone</dt><dd>", said(&patient.phone, "Not recorded"), "</dd></div>\n");
+    html.element("<div><dt>Address</dt><dd>", said(&patient.address, otherwise), "</dd></div>\n");
+    html.element("<div><dt>Telephone</dt><dd>", said(&patient.phone, otherwise), "</dd></div>\n");
     html.element("<div><dt>Allergies</dt><dd>", view.allergy_label.words(), "");
     if let Some(rest) = unsure(view) {
         html.element(", ", rest, "");
     }
     html.raw("</dd></div>\n</dl>\n</details>\n");
+}
+
+/// Whether somebody who may know is still being asked.
+fn is_asked(view: &RecordView) -> bool {
+    view.sources.iter().any(|row| row.pending)
+}
+
+/// What is said of what nobody said: that it is not recorded is known once everybody was heard.
+fn otherwise(view: &RecordView) -> &'static str {
+    if is_asked(view) { "Checking" } else { "Not recorded" }
 }
 
 /// What is empty is said to be so.

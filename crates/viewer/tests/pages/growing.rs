@@ -57,6 +57,28 @@ fn the_pieces_put_together_are_the_whole_page() {
 }
 
 #[test]
+fn who_it_is_is_not_called_unrecorded_before_everybody_was_heard() {
+    let reader = reader(Role::Ambulance);
+    let [mut waiting, mut heard, _] = <[RecordView; 3]>::try_from(states()).unwrap();
+    for view in [&mut waiting, &mut heard] {
+        let patient = &mut view.patient;
+        for told in [&mut patient.name, &mut patient.born, &mut patient.gender, &mut patient.phone] {
+            told.clear();
+        }
+    }
+    let mut growing = Growing::default();
+    let first = told(&growing.begin(&page(&waiting, &reader)));
+    assert!(
+        first.contains("<h1 class=\"name\">Checking the name</h1>") && first.contains("<dd>Checking</dd>")
+    );
+    assert!(!first.contains("ot recorded"), "{first}");
+    let last = growing.advance(&page(&heard, &reader), Ending::Last);
+    assert!(
+        last.contains("<h1 class=\"name\">Name not recorded</h1>") && last.contains("<dd>Not recorded</dd>")
+    );
+}
+
+#[test]
 fn what_did_not_change_is_not_sent_again() {
     let reader = reader(Role::Ambulance);
     let states = states();
