@@ -107,6 +107,20 @@ async fn ask(
     waiting
 }
 
+/// Once what is made beside the first requests is there: the authorities that the machine believes.
+async fn settled() -> usize {
+    let began = Instant::now();
+    let (mut before, mut alike) = (MEMORY.count().live_bytes, 0);
+    while alike < 3 {
+        assert!(began.elapsed() < PATIENCE, "what lives changes without end");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = MEMORY.count().live_bytes;
+        alike = if now.abs_diff(before) < 4_000 { alike + 1 } else { 0 };
+        before = now;
+    }
+    before
+}
+
 /// Bytes that live because of each request that waits for so many sources.
 async fn held(sources: usize) -> usize {
     let asked = Arc::<AtomicUsize>::default();
@@ -114,7 +128,7 @@ async fn held(sources: usize) -> usize {
     let broker = broker(sources, &asked, &dir.path().join("audit")).await;
     let mut patients = numbers();
     let first = ask(&broker, patients.by_ref().take(BEFORE), &asked, BEFORE * sources).await;
-    let before = MEMORY.count().live_bytes;
+    let before = settled().await;
     let waiting = ask(&broker, patients.take(WAITING), &asked, (BEFORE + WAITING) * sources).await;
     let held = MEMORY.count().live_bytes.saturating_sub(before) / WAITING;
     drop((first, waiting));
