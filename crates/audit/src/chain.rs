@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use tributary_model::Hex;
+use tributary_model::{Hex, read_hex};
 
 /// A SHA-256 digest. Shown as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,13 +29,7 @@ impl Digest {
 
     /// Reads 64 hexadecimal digits; `None` for anything else.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        let mut bytes = [0; 32];
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = digit(*high)? << 4 | digit(*low)?;
-        }
-        (pairs.len() == bytes.len() && rest.is_empty()).then_some(Self(bytes))
+        read_hex(&text.to_ascii_lowercase()).map(Self)
     }
 
     /// The digest of a record: a leaf of RFC 6962 §2.1, so that a tree can be grown over the same hashes.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tributary_fhir::bundle::{self, Entry};
 use tributary_fhir::json::has_byte;
 use tributary_fhir::{Bundle, Json, Reply};
-use tributary_model::{FaultClass, NhsNumber, SourceId, SourceKind};
+use tributary_model::{FaultClass, Hex, NhsNumber, SourceId, SourceKind};
 use uuid::Uuid;
 
 use crate::cascade::{self, Told};
@@ -396,19 +396,7 @@ fn file<'a>(accepted: &mut Accepted<'a>, names: [Option<String>; 2], entry: Entr
 }
 
 fn content_hash(raw: &str, digits: usize) -> String {
-    hex(&Sha256::digest(raw.as_bytes())).chars().take(digits).collect()
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |half: u8| DIGITS.get(usize::from(half)).map_or('0', |digit| char::from(*digit));
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
+    Hex(&Sha256::digest(raw.as_bytes())).to_string().chars().take(digits).collect()
 }
 
 #[cfg(test)]

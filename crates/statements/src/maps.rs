@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
+use tributary_model::Hex;
 
 /// The maps there can be, by file name without `.csv`.
 pub const MAP_NAMES: &[&str] = &[
@@ -34,7 +35,7 @@ pub struct FilesRead(BTreeMap<String, String>);
 impl FilesRead {
     /// Remembers a text that was read; one read before under this name is replaced.
     pub fn note(&mut self, name: &str, text: &str) {
-        self.0.insert(name.to_owned(), hex(&Sha256::digest(text.as_bytes())));
+        self.0.insert(name.to_owned(), Hex(&Sha256::digest(text.as_bytes())).to_string());
     }
 
     /// The SHA-256 of all of them: what `sha256sum *.csv | sha256sum` says in their directory (in the order of bytes,
@@ -46,11 +47,6 @@ impl FilesRead {
         }
         all.finalize().into()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
 }
 
 /// Code maps, each from one code to another.
@@ -318,7 +314,7 @@ mod tests {
             for (name, csv) in files {
                 maps.load(name, csv).unwrap();
             }
-            hex(&maps.digest())
+            Hex(&maps.digest()).to_string()
         };
         let known = "1b8af746abef6e96bf141acc12cdf70877ba2ad038e3a2be64f0edbcc1e11bf4";
         assert_eq!(of([("dmd-history", &one), ("vmp-to-vtm", &two)]), known);

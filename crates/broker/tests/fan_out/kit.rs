@@ -31,6 +31,7 @@ use tributary_telemetry::Metrics;
 
 use crate::disk::{Disk, records};
 use crate::permitted::policy;
+use crate::quiet::PANIC;
 
 const NUMBER: &str = "9990000107";
 const SOMEBODY_ELSE: &str = "9990000204";
@@ -340,7 +341,7 @@ async fn play<R>(
         }
         Does::AsksToWait(wait) => Err(SourceFault::new(FaultClass::Throttled).with_retry(Retry::Later(wait))),
         Does::Hangs => std::future::pending().await,
-        Does::Panics => panic!("a stub that panics, as it should"),
+        Does::Panics => std::panic::panic_any(PANIC),
         Does::PanicsAfter(wait) => {
             tokio::time::sleep(wait).await;
             panic!("a stub that panics late, as it should")

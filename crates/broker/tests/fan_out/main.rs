@@ -21,6 +21,8 @@ mod permitted;
 #[cfg(test)]
 mod permitting;
 #[cfg(test)]
+mod quiet;
+#[cfg(test)]
 mod recording;
 #[cfg(test)]
 mod sharing;

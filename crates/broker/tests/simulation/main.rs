@@ -17,6 +17,9 @@ mod play;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+#[path = "../fan_out/quiet.rs"]
+mod quiet;
+#[cfg(test)]
 mod stubs;
 #[cfg(test)]
 mod world;
@@ -27,7 +30,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use crate::stubs::PANIC;
+    use crate::quiet::keep_quiet_about_stubs;
     use crate::{play, world};
 
     /// Worlds in an ordinary run.
@@ -35,17 +38,6 @@ mod tests {
 
     fn number(variable: &str) -> Option<u64> {
         std::env::var(variable).ok()?.parse().ok()
-    }
-
-    /// Stubs panic on purpose, and often: nobody needs to read of it.
-    fn keep_quiet_about_stubs() {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let is_ours = panic.payload().downcast_ref::<&str>().is_some_and(|text| *text == PANIC);
-            if !is_ours {
-                usual(panic);
-            }
-        }));
     }
 
     #[test]

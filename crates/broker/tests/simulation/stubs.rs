@@ -17,10 +17,8 @@ use tributary_flow::{
 use tributary_model::{Ask, Deadline, FaultClass, Retry, SectionSet, SourceFault, SourceKind};
 
 use crate::promises;
+use crate::quiet::PANIC;
 use crate::world::{Authority, Call, Deed, Habits, STRANGER, World};
-
-/// The words of a stub that panics.
-pub(crate) const PANIC: &str = "a stub that panics, as it should";
 
 /// One request of an ask to its source.
 #[derive(Clone)]

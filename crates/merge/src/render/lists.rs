@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use tributary_fhir::Writer;
-use tributary_model::{NoticeKind, Section, SectionState};
+use tributary_model::{Hex, NoticeKind, Section, SectionState};
 use uuid::Uuid;
 
 use super::r4;
@@ -12,7 +12,7 @@ use crate::gaps;
 use crate::lines::Line;
 use crate::record::Record;
 use sha2::{Digest as _, Sha256};
-use tributary_statements::load::{device_id, hex, own_id};
+use tributary_statements::load::{device_id, own_id};
 
 /// The ids of all Lists: they are the same in every record.
 static IDS: LazyLock<BTreeMap<Section, Uuid>> = LazyLock::new(|| {
@@ -180,7 +180,7 @@ fn pieces(json: &mut Writer, pieces: &[&str]) {
 
 /// The key of a line as others may know it: it holds no clinical text.
 pub(crate) fn key_hash(key: &str) -> String {
-    hex(&Sha256::digest(key.as_bytes()))
+    Hex(&Sha256::digest(key.as_bytes())).to_string()
 }
 
 /// Why a section is empty. Failure outranks withholding, withholding outranks not asking.
